@@ -1,0 +1,65 @@
+"""The first word is a verb (`run` if none); what a verb raises becomes an exit code."""
+
+import importlib
+import os
+import sys
+import warnings
+
+from llamaduo.errors import LlamaDuoError
+from llamaduo.verbs import VERBS
+
+INTERRUPTED = 130
+
+
+def main() -> int:
+    """Run the verb of the command line; returns the process's exit code."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    words = sys.argv[1:]
+    if any(word.startswith(("query=", "install=", "uninstall=")) for word in words):
+        return _completion(words)
+    if words in ([], ["-h"], ["--help"], ["help"]):
+        from llamaduo.verbs.help import text
+
+        print(text())
+        return 0
+    if words == ["--version"]:
+        from llamaduo import __version__
+
+        print(f"llamaduo {__version__}")
+        return 0
+    verb = words.pop(0) if words[0] in VERBS else "run"
+    try:
+        code: int = importlib.import_module(f"llamaduo.verbs.{verb}").main(words)
+    except LlamaDuoError as error:
+        print(f"llamaduo: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("llamaduo: stopped; the same command goes on from here", file=sys.stderr)
+        return INTERRUPTED
+    return code
+
+
+def _completion(words: list[str]) -> int:
+    """Answer the shell: verbs from us, groups, options and keys from Hydra."""
+    from llamaduo import config
+    from llamaduo.verbs.run import job
+
+    line = os.environ.get("COMP_LINE", "")
+    typed = line[: int(os.environ.get("COMP_POINT", len(line)))].split(" ")
+    if len(typed) == 2 and any(word.startswith("query=") for word in words):
+        for verb in VERBS:
+            if verb.startswith(typed[1]):
+                print(verb)
+    if len(typed) > 2 and typed[1] in VERBS:
+        del typed[1]
+    os.environ["COMP_LINE"] = " ".join(typed)
+    os.environ["COMP_POINT"] = str(len(" ".join(typed)))
+    config.launch(words, job)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+"""The command line's overrides: what they choose is checked, what they set is passed on."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, QuotedString
+from hydra.errors import HydraException
+
+from llamaduo.options import EXPERIMENTS, check_option, groups, nearest
+from llamaduo.errors import UsageError
+
+LAUNCHERS = ("hydra/launcher", "hydra/sweeper")
+
+
+@dataclass
+class Checked:
+    """Overrides as Hydra should get them, and what is wrong with the rest."""
+
+    good: list[str] = field(default_factory=list)
+    swept: list[str] = field(default_factory=list)
+    """Those of `good` that have more than one value."""
+    faults: list[str] = field(default_factory=list)
+
+
+def check(overrides: list[str], *, sweep: bool) -> Checked:
+    """Check every choice of a group against its options, without composing anything.
+
+    A value is passed on as `++key=value`, so that pydantic and not Hydra judges it.
+    """
+    parser: Any = OverridesParser.create()
+    checked = Checked()
+    for text in overrides:
+        try:
+            override = parser.parse_override(text)
+            good = _checked(override, text, sweep)
+        except HydraException:
+            checked.faults.append(f"{text}: not of the form key=value (quote a value with = , [ {{)")
+            continue
+        except UsageError as error:
+            checked.faults.append(str(error))
+            continue
+        checked.good.append(good)
+        if override.is_sweep_override():
+            checked.swept.append(good)
+    return checked
+
+
+def _checked(override: Override, text: str, sweep: bool) -> str:
+    key = str(override.key_or_group)
+    if override.is_sweep_override() and not sweep:
+        raise UsageError(f"{text}: several values; add -m for one run of each, or quote them")
+    known = [*groups(), EXPERIMENTS]
+    if key in known:
+        for name in _choices(override):
+            check_option(key, name)
+        return text.lstrip("+") if not override.is_delete() else text
+    if key.startswith("hydra"):
+        return text
+    if "/" in key or override.package is not None:
+        raise UsageError(f"{text}: there is no group `{key}`{nearest(key, known)}")
+    return text if override.is_delete() else f"++{text.lstrip('+')}"
+
+
+def _choices(override: Override) -> list[str]:
+    """Return the options an override chooses; a sweep chooses several."""
+    value = override._value
+    if override.is_sweep_override():
+        value = list(override.sweep_iterator())
+    values = value if isinstance(value, list) else [value]
+    return [str(v.text if isinstance(v, QuotedString) else v) for v in values if v is not None]

@@ -1,0 +1,142 @@
+"""The only way to spend: a batch of requests in, one reply each out, through the ledger."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from llamaduo.component import digest, seed_of
+from llamaduo.errors import OverBudget
+from llamaduo.ledger import Claim, Ledger
+from llamaduo.records import Outcome, Reply, Request
+from llamaduo.service import Service
+
+LONGEST_WAIT = 60.0
+"""Seconds between two tries, at most."""
+
+Reader = Callable[[str], str]
+"""Reads a reply's text; returns an empty string, or why it cannot be used."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What a stage is handed to ask `service` with, on behalf of one run and one result."""
+
+    ledger: Ledger
+    service: Service
+    recipe: str
+    """`<stage>/<digest>` of the result the calls are for."""
+    run: str
+    """Fingerprint of the run that pays."""
+    seed: int
+    budget: float | None
+    """Dollars the run may spend in all; None: no limit."""
+
+    @property
+    def name(self) -> str:
+        """What the rows it writes say they are by."""
+        return self.service.name
+
+    @property
+    def spend(self) -> str:
+        """The run's spend so far, for people."""
+        spent = f"${self.ledger.spent(self.run):.4f}"
+        return spent if self.budget is None else f"{spent} of ${self.budget:.2f}"
+
+    def ask(self, requests: Sequence[Request], reads: Reader = lambda text: "") -> list[Reply]:
+        """Return one reply for each request, in order; known ones are not bought again.
+
+        Args:
+            requests: the same request with the same sample number is one call.
+            reads: says why a reply's text is of no use; such a reply is `unreadable`.
+
+        Raises:
+            OverBudget: before the first call that could cost more than is left.
+            ServiceError: if no call can succeed. In both cases, and on Ctrl-C, calls in
+                flight are waited for and kept.
+        """
+        asked = {self._key(request): request for request in requests}
+        self.ledger.use(self.recipe, list(asked))
+        replies = asyncio.run(self._all(asked, reads))
+        return [replies[self._key(request)] for request in requests]
+
+    def _key(self, request: Request) -> str:
+        said = request.model_dump(mode="json", exclude={"row"})
+        return digest(self.service.key(), said, self.seed)
+
+    async def _all(self, asked: dict[str, Request], reads: Reader) -> dict[str, Reply]:
+        replies: dict[str, Reply] = {}
+        waiting = list(reversed(asked.items()))
+        stop = asyncio.Event()
+
+        async def work() -> None:
+            while waiting and not stop.is_set():
+                key, request = waiting.pop()
+                try:
+                    replies[key] = await self._one(key, request, reads, stop)
+                except BaseException:
+                    stop.set()
+                    raise
+
+        workers = [asyncio.create_task(work()) for _ in range(self.service.concurrency)]
+        try:
+            ended = await asyncio.gather(*workers, return_exceptions=True)
+        except asyncio.CancelledError:  # Ctrl-C: what is in flight is paid for, so keep it
+            stop.set()
+            await asyncio.gather(*workers, return_exceptions=True)
+            raise
+        for error in ended:
+            if isinstance(error, BaseException):
+                raise error
+        return replies
+
+    async def _one(
+        self, key: str, request: Request, reads: Reader, stop: asyncio.Event
+    ) -> Reply:
+        bound = self.service.upper_bound_usd(request)
+        seed = seed_of(self.seed, key)
+        pause = 0.01
+        while True:
+            claim = self.ledger.claim(
+                key,
+                request,
+                service=self.service.name,
+                seed=seed,
+                stage=self.recipe,
+                run=self.run,
+                bound=bound,
+                budget=self.budget,
+            )
+            if claim is Claim.MINE:
+                return await self._buy(key, request, seed, reads)
+            if claim is Claim.ANSWERED:
+                reply = self.ledger.reply(key)
+                assert reply is not None, "an answered call has a reply"
+                return reply
+            if claim is Claim.TOO_DEAR and not self.ledger.in_flight(self.run):
+                raise OverBudget(
+                    f"stopped by the budget: {self.spend} is spent and the next call could cost "
+                    f"${bound:.4f}; what was bought is kept. Go on with a larger budget_usd"
+                )
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 1.0)
+
+    async def _buy(self, key: str, request: Request, seed: int, reads: Reader) -> Reply:
+        try:
+            for attempt in range(self.service.attempts):
+                began = time.monotonic()
+                reply, again = await self.service.attempt(request, seed)
+                last = not again or attempt + 1 == self.service.attempts
+                self.ledger.answer(key, reply, seconds=time.monotonic() - began, last=last)
+                if last:
+                    break
+                wait = min(self.service.backoff * 2**attempt, LONGEST_WAIT)
+                await asyncio.sleep(wait * random.uniform(0.5, 1.0))
+        except BaseException:
+            self.ledger.release(key)
+            raise
+        if reply.outcome is Outcome.OK and (why := reads(reply.text)):
+            reply = reply.model_copy(update={"outcome": Outcome.UNREADABLE, "cause": why})
+            self.ledger.mark(key, Outcome.UNREADABLE, why)
+        return reply

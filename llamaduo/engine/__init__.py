@@ -1,0 +1,38 @@
+"""The engine: who answers the prompts."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from llamaduo.local import LocalModel
+from llamaduo.progress import Progress
+from llamaduo.records import Answer, Example
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """Batch inference."""
+
+    def key(self) -> dict[str, Any]:
+        """Return what makes its answers."""
+        ...
+
+    def answer(
+        self,
+        local: LocalModel,
+        adapter: Path,
+        prompts: Sequence[Example],
+        *,
+        samples: int,
+        max_new_tokens: int,
+        seed: int,
+        done: Sequence[Answer],
+        progress: Progress,
+    ) -> Iterator[Answer]:
+        """Answer each prompt `samples` times, in an order that depends on the prompts alone.
+
+        Args:
+            adapter: a folder; one without `adapter_config.json` means the base as it is.
+            done: answers a killed process had given; they are not given again.
+        """
+        ...

@@ -1,0 +1,268 @@
+"""The memory of paid calls: every reply kept, every dollar counted, no call bought twice.
+
+One SQLite file (WAL) shared by all processes of a home. A call is claimed, with what it
+can cost at most reserved from its run's budget, and then answered; both are transactions.
+A claim whose process is gone is free again. Its call may have been paid for: a provider
+can bill a request that was in flight when the process was killed.
+"""
+
+import os
+import platform
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+
+import psutil
+
+from llamaduo.records import Outcome, Reply, Request, Tally, Usage
+
+SCHEMA = 1
+"""Number of the tables' shape, kept in SQLite's `user_version`."""
+
+TABLES = """
+create table calls (
+    key text primary key, service text not null, request text not null, seed integer not null,
+    stage text not null, row text not null, run text not null,
+    state text not null check (state in ('claimed', 'answered')),
+    owner text not null, reserved real not null, claimed_at real not null
+);
+create table replies (
+    key text not null references calls, attempt integer not null,
+    outcome text not null, cause text not null, text text not null,
+    prompt_tokens integer not null, completion_tokens integer not null, usd real not null,
+    seconds real not null, at real not null,
+    primary key (key, attempt)
+);
+create table uses (recipe text not null, key text not null, primary key (recipe, key))
+    without rowid;
+create table runs (run text primary key, spent real not null, reserved real not null);
+create index claims on calls (owner) where state = 'claimed';
+"""
+
+
+class Claim(Enum):
+    """What came of wanting to make a call."""
+
+    MINE = "this process makes it"
+    ANSWERED = "it has been answered"
+    TAKEN = "another process is making it"
+    TOO_DEAR = "it could cost more than is left"
+
+
+class Ledger:
+    """Paid calls in the file `path`, made if it is not there."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.owner = _this_process()
+        self.spent_now = 0.0
+        """Dollars this process has paid."""
+        self.calls_now = 0
+        """Tries this process has sent, those that failed too."""
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=60)
+        self._db.execute("pragma journal_mode = wal")
+        self._db.execute("pragma synchronous = full")
+        with self._transaction():
+            (version,) = self._db.execute("pragma user_version").fetchone()
+            if version == 0:
+                for statement in TABLES.split(";"):
+                    self._db.execute(statement)
+                self._db.execute(f"pragma user_version = {SCHEMA}")
+        if version not in (0, SCHEMA):
+            raise sqlite3.DatabaseError(
+                f"{path} has schema {version}, this llamaduo reads {SCHEMA}"
+            )
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+    def use(self, recipe: str, keys: Sequence[str]) -> None:
+        """Note that the stage result `recipe` rests on `keys`, whoever paid for them."""
+        with self._transaction():
+            self._db.executemany(
+                "insert or ignore into uses values (?, ?)", [(recipe, key) for key in keys]
+            )
+
+    def reply(self, key: str) -> Reply | None:
+        """Return the last reply to `key`; None where there is none yet."""
+        found = self._db.execute(
+            "select outcome, cause, text, prompt_tokens, completion_tokens, usd from replies "
+            "where key = ? order by attempt desc limit 1",
+            (key,),
+        ).fetchone()
+        if found is None:
+            return None
+        outcome, cause, text, prompt, completion, usd = found
+        usage = Usage(prompt_tokens=prompt, completion_tokens=completion, usd=usd)
+        return Reply(outcome=Outcome(outcome), cause=cause, text=text, usage=usage)
+
+    def claim(
+        self,
+        key: str,
+        request: Request,
+        *,
+        service: str,
+        seed: int,
+        stage: str,
+        run: str,
+        bound: float,
+        budget: float | None,
+    ) -> Claim:
+        """Claim `key` and reserve `bound` dollars of the run's budget, or say why not."""
+        with self._transaction():
+            row = self._db.execute(
+                "select state, owner, reserved, run from calls where key = ?", (key,)
+            ).fetchone()
+            if row is not None:
+                state, owner, reserved, claimed_for = row
+                if state == "answered":
+                    return Claim.ANSWERED
+                if _alive(owner):
+                    return Claim.TAKEN
+                self._free(key, claimed_for, reserved)
+            spent, reserved = self._account(run)
+            if budget is not None and spent + reserved + bound > budget + 1e-9:
+                return Claim.TOO_DEAR
+            self._db.execute(
+                "insert into calls values (?, ?, ?, ?, ?, ?, ?, 'claimed', ?, ?, ?)",
+                (key, service, request.model_dump_json(), seed, stage, request.row, run)
+                + (self.owner, bound, time.time()),
+            )
+            self._db.execute("update runs set reserved = reserved + ? where run = ?", (bound, run))
+            return Claim.MINE
+
+    def answer(self, key: str, reply: Reply, *, seconds: float, last: bool) -> None:
+        """Keep a reply. With `last` the call is answered and its reservation settled."""
+        usage = reply.usage
+        with self._transaction():
+            run, bound = self._db.execute(
+                "select run, reserved from calls where key = ?", (key,)
+            ).fetchone()
+            (attempt,) = self._db.execute(
+                "select count(*) from replies where key = ?", (key,)
+            ).fetchone()
+            self._db.execute(
+                "insert into replies values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (key, attempt, reply.outcome.value, reply.cause, reply.text)
+                + (usage.prompt_tokens, usage.completion_tokens, usage.usd, seconds, time.time()),
+            )
+            self._db.execute("update runs set spent = spent + ? where run = ?", (usage.usd, run))
+            if last:
+                self._db.execute(
+                    "update calls set state = 'answered', reserved = 0 where key = ?", (key,)
+                )
+                self._db.execute(
+                    "update runs set reserved = reserved - ? where run = ?", (bound, run)
+                )
+        self.spent_now += usage.usd
+        self.calls_now += 1
+
+    def mark(self, key: str, outcome: Outcome, cause: str) -> None:
+        """Say of the last reply to `key` what reading it showed."""
+        with self._transaction():
+            self._db.execute(
+                "update replies set outcome = ?, cause = ? where key = ? and attempt = "
+                "(select max(attempt) from replies where key = ?)",
+                (outcome.value, cause, key, key),
+            )
+
+    def release(self, key: str) -> None:
+        """Give up the claim on `key`, with what was reserved for it."""
+        with self._transaction():
+            run, bound = self._db.execute(
+                "select run, reserved from calls where key = ? and state = 'claimed'", (key,)
+            ).fetchone()
+            self._free(key, run, bound)
+
+    def free_the_dead(self) -> int:
+        """Release every claim of a process that is gone. Returns how many."""
+        with self._transaction():
+            claims = self._db.execute(
+                "select key, run, reserved, owner from calls where state = 'claimed'"
+            ).fetchall()
+            dead = [(key, run, bound) for key, run, bound, owner in claims if not _alive(owner)]
+            for key, run, bound in dead:
+                self._free(key, run, bound)
+        return len(dead)
+
+    def in_flight(self, run: str) -> int:
+        """Count the calls claimed for `run` that have no final reply yet."""
+        (count,) = self._db.execute(
+            "select count(*) from calls where state = 'claimed' and run = ?", (run,)
+        ).fetchone()
+        return int(count)
+
+    def spent(self, run: str) -> float:
+        """Return the dollars that calls made for `run` have cost."""
+        row = self._db.execute("select spent from runs where run = ?", (run,)).fetchone()
+        return float(row[0]) if row else 0.0
+
+    def tally(self, recipe: str) -> Tally:
+        """Count the calls the stage result `recipe` rests on, by their last outcome."""
+        rows = self._db.execute(
+            "select outcome, prompt_tokens, completion_tokens, usd, attempt = last from ("
+            "  select r.*, max(r.attempt) over (partition by r.key) as last"
+            "  from uses u join replies r on r.key = u.key where u.recipe = ?) order by key",
+            (recipe,),
+        ).fetchall()
+        outcomes = Counter(row[0] for row in rows if row[4])
+        usage = sum(
+            (Usage(prompt_tokens=r[1], completion_tokens=r[2], usd=r[3]) for r in rows), Usage()
+        )
+        return Tally(
+            stage=recipe.partition("/")[0],
+            calls=sum(outcomes.values()),
+            outcomes=dict(sorted(outcomes.items())),
+            usage=usage,
+        )
+
+    def answered_twice(self) -> int:
+        """Count the keys with more than one reply that is not a failed try: always 0."""
+        (count,) = self._db.execute(
+            "select count(*) from (select key from replies where outcome != 'failed' "
+            "group by key having count(*) > 1)"
+        ).fetchone()
+        return int(count)
+
+    def _account(self, run: str) -> tuple[float, float]:
+        self._db.execute("insert or ignore into runs values (?, 0, 0)", (run,))
+        spent, reserved = self._db.execute(
+            "select spent, reserved from runs where run = ?", (run,)
+        ).fetchone()
+        return spent, reserved
+
+    def _free(self, key: str, run: str, bound: float) -> None:
+        """Drop a claim. Its failed tries, if it had any, stay on record."""
+        self._db.execute("delete from calls where key = ?", (key,))
+        self._db.execute("update runs set reserved = reserved - ? where run = ?", (bound, run))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("begin immediate")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("rollback")
+            raise
+        self._db.execute("commit")
+
+
+def _this_process() -> str:
+    started = psutil.Process().create_time()
+    return f"{platform.node()}:{os.getpid()}:{started:.2f}"
+
+
+def _alive(owner: str) -> bool:
+    """Whether the process that wrote `owner` still runs; of another host we cannot know: yes."""
+    host, pid, started = owner.rsplit(":", 2)
+    if host != platform.node():
+        return True
+    try:
+        return f"{psutil.Process(int(pid)).create_time():.2f}" == started
+    except psutil.NoSuchProcess:
+        return False

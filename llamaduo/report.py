@@ -1,0 +1,250 @@
+"""What a run came to, for people: a table for the terminal, `report.md` with figures beside it.
+
+The same results give the same bytes: no clock, no path of this machine.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from llamaduo import cost, plots
+from llamaduo.metrics import prompt_scores
+from llamaduo.records import Assessment, Judgement, Measure, Result, Round
+from llamaduo.workload import Workload
+
+SIMULATED = (
+    "A simulated service taught and judged here: this shows that the machinery works, "
+    "and is no fact about any real service."
+)
+
+
+def write(
+    result: Result,
+    workload: Workload,
+    judged: Mapping[str, Sequence[Judgement]],
+    facts: Sequence[str],
+    into: Path,
+) -> Path:
+    """Write `report.md` and its figures.
+
+    Args:
+        judged: judgements of the steering part, by round.
+        facts: further lines on what the run was made of.
+        into: folder; files of the same names are replaced.
+
+    Returns:
+        The path of the report.
+    """
+    into.mkdir(parents=True, exist_ok=True)
+    pictures = _pictures(result, workload, judged, into)
+    lines = [
+        f"# {result.task}: {result.decision.verdict}",
+        "",
+        *([f"> **{SIMULATED}**", ""] if result.simulated else []),
+        *(f"- {reason}" for reason in result.decision.reasons),
+        "",
+        *_test_table(result),
+        *_rounds_table(result),
+        *_rows(result),
+        *_calls(result),
+        *_cost(workload),
+        *(f"![{title}]({name})\n" for title, name in pictures),
+        "## What it was made of",
+        "",
+        *(f"- {fact}" for fact in facts),
+        f"- fingerprint: {result.fingerprint}",
+        "",
+    ]
+    path = into / "report.md"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    (into / "result.json").write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def summary(result: Result, where: Sequence[str]) -> str:
+    """Return the short table a run ends with."""
+    head = ("round", "train rows", "coverage", "n", "similarity", "precision", "unjudged", "spend")
+    body = [
+        (
+            str(r.number),
+            str(r.train_rows),
+            _percent(r.assessment.coverage),
+            str(r.assessment.coverage.n),
+            _mark(r.assessment.similarity),
+            _mark(r.assessment.precision),
+            f"{r.assessment.unjudged}/{r.assessment.answers}",
+            f"${r.usd:.4f}",
+        )
+        for r in result.rounds
+    ]
+    widths = [max(len(row[i]) for row in (head, *body)) for i in range(len(head))]
+    lines = [
+        f"{result.local} <- {result.service} on {result.task}; judged on {result.steered_on}, "
+        f"goal {result.goal:g} %, stopped by: {result.stopped}",
+        *("  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in (head, *body)),
+    ]
+    if result.test:
+        lines.append(f"on the sealed test: {_sentence(result.test)}")
+    lines += [f"  {a.name}: {_sentence(a)}" for a in result.baselines]
+    lines.append(f"verdict: {result.decision.verdict}")
+    lines += [f"  {reason}" for reason in result.decision.reasons]
+    if result.simulated:
+        lines.append(SIMULATED)
+    return "\n".join([*lines, *where])
+
+
+def _test_table(result: Result) -> list[str]:
+    if result.test is None:
+        return ["The sealed test was not opened.", ""]
+    models = [*reversed(result.baselines), result.test]
+    names = sorted({name for model in models for name in model.checks})
+    head = ["model", "steps", "coverage % (95 % interval)", "n", "similarity", "precision"]
+    head += ["unjudged", "cut", *(f"{name} %" for name in names)]
+    rows = [
+        [
+            a.name if a is not result.test else f"**{a.name}, decided on**",
+            str(a.steps),
+            _with_interval(a.coverage),
+            str(a.coverage.n),
+            _mark(a.similarity),
+            _mark(a.precision),
+            f"{a.unjudged} of {a.answers}",
+            str(a.cut),
+            *(_mark(a.checks.get(name)) for name in names),
+        ]
+        for a in models
+    ]
+    said = _gain(result)
+    return ["## On the sealed test", "", *_markdown(head, rows), "", *said]
+
+
+def _gain(result: Result) -> list[str]:
+    """Claim for synthetic rows only what they add over training as long without them."""
+    final = result.test
+    rival = next((a for a in result.baselines if final and a.steps == final.steps), None)
+    if final is None or rival is None:
+        return []
+    if final.coverage.value is None or rival.coverage.value is None:
+        return []
+    gain = final.coverage.value - rival.coverage.value
+    return [
+        f"Synthetic rows moved coverage by {gain:+.1f} points over the coverage rows alone "
+        f"at the same {final.steps} optimiser steps ({rival.name}: "
+        f"{_with_interval(rival.coverage)}). Any other difference is also one of training length.",
+        "",
+    ]
+
+
+def _rounds_table(result: Result) -> list[str]:
+    head = ["round", "train rows", "synthetic", "steps", "loss", "coverage %", "n"]
+    head += ["similarity", "precision", "unjudged", "cut", "too long", "spend so far"]
+    rows = [
+        [
+            str(r.number),
+            str(r.train_rows),
+            str(r.synthetic_rows),
+            str(r.training.steps),
+            "-" if r.training.loss is None else f"{r.training.loss:.3f}",
+            _with_interval(r.assessment.coverage),
+            str(r.assessment.coverage.n),
+            _mark(r.assessment.similarity),
+            _mark(r.assessment.precision),
+            f"{r.assessment.unjudged} of {r.assessment.answers}",
+            str(r.assessment.cut),
+            str(len(r.training.too_long)),
+            f"${r.usd:.4f}",
+        ]
+        for r in result.rounds
+    ]
+    paper = " (the paper's protocol: test steers too)" if result.steered_on == "test" else ""
+    return [f"## Rounds, steered on {result.steered_on}{paper}", "", *_markdown(head, rows), ""]
+
+
+def _rows(result: Result) -> list[str]:
+    counted = ", ".join(f"{n} {part}" for part, n in result.rows.items() if n)
+    lines = ["## Rows", "", f"- coverage rows: {counted}"]
+    if result.rows.get("out"):
+        lines.append("- `out`: near copies of rows that their source put in the test set")
+    for r in result.rounds[1:]:
+        dropped = ", ".join(f"{n} {why}" for why, n in r.dropped.items()) or "none"
+        lines.append(f"- dropped before round {r.number}: {dropped}")
+    lines += _nearest(result.rounds)
+    return [*lines, *([f"- the service said of rows: {result.note}"] if result.note else []), ""]
+
+
+def _nearest(rounds: Sequence[Round]) -> list[str]:
+    if not rounds or rounds[-1].nearest_test is None:
+        return []
+    largest, p99 = rounds[-1].nearest_test
+    return [
+        "- nearest test row of the kept synthetic rows (Jaccard of word 3-grams, 0 to 1): "
+        f"largest {largest:.3f}, 99th percentile {p99:.3f}, n = {rounds[-1].synthetic_rows}"
+    ]
+
+
+def _calls(result: Result) -> list[str]:
+    head = ["stage", "calls", "outcomes", "prompt tokens", "completion tokens", "cost"]
+    rows = [
+        [
+            t.stage,
+            str(t.calls),
+            ", ".join(f"{n} {name}" for name, n in t.outcomes.items()),
+            str(t.usage.prompt_tokens),
+            str(t.usage.completion_tokens),
+            f"${t.usage.usd:.4f}",
+        ]
+        for t in result.tallies
+    ]
+    total = f"In all ${result.usd:.4f}, at the price when each call was first bought."
+    return ["## Service calls", "", *_markdown(head, rows), "", total, ""]
+
+
+def _cost(workload: Workload) -> list[str]:
+    table = cost.table(workload, cost.project(workload))
+    said = "From the workload's own prices and assumptions, not from this run:"
+    return [f"## What it would save: workload {workload.name}", "", said, "", "```", table, "```", ""]
+
+
+def _pictures(
+    result: Result, workload: Workload, judged: Mapping[str, Sequence[Judgement]], into: Path
+) -> list[tuple[str, str]]:
+    found = []
+    if result.rounds:
+        plots.save(plots.coverage_by_round(result.rounds, result.goal), into / "coverage.png")
+        found.append(("Coverage by round", "coverage.png"))
+    scores = {
+        name: [score.similarity for score in prompt_scores(rows).values()]
+        for name, rows in judged.items()
+    }
+    if any(scores.values()):
+        figure = plots.score_density(
+            {name: values for name, values in scores.items() if values},
+            title=f"Similarity by round, {result.steered_on} prompts",
+            label=f"similarity to the reference, by {result.judge}",
+        )
+        plots.save(figure, into / "scores.png")
+        found.append(("Scores by round", "scores.png"))
+    plots.save(plots.cost_lines(cost.project(workload), workload), into / "cost.png")
+    return [*found, ("Cost over months", "cost.png")]
+
+
+def _sentence(a: Assessment) -> str:
+    return f"coverage {_with_interval(a.coverage)} %, n = {a.coverage.n}, {a.unjudged} unjudged"
+
+
+def _with_interval(measure: Measure) -> str:
+    if measure.value is None:
+        return "-"
+    return f"{measure.value:.1f} ({measure.low:.1f} to {measure.high:.1f})"
+
+
+def _percent(measure: Measure) -> str:
+    return "-" if measure.value is None else f"{measure.value:.1f} %"
+
+
+def _mark(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
+
+
+def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [head, ["---"] * len(head), *rows]
+    return ["| " + " | ".join(line) + " |" for line in lines]

@@ -1,0 +1,81 @@
+"""The service LLM: what is asked, what it costs, what comes back. One attempt at a time."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from llamaduo.records import Reply, Request
+
+
+@runtime_checkable
+class Service(Protocol):
+    """A service LLM as its YAML describes it. Stages cannot reach it: they are given a `Caller`."""
+
+    @property
+    def name(self) -> str:
+        """What reports and rows call it."""
+        ...
+
+    @property
+    def simulated(self) -> bool:
+        """Whether it only plays a service LLM."""
+        ...
+
+    @property
+    def concurrency(self) -> int:
+        """Calls in flight at once, at most."""
+        ...
+
+    @property
+    def attempts(self) -> int:
+        """How often one request is tried before it counts as failed."""
+        ...
+
+    @property
+    def backoff(self) -> float:
+        """Seconds before the second try; each further wait is twice the one before."""
+        ...
+
+    def key(self) -> dict[str, Any]:
+        """Return what makes its replies what they are."""
+        ...
+
+    def faults(self) -> list[str]:
+        """Return what stands in the way of the first call (a missing key), in words."""
+        ...
+
+    def upper_bound_usd(self, request: Request) -> float:
+        """Return what `request` can cost at most, in dollars."""
+        ...
+
+    async def attempt(self, request: Request, seed: int) -> tuple[Reply, bool]:
+        """Ask once. Returns the reply, and whether asking again may go better.
+
+        Raises:
+            ServiceError: if no request can succeed (a dead key, an unknown model).
+        """
+        ...
+
+
+class Caller(Protocol):
+    """The way to spend that a stage is given: requests in, replies out, in the same order."""
+
+    @property
+    def name(self) -> str:
+        """What the rows it writes say they are by."""
+        ...
+
+    @property
+    def spend(self) -> str:
+        """The run's spend so far, for people."""
+        ...
+
+    def ask(
+        self, requests: Sequence[Request], reads: Callable[[str], str] = ...
+    ) -> list[Reply]:
+        """Return one reply for each request; `reads` says why a text is of no use, or "".
+
+        Raises:
+            OverBudget: before the first call that could cost more than is left. Replies
+                bought until then are kept and come back free when asked for again.
+        """
+        ...

@@ -1,0 +1,163 @@
+"""A service LLM behind litellm: OpenAI, Anthropic, Gemini, or any OpenAI-compatible address."""
+
+import os
+from datetime import date
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from llamaduo.component import Component
+from llamaduo.errors import ServiceError
+from llamaduo.records import Outcome, Reply, Request, Usage
+
+
+class Price(Component):
+    """US dollars for a million tokens, as listed on a day."""
+
+    input: float = Field(ge=0)
+    """Dollars per million prompt tokens."""
+    output: float = Field(ge=0)
+    """Dollars per million completion tokens."""
+    as_of: date
+    """The day the price was read; printed wherever the price is used."""
+    source: str
+    """Where it was read."""
+
+    def key(self) -> dict[str, Any]:
+        """A price changes what a reply costs, never what it says."""
+        return {}
+
+    def usd(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """Return what a call of so many tokens costs."""
+        return (prompt_tokens * self.input + completion_tokens * self.output) / 1e6
+
+
+class ChatService(Component):
+    """A chat model by its litellm name. The key is read from the environment, by litellm."""
+
+    operational: ClassVar[frozenset[str]] = frozenset(
+        {"concurrency", "attempts", "backoff", "timeout", "price", "key_env", "retired"}
+    )
+
+    name: str
+    """What reports and rows call it."""
+    model: str
+    """The provider's name of it, with litellm's prefix: `openai/gpt-4o-2024-08-06`."""
+    price: Price
+    """Needed: a call without a price could not be counted against a budget."""
+    key_env: str | None = None
+    """Environment variable that holds the API key. None: the service needs no key."""
+    api_base: str | None = None
+    """Address of an OpenAI-compatible server. None: the provider's own."""
+    context: int = Field(128_000, ge=1)
+    """Tokens of its context window; with `price` it bounds what a call can cost."""
+    retired: date | None = None
+    """The day the provider turned it off, where it is known; a run after it is refused."""
+    concurrency: int = Field(16, ge=1)
+    """Calls in flight at once; more is faster until the provider says 429."""
+    attempts: int = Field(5, ge=1)
+    """Tries of one request before it counts as failed."""
+    backoff: float = Field(1.0, ge=0)
+    """Seconds before the second try; each further wait is twice the one before, 60 at most."""
+    timeout: float = Field(120, gt=0)
+    """Seconds until a try is given up."""
+
+    @property
+    def simulated(self) -> bool:
+        """Whether it only plays a service LLM."""
+        return False
+
+    def faults(self) -> list[str]:
+        """Return what stands in the way of the first call."""
+        found = []
+        if self.key_env and not os.environ.get(self.key_env):
+            found.append(f"{self.name}: no API key; set {self.key_env} in the environment")
+        if self.retired and self.retired <= date.today():
+            found.append(
+                f"{self.name}: {self.model} was retired on {self.retired}; choose its successor"
+            )
+        return found
+
+    def upper_bound_usd(self, request: Request) -> float:
+        """Return what `request` can cost at most: no token is shorter than a byte."""
+        sent = sum(len(m.content.encode()) + 16 for m in request.messages)
+        return self.price.usd(min(sent, self.context), request.max_tokens)
+
+    async def attempt(self, request: Request, seed: int) -> tuple[Reply, bool]:
+        """Ask once, through litellm."""
+        os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+        import litellm
+
+        try:
+            response = await litellm.acompletion(**self._arguments(request, seed))
+        except litellm.exceptions.ContentPolicyViolationError as error:
+            return _failed(Outcome.FILTERED, error), False
+        except (
+            litellm.exceptions.AuthenticationError,
+            litellm.exceptions.NotFoundError,
+            litellm.exceptions.PermissionDeniedError,
+            litellm.exceptions.UnsupportedParamsError,
+        ) as error:
+            raise ServiceError(f"{self.name} cannot be used: {_words(error)}") from None
+        except (litellm.exceptions.BadRequestError, litellm.exceptions.APIError) as error:
+            again = not isinstance(error, litellm.exceptions.BadRequestError)
+            return _failed(Outcome.FAILED, error), again
+        except litellm.exceptions.OpenAIError as error:  # rate limits, timeouts, connections
+            return _failed(Outcome.FAILED, error), True
+        return self._read(response), False
+
+    def _arguments(self, request: Request, seed: int) -> dict[str, Any]:
+        arguments: dict[str, Any] = {
+            "model": self.model,
+            "messages": [m.model_dump() for m in request.messages],
+            "max_tokens": request.max_tokens,
+            "temperature": request.temperature,
+            "timeout": self.timeout,
+            "num_retries": 0,
+        }
+        if self._takes_seed():
+            arguments["seed"] = seed
+        if self.api_base:
+            arguments["api_base"] = self.api_base
+        if self.key_env:  # by name: litellm would send OPENAI_API_KEY to any address
+            arguments["api_key"] = os.environ[self.key_env]
+        return arguments
+
+    def _takes_seed(self) -> bool:
+        """Whether the provider knows the parameter; sending it to another is an error."""
+        import litellm
+
+        return "seed" in (litellm.get_supported_openai_params(model=self.model) or ())
+
+    def _read(self, response: Any) -> Reply:
+        choice, used = response.choices[0], response.usage
+        text = choice.message.content or ""
+        usage = Usage(
+            prompt_tokens=used.prompt_tokens,
+            completion_tokens=used.completion_tokens,
+            usd=self.price.usd(used.prompt_tokens, used.completion_tokens),
+        )
+        if choice.finish_reason == "content_filter":
+            return Reply(
+                outcome=Outcome.FILTERED, cause="content filter", text=text, usage=usage
+            )
+        if getattr(choice.message, "refusal", None):
+            return Reply(
+                outcome=Outcome.REFUSED, cause=choice.message.refusal, text=text, usage=usage
+            )
+        if choice.finish_reason == "length":
+            return Reply(outcome=Outcome.TRUNCATED, cause="max_tokens", text=text, usage=usage)
+        return Reply(outcome=Outcome.OK, text=text, usage=usage)
+
+
+def _failed(outcome: Outcome, error: Exception) -> Reply:
+    return Reply(outcome=outcome, cause=_words(error))
+
+
+def _words(error: Exception) -> str:
+    """Return the error in one short line, with nothing in it that looks like a key."""
+    words = " ".join(str(error).split())
+    for name, value in os.environ.items():
+        if len(value) >= 8 and ("KEY" in name or "TOKEN" in name or "SECRET" in name):
+            words = words.replace(value, f"[{name}]")
+    return f"{type(error).__name__}: {words[:300]}"

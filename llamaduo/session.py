@@ -1,0 +1,141 @@
+"""One run from checked experiment to report: opens what the loop needs, and closes it."""
+
+import json
+import platform
+import traceback
+from importlib.metadata import version
+from pathlib import Path
+
+import llamaduo
+from llamaduo import loop, report
+from llamaduo.cost import project
+from llamaduo.decision import out_of_reach
+from llamaduo.errors import ConfigError
+from llamaduo.experiment import Experiment
+from llamaduo.ledger import Ledger
+from llamaduo.progress import Progress
+from llamaduo.records import Result
+from llamaduo.stages import Stages, part
+from llamaduo.store import Store, refuse_network_home
+
+LIBRARIES = ("torch", "transformers", "peft", "trl", "bitsandbytes", "litellm")
+"""Versions of these are printed: others may give other weights, answers or prices."""
+
+
+def run(exp: Experiment, progress: Progress) -> Result:
+    """Run `exp` under its home, show it, and write its report.
+
+    Raises:
+        ConfigError: before anything is spent, with all that stands in the way.
+        LlamaDuoError: what a user can put right; `error.json` in the run's folder has it.
+    """
+    faults = exp.faults()
+    if faults:
+        raise ConfigError("\n  ".join(["this experiment cannot run here:", *faults]))
+    private = Path(exp.home) / ".llamaduo"
+    refuse_network_home(Path(exp.home))
+    place = private / "runs" / exp.fingerprint()
+    place.mkdir(parents=True, exist_ok=True)
+    ledger = Ledger(private / "ledger.sqlite")
+    ledger.free_the_dead()
+    stages = Stages(exp, Store(private / "store"), ledger, progress)
+    try:
+        result = _run(exp, stages, place, progress)
+    except BaseException as error:
+        _write_down(error, place)
+        raise
+    finally:
+        ledger.close()
+    (place / "error.json").unlink(missing_ok=True)
+    return result
+
+
+def _run(exp: Experiment, stages: Stages, place: Path, progress: Progress) -> Result:
+    split = stages.split()
+    tests, train = len(part(split, "test")), len(part(split, "train"))
+    progress.say(f"run {exp.fingerprint()} in {exp.home}")
+    unreachable = out_of_reach(tests, exp.goal.at_least)
+    if unreachable:
+        progress.say(unreachable)
+    shown = exp.tracker.open(
+        home=Path(exp.home),
+        fingerprint=exp.fingerprint(),
+        task=exp.task.name,
+        name=f"{exp.local.name} <- {exp.service.name} n={train}",
+        params=params(exp),
+        tags=tags(exp),
+    )
+    try:
+        result = loop.run(exp, stages, split, shown)
+        rounds = [f"round {round_.number}" for round_ in result.rounds]
+        judged = {name: stages.judged[name, exp.judge.on].rows for name in rounds}
+        path = report.write(result, exp.workload, judged, facts(exp), place)
+        shown.finish(result, project(exp.workload), place)
+    except BaseException as error:
+        shown.fail(error)
+        raise
+    now = f"spent now: ${stages.ledger.spent_now:.4f} in {stages.ledger.calls_now} calls"
+    made = f"stages made now: {len(stages.store.made)}"
+    print(report.summary(result, [f"{now}; {made}", f"report: {path}", shown.where]), flush=True)
+    return result
+
+
+def params(exp: Experiment) -> dict[str, str]:
+    """Return what makes the result as flat names and values; limits are no params."""
+    flat: dict[str, str] = {}
+
+    def walk(name: str, value: object) -> None:
+        if isinstance(value, dict):
+            for key, below in value.items():
+                walk(f"{name}.{key}", below)
+        else:
+            flat[name] = json.dumps(value) if isinstance(value, list) else str(value)
+
+    for name in ("task", "service", "local", "tuner", "engine", "synth", "dedup", "goal", "judge"):
+        walk(name, getattr(exp, name).key())
+    flat |= {"samples": str(exp.samples), "seed": str(exp.seed)}
+    return flat
+
+
+def tags(exp: Experiment) -> dict[str, str]:
+    """Return what runs can be filtered by."""
+    return {
+        "llamaduo.kind": "loop",
+        "llamaduo.fingerprint": exp.fingerprint(),
+        "llamaduo.task": exp.task.name,
+        "llamaduo.local": exp.local.name,
+        "llamaduo.service": exp.service.name,
+        "llamaduo.judge": exp.judge.service.name,
+        "llamaduo.simulated": str(exp.simulated).lower(),
+        "llamaduo.rounds": str(exp.rounds),
+        "llamaduo.budget_usd": str(exp.budget_usd),
+    }
+
+
+def facts(exp: Experiment) -> list[str]:
+    """Return what the run was made of, a line each."""
+    return [
+        f"local model: {exp.local.name} ({exp.local.base}, revision {exp.local.revision}), "
+        f"licence {exp.local.licence}",
+        f"service: {exp.service.name}; judge: {exp.judge.service.name}",
+        *_knowledge(exp),
+        f"seed {exp.seed}, {exp.samples} answers a prompt",
+        f"llamaduo {llamaduo.__version__}, Python {platform.python_version()}, "
+        + ", ".join(f"{name} {version(name)}" for name in LIBRARIES),
+    ]
+
+
+def _knowledge(exp: Experiment) -> list[str]:
+    """Name the file a simulated service knows its task from."""
+    file = getattr(exp.service, "knowledge", None)
+    return [f"the simulated service knows only what {Path(file).name} holds"] if file else []
+
+
+def _write_down(error: BaseException, place: Path) -> None:
+    """Keep what ended the run, where a sweep's user finds it."""
+    said = {
+        "error": type(error).__name__,
+        "message": str(error),
+        "traceback": traceback.format_exc(),
+    }
+    (place / "error.json").write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,192 @@
+"""The stages of the loop: each a store result, named by what it depends on."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from llamaduo.desk import Desk
+from llamaduo.experiment import Experiment
+from llamaduo.ledger import Ledger
+from llamaduo.metrics import assess
+from llamaduo.progress import Progress
+from llamaduo.records import (
+    Answer,
+    Assessment,
+    Example,
+    Judgement,
+    Part,
+    Placed,
+    Sifted,
+    Tally,
+    Training,
+)
+from llamaduo.service import Service
+from llamaduo.store import Folder, Rows, Store, Work
+from llamaduo.tuner import Tuner
+from llamaduo.tuner.untuned import Untuned
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One model's judgements on one part, and what they come to."""
+
+    rows: Rows[Judgement]
+    assessment: Assessment
+
+
+@dataclass
+class Stages:
+    """What the loop is made of. Objects are handed to each stage; none knows the store."""
+
+    exp: Experiment
+    store: Store
+    ledger: Ledger
+    progress: Progress
+    paid: list[str] = field(default_factory=list)
+    """Recipes that rest on service calls, in the order they came up."""
+    judged: dict[tuple[str, Part], Judged] = field(default_factory=dict)
+    """What has been judged so far, by model and part."""
+
+    def split(self) -> Rows[Placed]:
+        """Read the coverage rows and share them out."""
+        task = self.exp.task
+        return self.store.rows(
+            "split", [task.key()], Placed, lambda work, done: task.place()[len(done) :]
+        )
+
+    def train(self, split: Rows[Placed], grown: Sequence[Rows[Sifted]]) -> Rows[Example]:
+        """Put together all rows to tune on: coverage, and what every round added."""
+
+        def rows(work: Work, done: tuple[Example, ...]) -> Iterator[Example]:
+            coverage = part(split, "train")
+            fresh = [row.example for more in grown for row in more if not row.dropped]
+            yield from [*coverage, *fresh][len(done) :]
+
+        inputs = [split.content, [more.content for more in grown]]
+        return self.store.rows("train", inputs, Example, rows)
+
+    def tune(self, train: Rows[Example], tuner: Tuner) -> Folder:
+        """Tune the local model on `train`."""
+        exp = self.exp
+
+        def make(work: Work) -> None:
+            tuner.tune(
+                exp.local,
+                train,
+                seed=exp.seed,
+                out=work.out,
+                scratch=work.scratch,
+                progress=self.progress,
+            )
+
+        if isinstance(tuner, Untuned):
+            return self.store.folder("adapter", [tuner.key()], make)
+        inputs = [tuner.key(), exp.local.key(), exp.seed, train.content]
+        return self.store.folder("adapter", inputs, make)
+
+    def judge(self, name: str, adapter: Folder, split: Rows[Placed], on: Part) -> Judged:
+        """Answer the prompts of one part, and have the answers judged."""
+        exp, prompts = self.exp, part(split, on)
+
+        def answer(work: Work, done: tuple[Answer, ...]) -> Iterator[Answer]:
+            return exp.engine.answer(
+                exp.local,
+                adapter.path,
+                prompts,
+                samples=exp.samples,
+                max_new_tokens=exp.task.max_new_tokens,
+                seed=exp.seed,
+                done=done,
+                progress=self.progress,
+            )
+
+        inputs = [exp.engine.key(), exp.local.key(), adapter.content, split.content, on]
+        inputs += [exp.samples, exp.task.max_new_tokens, exp.seed]
+        answers = self.store.rows("answers", inputs, Answer, answer)
+
+        def grade(work: Work, done: tuple[Judgement, ...]) -> Iterator[Judgement]:
+            desk = self._desk(exp.judge.service, work)
+            return exp.judge.grade(answers[len(done) :], desk, progress=self.progress)
+
+        judgements = self.store.rows(
+            "judgements", [exp.judge.key(), exp.seed, answers.content], Judgement, grade
+        )
+        self._rests_on(judgements.recipe)
+        assessment = assess(
+            name,
+            judgements,
+            similarity=exp.goal.similarity,
+            precision=exp.goal.precision,
+            checks=exp.task.checks,
+            steps=training(adapter).steps,
+        )
+        self.judged[name, on] = Judged(judgements, assessment)
+        return self.judged[name, on]
+
+    def grow(self, number: int, split: Rows[Placed], train: Rows[Example]) -> Rows[Sifted]:
+        """Have rows written like the coverage rows of train, and sift them."""
+        exp = self.exp
+        seeds = part(split, "train")
+
+        def write(work: Work, done: tuple[Example, ...]) -> Iterator[Example]:
+            return exp.synth.write(
+                seeds,
+                self._desk(exp.service, work),
+                topic=exp.task.name,
+                number=number,
+                seed=exp.seed,
+                done=done,
+                progress=self.progress,
+            )
+
+        inputs = [exp.synth.key(), exp.service.key(), exp.seed, number, split.content]
+        fresh = self.store.rows("synthetic", [*inputs, exp.task.name], Example, write)
+        self._rests_on(fresh.recipe)
+
+        def sift(work: Work, done: tuple[Sifted, ...]) -> Iterator[Sifted]:
+            sifted = exp.dedup.sift(
+                fresh,
+                train=train,
+                dev=part(split, "dev"),
+                test=part(split, "test"),
+                why_not=self._why_not,
+            )
+            yield from list(sifted)[len(done) :]
+
+        inputs = [exp.dedup.key(), [c.key() for c in exp.task.checks.values()]]
+        inputs += [train.content, fresh.content, split.content]
+        return self.store.rows("sifted", inputs, Sifted, sift)
+
+    def tallies(self) -> list[Tally]:
+        """Count the calls of all paid stages, by stage."""
+        return [self.ledger.tally(recipe) for recipe in self.paid]
+
+    def _desk(self, service: Service, work: Work) -> Desk:
+        exp = self.exp
+        return Desk(
+            ledger=self.ledger,
+            service=service,
+            recipe=work.recipe,
+            run=exp.fingerprint(),
+            seed=exp.seed,
+            budget=exp.budget_usd,
+        )
+
+    def _rests_on(self, recipe: str) -> None:
+        if recipe not in self.paid:
+            self.paid.append(recipe)
+
+    def _why_not(self, row: Example) -> str:
+        if not row.question.strip() or not row.target.strip():
+            return "empty"
+        failed = (n for n, c in self.exp.task.checks.items() if not c.passes(row.target, row))
+        return next((f"target fails {name}" for name in failed), "")
+
+
+def part(split: Sequence[Placed], name: Part) -> list[Example]:
+    """Return the rows of one part of the split, in order."""
+    return [row.example for row in split if row.part == name]
+
+
+def training(adapter: Folder) -> Training:
+    """Return what tuning this adapter came to."""
+    return Training.model_validate_json((adapter.path / "training.json").read_bytes())

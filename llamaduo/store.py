@@ -1,0 +1,266 @@
+"""Stage results on disk, so that running again is resuming.
+
+    <root>/<stage>/<recipe>/out/            the result
+    <root>/<stage>/<recipe>/manifest.json   written last; without it the result is not there
+    <root>/<stage>/<recipe>/draft/, work/   a result in the making; they survive a kill
+    <root>/<stage>/<recipe>/lock            held (flock) by the one process that makes it
+
+A result is found by its recipe (the digest of what made it) and known to the next
+stage by its content, so an upstream result made anew never meets a stale one below.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TextIO, TypeVar
+
+from llamaduo.component import digest, file_sha256
+from llamaduo.errors import LlamaDuoError
+from llamaduo.records import Record
+
+SCHEMA = 1
+"""Number of the manifest's shape; a result of another number is made anew."""
+
+ROWS = "rows.jsonl"
+
+R = TypeVar("R", bound=Record)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a stage is given to make its result with."""
+
+    out: Path
+    """The result goes here. After a kill it holds what was there."""
+    scratch: Path
+    """Checkpoints go here. Survives a kill, removed when the result is complete."""
+    recipe: str
+    """`<stage>/<recipe>`: the name of the result in the making."""
+
+
+@dataclass(frozen=True)
+class Rows(Sequence[R], Generic[R]):
+    """Typed rows and the digest of their content."""
+
+    items: tuple[R, ...]
+    content: str
+    recipe: str
+    path: Path
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.items[index]
+
+    def __iter__(self) -> Iterator[R]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A stored directory (an adapter, say) and the digest of its content."""
+
+    path: Path
+    content: str
+    recipe: str
+
+
+class Store:
+    """Keeps the results of stages under `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.made: list[str] = []
+        """Recipes this process made, rather than found."""
+
+    def rows(
+        self,
+        stage: str,
+        inputs: Sequence[Any],
+        kind: type[R],
+        make: Callable[[Work, tuple[R, ...]], Iterable[R]],
+    ) -> Rows[R]:
+        """Return the rows of `stage` for `inputs`, made only if they are not stored.
+
+        `make(work, done)` yields the rows that follow `done`, the ones a killed
+        process had written. Each row is on disk before the next is asked for.
+        """
+
+        def write(work: Work) -> None:
+            path = work.out / ROWS
+            done = _whole_rows(path, kind)
+            with path.open("a", encoding="utf-8", newline="\n") as file:
+                for row in make(work, done):
+                    file.write(row.model_dump_json() + "\n")
+                    file.flush()
+
+        folder = self.folder(stage, inputs, write)
+        path = folder.path / ROWS
+        # Not str.splitlines(): it also cuts at U+2028 and others, which JSON leaves unescaped.
+        with path.open(encoding="utf-8", newline="\n") as file:
+            items = tuple(kind.model_validate_json(line) for line in file)
+        return Rows(items, folder.content, folder.recipe, path)
+
+    def folder(self, stage: str, inputs: Sequence[Any], make: Callable[[Work], None]) -> Folder:
+        """Return the folder of `stage` for `inputs`; `make` fills it if it is not stored.
+
+        One process makes a key at a time; others wait for it and find the result.
+        """
+        recipe = f"{stage}/{digest(stage, *inputs)}"
+        home = self.root / recipe
+        content = _complete(home)
+        if content is None:
+            home.mkdir(parents=True, exist_ok=True)
+            with _held(home / "lock"):
+                content = _complete(home) or self._make(home, stage, recipe, make)
+        return Folder(home / "out", content, recipe)
+
+    def _make(self, home: Path, stage: str, recipe: str, make: Callable[[Work], None]) -> str:
+        _set_aside_damage(home)
+        draft, scratch = home / "draft", home / "work"
+        draft.mkdir(exist_ok=True)
+        scratch.mkdir(exist_ok=True)
+        started = time.time()
+        make(Work(out=draft, scratch=scratch, recipe=recipe))
+        files = _hashes(draft)
+        for name in files:
+            _sync(draft / name)
+        _sync(draft)
+        draft.rename(home / "out")
+        content = _content(files)
+        manifest = {
+            "schema": SCHEMA,
+            "stage": stage,
+            "content": content,
+            "files": files,
+            "finished": round(time.time(), 3),
+            "seconds": round(time.time() - started, 3),
+        }
+        _write_last(home / "manifest.json", json.dumps(manifest, indent=1))
+        shutil.rmtree(scratch)
+        self.made.append(recipe)
+        return content
+
+
+def _complete(home: Path) -> str | None:
+    """Return the content digest of a complete, undamaged result, else None."""
+    try:
+        manifest = json.loads((home / "manifest.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    if manifest.get("schema") != SCHEMA or _hashes(home / "out") != manifest["files"]:
+        return None
+    return str(manifest["content"])
+
+
+def _set_aside_damage(home: Path) -> None:
+    """Keep a result whose bytes are not those of its manifest, out of the way, and say so."""
+    manifest, out = home / "manifest.json", home / "out"
+    if manifest.exists():
+        aside = home / f"damaged-{time.time_ns()}"
+        aside.mkdir()
+        for path in (manifest, out):
+            if path.exists():
+                path.rename(aside / path.name)
+        print(
+            f"llamaduo: {home} is not what its manifest says; kept as {aside.name}, made anew",
+            file=sys.stderr,
+        )
+    elif out.exists():  # killed between the two renames: the rows are whole, the seal is missing
+        shutil.rmtree(home / "draft", ignore_errors=True)
+        out.rename(home / "draft")
+
+
+def _whole_rows(path: Path, kind: type[R]) -> tuple[R, ...]:
+    """Return the rows of a draft, and cut off a last line that a kill left half."""
+    if not path.exists():
+        return ()
+    whole = path.read_bytes()
+    whole = whole[: whole.rfind(b"\n") + 1]
+    with path.open("r+b") as file:
+        file.truncate(len(whole))
+    return tuple(kind.model_validate_json(line) for line in whole.split(b"\n") if line)
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    paths = sorted(p for p in folder.rglob("*") if p.is_file())
+    return {p.relative_to(folder).as_posix(): file_sha256(p) for p in paths}
+
+
+def _content(files: dict[str, str]) -> str:
+    """Return 16 hex digits that name every file by path and bytes."""
+    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _write_last(path: Path, text: str) -> None:
+    draft = path.with_suffix(".new")
+    with draft.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.rename(path)
+    _sync(path.parent)
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[TextIO]:
+    """Hold the lock file `path`; the kernel lets go of it even after kill -9."""
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"llamaduo: waiting for another process to make {path.parent}", file=sys.stderr)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield file
+
+
+NETWORK_FILE_SYSTEMS = frozenset(
+    {"nfs", "nfs4", "lustre", "cifs", "smb3", "9p", "gpfs", "ceph", "beegfs", "afs"}
+)
+
+
+def refuse_network_home(home: Path) -> None:
+    """Raise if `home` is on a file system where SQLite's WAL and flock cannot be relied on.
+
+    Raises:
+        LlamaDuoError: naming the file system.
+    """
+    kind = _file_system(home)
+    if kind in NETWORK_FILE_SYSTEMS or kind.startswith("fuse"):
+        raise LlamaDuoError(
+            f"home {home} is on {kind}, where locks and SQLite are not dependable; "
+            "set home=DIR to a local disk"
+        )
+
+
+def _file_system(path: Path) -> str:
+    """Return the type of the mount that holds `path`; empty where the system does not say."""
+    try:
+        lines = Path("/proc/mounts").read_text(encoding="utf-8").split("\n")
+    except OSError:
+        return ""
+    best = ("", "")
+    for line in lines:
+        fields = line.split()
+        if len(fields) > 2:
+            mount = fields[1].replace("\\040", " ")
+            if path.is_relative_to(mount) and len(mount) >= len(best[0]):
+                best = (mount, fields[2])
+    return best[1]

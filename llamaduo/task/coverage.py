@@ -1,0 +1,110 @@
+"""A task made of coverage rows: prompts with answers that users were satisfied with."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from random import Random
+
+from pydantic import Field, model_validator
+
+from llamaduo.component import Component, seed_of
+from llamaduo.errors import DataError
+from llamaduo.records import Example, Part, Placed
+from llamaduo.similarity import groups
+from llamaduo.task import Check
+from llamaduo.task.rows import Rows
+
+
+class Split(Component):
+    """Shares of the rows; they add up to 1."""
+
+    train: float = Field(ge=0, le=1)
+    """Share that tunes and seeds synthesis."""
+    dev: float = Field(ge=0, le=1)
+    """Share that steers: judged every round."""
+    test: float = Field(ge=0, le=1)
+    """Share that is sealed: judged once, for the decision. 0 where the source brings its own."""
+    seed: int = 0
+    """Another seed is another split, so another test set. Not the run's seed, on purpose."""
+    near: float = Field(0.5, gt=0, le=1)
+    """Jaccard similarity from which two rows are near copies, kept in one part."""
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> "Split":
+        total = self.train + self.dev + self.test
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"train + dev + test is {total:g}, and has to be 1")
+        return self
+
+
+class CoverageTask(Component):
+    """Rows, their split, and checks."""
+
+    name: str
+    rows: Rows
+    split: Split
+    max_new_tokens: int = Field(ge=1)
+    checks: dict[str, Check] = {}
+
+    def place(self) -> Sequence[Placed]:
+        """Share the rows out: each category in the given shares, near copies together.
+
+        A row's part depends only on the rows before it, so rows added at the end of a
+        source leave the parts of all others as they are. Where an added row is a near
+        copy of two groups, the later group moves to the part of the earlier one.
+        """
+        read = self.rows.read()
+        examples = [example for example, _ in read]
+        of = groups([example.question for example in examples], threshold=self.split.near)
+        given: dict[int, set[Part]] = defaultdict(set)
+        for (_, part), group in zip(read, of, strict=True):
+            if part is not None:
+                given[group].add(part)
+        parts = _share_out(examples, of, given, self.split)
+        placed = [
+            Placed(
+                example=example, part=_own_part(part, parts[group], bool(given[group]))
+            )
+            for (example, part), group in zip(read, of, strict=True)
+        ]
+        self._refuse_empty_parts(placed)
+        return placed
+
+    def _refuse_empty_parts(self, placed: Sequence[Placed]) -> None:
+        count = Counter(row.part for row in placed)
+        empty = [part for part in ("train", "dev", "test") if not count[part]]
+        if empty:
+            raise DataError(
+                f"task {self.name}: {len(placed)} rows leave none for {' and '.join(empty)} "
+                f"({dict(count)}); add rows or change task.split"
+            )
+
+
+def _own_part(given: Part | None, group: Part, pinned: bool) -> Part:
+    """Rows that a source put in test stay there; their near copies from elsewhere go out."""
+    if given == group or (given is None and not (pinned and group == "test")):
+        return group
+    return "out"
+
+
+def _share_out(
+    examples: Sequence[Example], of: Sequence[int], given: dict[int, set[Part]], split: Split
+) -> dict[int, Part]:
+    """Return the part of each group, by the index of its first row."""
+    shares: dict[Part, float] = {"train": split.train, "dev": split.dev, "test": split.test}
+    taken: dict[str, Counter[Part]] = defaultdict(Counter)
+    parts: dict[int, Part] = {}
+    for i, group in enumerate(of):
+        if group in parts:
+            continue
+        if given[group]:
+            parts[group] = "test" if "test" in given[group] else sorted(given[group])[0]
+            continue
+        category = examples[i].category
+        seen = taken[category]
+        number = sum(seen.values()) + 1
+        owed = {part: max(share * number - seen[part], 0.0) for part, share in shares.items()}
+        draw = Random(seed_of(split.seed, category, number))
+        [part] = draw.choices(list(owed), weights=list(owed.values()))
+        seen[part] += 1
+        parts[group] = part
+    return parts

@@ -1,0 +1,239 @@
+"""MLflow: one experiment a task, one run a fingerprint, a nested run a round."""
+
+import fcntl
+import os
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from llamaduo.component import Component, digest
+from llamaduo.records import Assessment, Example, Judgement, Projection, Result, Round
+
+SHOWN = 200
+"""Judgements in the table of MLflow's page; the Parquet file beside it has them all."""
+
+FINGERPRINT = "llamaduo.fingerprint"
+ROUND = "llamaduo.round"
+CONTENT = "llamaduo.content"
+"""Tag with a digest of what is shown, so that showing it again does nothing."""
+
+
+class MlflowTracker(Component):
+    """Shows runs in an MLflow database under `home`, or on a server."""
+
+    uri: str | None = None
+    """Tracking address; None: `mlruns/mlflow.db` under home."""
+
+    def open(
+        self,
+        *,
+        home: Path,
+        fingerprint: str,
+        task: str,
+        name: str,
+        params: Mapping[str, str],
+        tags: Mapping[str, str],
+    ) -> "MlflowRun":
+        """Find the run of this fingerprint, or make it; the database is made once, under a lock."""
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        from mlflow.tracking import MlflowClient
+
+        folder = home / "mlruns"
+        folder.mkdir(parents=True, exist_ok=True)
+        uri = self.uri or f"sqlite:///{folder / 'mlflow.db'}"
+        with (folder / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            client = MlflowClient(tracking_uri=uri)
+            experiment = _experiment(client, f"llamaduo/{task}", None if self.uri else folder)
+            run = _find(client, experiment, {FINGERPRINT: fingerprint}, "loop")
+            if run is None:
+                run = _make(client, experiment, name, tags, params)
+        client.update_run(run, status="RUNNING", name=name)
+        for key, value in tags.items():
+            client.set_tag(run, key, value)
+        return MlflowRun(client, experiment, run, self._look(uri, folder))
+
+    def _look(self, uri: str, folder: Path) -> str:
+        if self.uri:
+            return f"runs: {self.uri}"
+        return f"runs: mlflow ui --backend-store-uri {uri}"
+
+
+@dataclass(frozen=True)
+class MlflowRun:
+    """One run of the database."""
+
+    client: Any
+    experiment: str
+    id: str
+    where: str
+
+    def round(
+        self,
+        round_: Round,
+        *,
+        train: Sequence[Example],
+        adapter: Path,
+        judgements: Sequence[Judgement],
+    ) -> None:
+        """Show a round as a nested run and as a step of this one; a shown one stays."""
+        content = digest(round_.model_dump(mode="json"))
+        tags = {"mlflow.parentRunId": self.id, ROUND: str(round_.number)}
+        known = _find(self.client, self.experiment, {**tags, CONTENT: content}, "round")
+        if known is not None:
+            return
+        fresh = {**tags, "llamaduo.kind": "round", "llamaduo.adapter": round_.adapter}
+        fresh["llamaduo.train_sha256"] = round_.train
+        nested = _make(self.client, self.experiment, f"round {round_.number}", fresh, {})
+        figures = _figures(round_)
+        _log(self.client, self.id, figures, step=round_.number)
+        _log(self.client, nested, figures, step=round_.number)
+        with tempfile.TemporaryDirectory() as folder:
+            rows = Path(folder) / "train.parquet"
+            _parquet([row.model_dump(mode="json") for row in train], rows)
+            self.client.log_artifact(nested, str(rows), "data")
+            scores = [_judgement_row(judgement) for judgement in judgements]
+            table = Path(folder) / "judgements.parquet"
+            _parquet(scores, table)
+            self.client.log_artifact(nested, str(table), "judge")
+        self.client.log_table(nested, _columns(scores[:SHOWN]), "judge/judgements.json")
+        for run in (self.id, nested):
+            self.client.log_inputs(run, [_dataset(round_)])
+        self.client.log_artifacts(nested, str(adapter), "adapter")
+        self.client.set_tag(nested, CONTENT, content)
+        self.client.set_terminated(nested, "FINISHED")
+
+    def finish(self, result: Result, projection: Projection, report: Path) -> None:
+        """Show the outcome; shown once, it stays until it changes."""
+        content = digest(result.model_dump(mode="json"), projection.model_dump(mode="json"))
+        if self.client.get_run(self.id).data.tags.get(CONTENT) != content:
+            for month, service, local in zip(
+                projection.months, projection.service_usd, projection.local_usd, strict=True
+            ):
+                figures = {"cost/service_usd": service, "cost/local_usd": local}
+                _log(self.client, self.id, figures, step=month)
+            outcome = {"cost/break_even_month": projection.break_even_month}
+            if result.test is not None:
+                outcome |= _of_assessment(result.test, "test")
+            _log(self.client, self.id, outcome, step=0)
+            self.client.log_artifacts(self.id, str(report), "report")
+            self.client.set_tag(self.id, "llamaduo.verdict", result.decision.verdict)
+            self.client.set_tag(self.id, "llamaduo.stopped", result.stopped)
+            self.client.set_tag(self.id, CONTENT, content)
+        self.client.set_terminated(self.id, "FINISHED")
+
+    def fail(self, error: BaseException) -> None:
+        """Mark the run, with the error's own words."""
+        self.client.set_tag(self.id, "llamaduo.error", f"{type(error).__name__}: {error}"[:5000])
+        self.client.set_terminated(self.id, "FAILED")
+
+
+def _experiment(client: Any, name: str, folder: Path | None) -> str:
+    known = client.get_experiment_by_name(name)
+    if known is not None:
+        return str(known.experiment_id)
+    place = None if folder is None else (folder / "artifacts").as_uri()
+    return str(client.create_experiment(name, artifact_location=place))
+
+
+def _find(client: Any, experiment: str, tags: Mapping[str, str], kind: str) -> str | None:
+    wanted = {**tags, "llamaduo.kind": kind}
+    where = " and ".join(f"tags.`{key}` = '{value}'" for key, value in wanted.items())
+    found = client.search_runs([experiment], filter_string=where, max_results=1)
+    return str(found[0].info.run_id) if found else None
+
+
+def _make(
+    client: Any, experiment: str, name: str, tags: Mapping[str, str], params: Mapping[str, str]
+) -> str:
+    from mlflow.entities import Param
+
+    run = client.create_run(experiment, run_name=name, tags=dict(tags)).info.run_id
+    client.log_batch(run, params=[Param(_name(k), v[:6000]) for k, v in params.items()])
+    return str(run)
+
+
+def _log(client: Any, run: str, figures: Mapping[str, float | None], *, step: int) -> None:
+    """Log in one batch what has a value; the same step again replaces nothing and adds one."""
+    from mlflow.entities import Metric
+
+    now = int(time.time() * 1000)
+    there = {name: value for name, value in figures.items() if value is not None}
+    client.log_batch(run, metrics=[Metric(_name(k), v, now, step) for k, v in there.items()])
+
+
+def _name(name: str) -> str:
+    """MLflow takes letters, digits, `_-./` and spaces."""
+    return "".join(c if c.isalnum() or c in "_-./ " else "_" for c in name)
+
+
+def _figures(round_: Round) -> dict[str, float | None]:
+    return {
+        **_of_assessment(round_.assessment, "judge"),
+        "data/train_rows": round_.train_rows,
+        "data/synthetic_rows": round_.synthetic_rows,
+        "data/dropped_rows": sum(round_.dropped.values()),
+        "tune/steps": round_.training.steps,
+        "tune/loss": round_.training.loss,
+        "tune/rows_too_long": len(round_.training.too_long),
+        "cost/api_usd": round_.usd,
+    }
+
+
+def _of_assessment(assessment: Assessment, prefix: str) -> dict[str, float | None]:
+    return {
+        f"{prefix}/coverage": assessment.coverage.value,
+        f"{prefix}/coverage_low": assessment.coverage.low,
+        f"{prefix}/coverage_high": assessment.coverage.high,
+        f"{prefix}/similarity": assessment.similarity,
+        f"{prefix}/precision": assessment.precision,
+        f"{prefix}/prompts": assessment.coverage.n,
+        f"{prefix}/unjudged": assessment.unjudged,
+        f"{prefix}/cut": assessment.cut,
+        **{f"{prefix}/{name}": share for name, share in assessment.checks.items()},
+    }
+
+
+def _dataset(round_: Round) -> Any:
+    """Name the train rows by our sha256: MLflow's own digests do not see every row."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    dataset = Dataset(
+        name=f"train-round-{round_.number}",
+        digest=round_.train[:36],
+        source_type="llamaduo",
+        source=f'{{"sha256": "{round_.train}"}}',
+        profile=f'{{"rows": {round_.train_rows}}}',
+    )
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", f"round {round_.number}")])
+
+
+def _judgement_row(judgement: Judgement) -> dict[str, Any]:
+    answer, score = judgement.answer, judgement.score
+    return {
+        "id": answer.example.id,
+        "category": answer.example.category,
+        "prompt": answer.example.instruction,
+        "target": answer.example.target,
+        "answer": answer.text,
+        "sample": answer.sample,
+        "finish": answer.finish,
+        "similarity": None if score is None else score.similarity,
+        "precision": None if score is None else score.precision,
+        "replies": judgement.replies,
+        "why": "; ".join(judgement.why),
+    }
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    return {key: [row[key] for row in rows] for key in rows[0]} if rows else {}
+
+
+def _parquet(rows: list[dict[str, Any]], path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)

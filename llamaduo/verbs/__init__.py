@@ -1,0 +1,8 @@
+"""One module per verb: its own arguments in, calls below, done."""
+
+VERBS = {
+    "run": "run an experiment: the loop, to its goal or its last round (the verb if none is given)",
+    "cost": "print what a workload costs on a service and on a model of your own",
+    "doctor": "say what is there and what is missing, with the fix",
+}
+"""Verb to one line about it; each is the module of its name."""

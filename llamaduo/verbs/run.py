@@ -1,0 +1,96 @@
+"""`llamaduo [run] overrides... [-m]`: run the loop, once or once for each job of a sweep."""
+
+import json
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llamaduo.errors import LlamaDuoError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+SWEEP = "LLAMADUO_SWEEP"
+"""Environment variable by which the jobs of a sweep know where to write how they ended."""
+
+
+def main(arguments: list[str]) -> int:
+    """Check everything, then run; returns the worst exit code of all jobs."""
+    from llamaduo import config
+    from llamaduo.config.overrides import check
+
+    flags, overrides = split(arguments)
+    sweep = "-m" in flags or "--multirun" in flags
+    checked = check(overrides, sweep=sweep)
+    exp = config.check_all(checked)
+    if not sweep:
+        config.launch([*flags, *checked.good], job)
+        return ENDED.pop() if ENDED else 0
+    place = Path(exp.home) / ".llamaduo" / "sweeps" / f"{time.time_ns():x}-{os.getpid()}"
+    place.mkdir(parents=True)
+    os.environ[SWEEP] = str(place)
+    config.launch([*flags, *checked.good, f"hydra.sweep.dir={place}"], job)
+    ends = [json.loads(path.read_text(encoding="utf-8")) for path in place.glob("*/end.json")]
+    ends.sort(key=lambda end: end["job"])
+    for end in ends:
+        print(f"llamaduo: job {end['job']} ({end['overrides']}): {end['said']}", file=sys.stderr)
+    return max((end["code"] for end in ends), default=1)
+
+
+ENDED: list[int] = []
+"""How the job that is no sweep's ended; Hydra does not hand it back."""
+
+
+def split(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Part Hydra's own flags (with their values) from overrides."""
+    flags: list[str] = []
+    overrides: list[str] = []
+    takes = {"--cfg", "-c", "--package", "-p", "--info", "-i", "--config-dir", "-cd"}
+    left = list(arguments)
+    while left:
+        word = left.pop(0)
+        if not word.startswith("-"):
+            overrides.append(word)
+            continue
+        flags.append(word)
+        if word in takes and left:
+            flags.append(left.pop(0))
+    return flags, overrides
+
+
+def job(composed: "DictConfig") -> None:
+    """Run one composed config. A job never ends the process: a sweep goes on."""
+    from llamaduo.config import job_number, sweep_dir
+
+    number = job_number()
+    said = "done"
+    try:
+        code = run(composed)
+    except LlamaDuoError as error:
+        code, said = error.exit_code, f"{error}"
+        print(f"llamaduo: {error}", file=sys.stderr)
+    except Exception as error:
+        code, said = 1, f"{type(error).__name__}: {error}"
+        traceback.print_exc()
+    if number is None:
+        ENDED.append(code)
+        return
+    from hydra.core.hydra_config import HydraConfig
+
+    place = sweep_dir() / str(number)
+    place.mkdir(parents=True, exist_ok=True)
+    overrides = " ".join(HydraConfig.get().overrides.task)
+    end = {"job": number, "code": code, "said": said, "overrides": overrides}
+    (place / "end.json").write_text(json.dumps(end) + "\n", encoding="utf-8")
+
+
+def run(composed: "DictConfig") -> int:
+    """Build, check and run one experiment; returns its exit code."""
+    from llamaduo import config, session
+    from llamaduo.progress import Progress
+
+    result = session.run(config.experiment(composed), Progress())
+    return 3 if result.stopped == "budget" else 0
