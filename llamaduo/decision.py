@@ -60,11 +60,14 @@ def out_of_reach(prompts: int, goal: float) -> str:
     low = share("coverage %", prompts, prompts).low
     if low is None or low >= goal:
         return ""
-    needed = math.ceil(Z95**2 * goal / (100 - goal))
-    return (
+    said = (
         f"{prompts} test prompts cannot show a coverage of {goal:g} %: {prompts} of {prompts} "
-        f"has a lower bound of {low:.0f} %. A perfect model would need {needed} prompts"
+        f"has a lower bound of {math.floor(10 * low) / 10:g} %. "
     )
+    if goal >= 100:
+        return said + "No number of prompts could: ask for less"
+    needed = math.ceil(Z95**2 * goal / (100 - goal))
+    return said + f"A perfect model would need {needed} prompts"
 
 
 def _reasons(

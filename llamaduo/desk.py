@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from llamaduo.component import digest, seed_of
@@ -74,30 +75,33 @@ class Desk:
             while waiting and not stop.is_set():
                 key, request = waiting.pop()
                 try:
-                    replies[key] = await self._one(key, request, reads, stop)
+                    reply = await self._one(key, request, reads, stop)
                 except BaseException:
                     stop.set()
                     raise
+                if reply is not None:
+                    replies[key] = reply
 
         workers = [asyncio.create_task(work()) for _ in range(self.service.concurrency)]
         try:
-            ended = await asyncio.gather(*workers, return_exceptions=True)
+            await asyncio.wait(workers)  # gather() would hand a Ctrl-C on to the calls in flight
         except asyncio.CancelledError:  # Ctrl-C: what is in flight is paid for, so keep it
             stop.set()
             await asyncio.gather(*workers, return_exceptions=True)
             raise
-        for error in ended:
-            if isinstance(error, BaseException):
+        for error in [worker.exception() for worker in workers]:
+            if error:
                 raise error
         return replies
 
     async def _one(
         self, key: str, request: Request, reads: Reader, stop: asyncio.Event
-    ) -> Reply:
+    ) -> Reply | None:
+        """Return the reply to `request`; None if `stop` came before it."""
         bound = self.service.upper_bound_usd(request)
         seed = seed_of(self.seed, key)
         pause = 0.01
-        while True:
+        while not stop.is_set():
             claim = self.ledger.claim(
                 key,
                 request,
@@ -109,20 +113,25 @@ class Desk:
                 budget=self.budget,
             )
             if claim is Claim.MINE:
-                return await self._buy(key, request, seed, reads)
+                return await self._buy(key, request, seed, reads, stop)
             if claim is Claim.ANSWERED:
                 reply = self.ledger.reply(key)
                 assert reply is not None, "an answered call has a reply"
-                return reply
-            if claim is Claim.TOO_DEAR and not self.ledger.in_flight(self.run):
+                return self._read(key, reply, reads)
+            if claim is Claim.TOO_DEAR and not (
+                self.ledger.free_the_dead() or self.ledger.in_flight(self.run)
+            ):
                 raise OverBudget(
                     f"stopped by the budget: {self.spend} is spent and the next call could cost "
                     f"${bound:.4f}; what was bought is kept. Go on with a larger budget_usd"
                 )
-            await asyncio.sleep(pause)
+            await _pause(pause, stop)
             pause = min(2 * pause, 1.0)
+        return None
 
-    async def _buy(self, key: str, request: Request, seed: int, reads: Reader) -> Reply:
+    async def _buy(
+        self, key: str, request: Request, seed: int, reads: Reader, stop: asyncio.Event
+    ) -> Reply | None:
         try:
             for attempt in range(self.service.attempts):
                 began = time.monotonic()
@@ -132,11 +141,24 @@ class Desk:
                 if last:
                     break
                 wait = min(self.service.backoff * 2**attempt, LONGEST_WAIT)
-                await asyncio.sleep(wait * random.uniform(0.5, 1.0))
+                await _pause(wait * random.uniform(0.5, 1.0), stop)
+                if stop.is_set():
+                    self.ledger.release(key)
+                    return None
         except BaseException:
             self.ledger.release(key)
             raise
+        return self._read(key, reply, reads)
+
+    def _read(self, key: str, reply: Reply, reads: Reader) -> Reply:
+        """Mark a reply whose text is of no use; a kill may have come between answer and mark."""
         if reply.outcome is Outcome.OK and (why := reads(reply.text)):
             reply = reply.model_copy(update={"outcome": Outcome.UNREADABLE, "cause": why})
             self.ledger.mark(key, Outcome.UNREADABLE, why)
         return reply
+
+
+async def _pause(seconds: float, stop: asyncio.Event) -> None:
+    """Sleep, but not past `stop`."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psutil
 
+from llamaduo.errors import LlamaDuoError
 from llamaduo.records import Outcome, Reply, Request, Tally, Usage
 
 SCHEMA = 1
@@ -73,8 +74,10 @@ class Ledger:
                     self._db.execute(statement)
                 self._db.execute(f"pragma user_version = {SCHEMA}")
         if version not in (0, SCHEMA):
-            raise sqlite3.DatabaseError(
-                f"{path} has schema {version}, this llamaduo reads {SCHEMA}"
+            self.close()
+            raise LlamaDuoError(
+                f"{path} has schema {version}, this llamaduo reads {SCHEMA}: it was written by "
+                "another version; use that one, or another home"
             )
 
     def close(self) -> None:
@@ -130,8 +133,18 @@ class Ledger:
                 return Claim.TOO_DEAR
             self._db.execute(
                 "insert into calls values (?, ?, ?, ?, ?, ?, ?, 'claimed', ?, ?, ?)",
-                (key, service, request.model_dump_json(), seed, stage, request.row, run)
-                + (self.owner, bound, time.time()),
+                (
+                    key,
+                    service,
+                    request.model_dump_json(),
+                    seed,
+                    stage,
+                    request.row,
+                    run,
+                    self.owner,
+                    bound,
+                    time.time(),
+                ),
             )
             self._db.execute("update runs set reserved = reserved + ? where run = ?", (bound, run))
             return Claim.MINE
@@ -148,8 +161,18 @@ class Ledger:
             ).fetchone()
             self._db.execute(
                 "insert into replies values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (key, attempt, reply.outcome.value, reply.cause, reply.text)
-                + (usage.prompt_tokens, usage.completion_tokens, usage.usd, seconds, time.time()),
+                (
+                    key,
+                    attempt,
+                    reply.outcome.value,
+                    reply.cause,
+                    reply.text,
+                    usage.prompt_tokens,
+                    usage.completion_tokens,
+                    usage.usd,
+                    seconds,
+                    time.time(),
+                ),
             )
             self._db.execute("update runs set spent = spent + ? where run = ?", (usage.usd, run))
             if last:
@@ -202,13 +225,19 @@ class Ledger:
         row = self._db.execute("select spent from runs where run = ?", (run,)).fetchone()
         return float(row[0]) if row else 0.0
 
-    def tally(self, recipe: str) -> Tally:
-        """Count the calls the stage result `recipe` rests on, by their last outcome."""
+    def tally(self, recipe: str, *, beside: Sequence[str] = ()) -> Tally:
+        """Count the calls the stage result `recipe` rests on, by their last outcome.
+
+        Args:
+            beside: other results whose calls are counted already, and not here again.
+        """
+        others = ", ".join("?" * len(beside))
         rows = self._db.execute(
             "select outcome, prompt_tokens, completion_tokens, usd, attempt = last from ("
             "  select r.*, max(r.attempt) over (partition by r.key) as last"
-            "  from uses u join replies r on r.key = u.key where u.recipe = ?) order by key",
-            (recipe,),
+            "  from uses u join replies r on r.key = u.key where u.recipe = ? and u.key not in"
+            f"  (select key from uses where recipe in ({others}))) order by key",
+            (recipe, *beside),
         ).fetchall()
         outcomes = Counter(row[0] for row in rows if row[4])
         usage = sum(
@@ -253,8 +282,12 @@ class Ledger:
 
 
 def _this_process() -> str:
-    started = psutil.Process().create_time()
-    return f"{platform.node()}:{os.getpid()}:{started:.2f}"
+    return f"{platform.node()}:{os.getpid()}:{_started(psutil.Process())}"
+
+
+def _started(process: psutil.Process) -> str:
+    """Return when `process` began, in seconds since boot: no step of the clock moves it."""
+    return f"{process.create_time() - psutil.boot_time():.2f}"
 
 
 def _alive(owner: str) -> bool:
@@ -263,6 +296,7 @@ def _alive(owner: str) -> bool:
     if host != platform.node():
         return True
     try:
-        return f"{psutil.Process(int(pid)).create_time():.2f}" == started
+        process = psutil.Process(int(pid))
+        return process.status() != psutil.STATUS_ZOMBIE and _started(process) == started
     except psutil.NoSuchProcess:
         return False

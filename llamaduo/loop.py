@@ -35,6 +35,7 @@ def run(exp: Experiment, stages: Stages, split: Rows[Placed], shown: Run) -> Res
     adapters: list[Folder] = []
     test: Judged | None = None
     baselines: list[Assessment] = []
+    decision: Decision | None = None
     stopped = "rounds"
     try:
         for number in range(exp.rounds):
@@ -42,9 +43,7 @@ def run(exp: Experiment, stages: Stages, split: Rows[Placed], shown: Run) -> Res
             adapters.append(stages.tune(train, exp.tuner))
             judged = stages.judge(f"round {number}", adapters[-1], split, exp.judge.on)
             rounds.append(as_round(number, train, grown, adapters[-1], judged, stages.tallies()))
-            shown.round(
-                rounds[-1], train=train, adapter=adapters[-1].path, judgements=judged.rows
-            )
+            shown.round(rounds[-1], train=train, adapter=adapters[-1].path, judgements=judged.rows)
             stages.progress.say(in_a_line(rounds[-1], exp))
             if met(judged.assessment, exp):
                 stopped = "goal"
@@ -52,11 +51,15 @@ def run(exp: Experiment, stages: Stages, split: Rows[Placed], shown: Run) -> Res
             if number + 1 < exp.rounds:
                 grown.append(stages.grow(number, split, train))
         test = stages.judge(f"round {rounds[-1].number}", adapters[-1], split, "test")
-        baselines = compare(exp, stages, split, adapters)
         decision = decide(test.assessment, exp.goal.at_least)
+        baselines = compare(exp, stages, split, adapters)
     except OverBudget as stop:
         stopped = "budget"
-        decision = undecided(str(stop), exp.goal.at_least)
+        if decision is None:
+            decision = undecided(str(stop), exp.goal.at_least)
+        else:
+            said = (*decision.reasons, f"no baseline was judged: {stop}")
+            decision = decision.model_copy(update={"reasons": said})
     return result(exp, stages, split, rounds, stopped, test, baselines, decision, grown)
 
 

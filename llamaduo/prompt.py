@@ -1,8 +1,9 @@
 """Fill the named holes of a prompt template, and read JSON out of a reply."""
 
 import json
+import math
 import re
-from typing import Any
+from typing import Any, NoReturn
 
 
 def fill(template: str, **fields: str) -> str:
@@ -19,21 +20,29 @@ def json_objects(reply: str) -> list[dict[str, Any]]:
     """Return every outermost JSON object in `reply`, in order; prose and fences are skipped.
 
     A number too large for a float, NaN and Infinity are not JSON and end the object they
-    stand in, so that none of them can pass for a score.
+    stand in, so that none of them can pass for a score. One nested deeper than Python can
+    follow ends the search.
     """
-    decoder = json.JSONDecoder(parse_constant=_refuse)
+    decoder = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
     found: list[dict[str, Any]] = []
     at = reply.find("{")
     while at != -1:
         try:
             value, end = decoder.raw_decode(reply, at)
-        except (ValueError, RecursionError):
+        except ValueError:
             end = at + 1
+        except RecursionError:
+            break
         else:
             found.append(value)
         at = reply.find("{", end)
     return found
 
 
-def _refuse(constant: str) -> Any:
+def _finite(number: str) -> float:
+    value = float(number)
+    return value if math.isfinite(value) else _refuse(number)
+
+
+def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")

@@ -230,7 +230,7 @@ class Round(Record):
     training: Training
     assessment: Assessment
     usd: float
-    """Service dollars of this turn, at the price when each call was first bought."""
+    """Service dollars up to the end of this turn, at the price when first bought."""
     nearest_test: tuple[float, float] | None = None
     """Largest and 99th percentile similarity of synthetic rows to any test row, 0..1."""
 

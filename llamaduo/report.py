@@ -201,7 +201,16 @@ def _calls(result: Result) -> list[str]:
 def _cost(workload: Workload) -> list[str]:
     table = cost.table(workload, cost.project(workload))
     said = "From the workload's own prices and assumptions, not from this run:"
-    return [f"## What it would save: workload {workload.name}", "", said, "", "```", table, "```", ""]
+    return [
+        f"## What it would save: workload {workload.name}",
+        "",
+        said,
+        "",
+        "```",
+        table,
+        "```",
+        "",
+    ]
 
 
 def _pictures(

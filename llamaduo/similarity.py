@@ -93,7 +93,7 @@ class Sieve:
             self._texts.append((name, found))
 
 
-def groups(texts: Sequence[str], *, threshold: float) -> list[int]:
+def groups(texts: Sequence[str], *, threshold: float) -> tuple[list[int], list[bool]]:
     """Group texts that are near copies, directly or through others.
 
     Args:
@@ -101,9 +101,11 @@ def groups(texts: Sequence[str], *, threshold: float) -> list[int]:
         threshold: similarity, 0..1, at or above which two texts belong together.
 
     Returns:
-        n numbers: the index of the first text of each text's group.
+        n numbers: the index of the first text of each text's group. And n times whether no
+        text before this one is near it: a later text may yet join what two of these began.
     """
     first = list(range(len(texts)))
+    begins = [True] * len(texts)
 
     def root(i: int) -> int:
         while first[i] != i:
@@ -114,7 +116,8 @@ def groups(texts: Sequence[str], *, threshold: float) -> list[int]:
     for i, j in _near_pairs(texts, threshold):
         a, b = sorted((root(i), root(j)))
         first[b] = a
-    return [root(i) for i in range(len(texts))]
+        begins[j] = False
+    return [root(i) for i in range(len(texts))], begins
 
 
 def _near_pairs(texts: Sequence[str], threshold: float) -> Iterator[tuple[int, int]]:

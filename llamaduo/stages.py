@@ -100,8 +100,8 @@ class Stages:
             )
 
         inputs = [exp.engine.key(), exp.local.key(), adapter.content, split.content, on]
-        inputs += [exp.samples, exp.task.max_new_tokens, exp.seed]
-        answers = self.store.rows("answers", inputs, Answer, answer)
+        how = [exp.samples, exp.task.max_new_tokens, exp.seed]
+        answers = self.store.rows("answers", [*inputs, *how], Answer, answer)
 
         def grade(work: Work, done: tuple[Judgement, ...]) -> Iterator[Judgement]:
             desk = self._desk(exp.judge.service, work)
@@ -157,11 +157,13 @@ class Stages:
         return self.store.rows("sifted", inputs, Sifted, sift)
 
     def tallies(self) -> list[Tally]:
-        """Count the calls of all paid stages, by stage."""
-        return [self.ledger.tally(recipe) for recipe in self.paid]
+        """Count the calls of all paid stages so far; one that two rest on, with the first."""
+        paid = self.paid
+        return [self.ledger.tally(name, beside=paid[:i]) for i, name in enumerate(paid)]
 
     def _desk(self, service: Service, work: Work) -> Desk:
         exp = self.exp
+        self._rests_on(work.recipe)  # now, so that a stage the budget stops is counted too
         return Desk(
             ledger=self.ledger,
             service=service,

@@ -168,7 +168,7 @@ def _set_aside_damage(home: Path) -> None:
     if manifest.exists():
         aside = home / f"damaged-{time.time_ns()}"
         aside.mkdir()
-        for path in (manifest, out):
+        for path in (out, manifest):  # a kill between the two must not leave `out` unaccused
             if path.exists():
                 path.rename(aside / path.name)
         print(
@@ -256,7 +256,7 @@ def _file_system(path: Path) -> str:
         lines = Path("/proc/mounts").read_text(encoding="utf-8").split("\n")
     except OSError:
         return ""
-    best = ("", "")
+    path, best = path.resolve(), ("", "")
     for line in lines:
         fields = line.split()
         if len(fields) > 2:

@@ -15,13 +15,21 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from llamaduo.config.build import build
-from llamaduo.options import shipped
 from llamaduo.config.overrides import Checked, check
 from llamaduo.config.sources import register
 from llamaduo.errors import ConfigError
 from llamaduo.experiment import Experiment
+from llamaduo.options import shipped
 
-__all__ = ["check_all", "experiment", "from_overrides", "job_number", "launch", "plain", "sweep_dir"]
+__all__ = [
+    "check_all",
+    "experiment",
+    "from_overrides",
+    "job_number",
+    "launch",
+    "plain",
+    "sweep_dir",
+]
 
 
 def from_overrides(overrides: list[str]) -> Experiment:
@@ -66,12 +74,21 @@ def experiment(config: DictConfig) -> Experiment:
 
 
 def plain(config: DictConfig) -> Mapping[str, Any]:
-    """Return the config as plain data: interpolations resolved, `home` absolute."""
+    """Return the config as plain data: interpolations resolved, `home` absolute.
+
+    A judge that names no service of its own is judged by the service that teaches. It is
+    put in here and not by an interpolation: Hydra would merge another choice into that.
+    """
     values = OmegaConf.to_container(config, resolve=True)
     assert isinstance(values, dict)
     values.pop("hydra", None)
     if isinstance(values.get("home"), str):
         values["home"] = Path(values["home"]).expanduser().absolute()
+    judge, service = values.get("judge"), values.get("service")
+    if isinstance(judge, dict) and isinstance(service, dict):
+        own = judge.get("service")
+        if own is None or (isinstance(own, dict) and "_target_" not in own):
+            judge["service"] = {**service, **(own or {})}
     return {str(key): value for key, value in values.items()}
 
 

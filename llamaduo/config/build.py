@@ -11,9 +11,9 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from llamaduo.component import Component
-from llamaduo.options import nearest
 from llamaduo.errors import ConfigError
 from llamaduo.experiment import Experiment
+from llamaduo.options import nearest
 
 OURS = "llamaduo"
 _BAD = object()
@@ -110,7 +110,8 @@ def _in_words(component: type[BaseModel], fault: Any, path: str) -> str:
         wanted = fault["ctx"]["class"]
         return f"{where}: no {wanted}; choose one of its group, or give a `_target_` (got {got})"
     message = fault["msg"].removeprefix("Value error, ")
-    return f"{where or 'config'}: {message}" + ("" if isinstance(fault["input"], dict) else f" (got {got})")
+    shown = "" if isinstance(fault["input"], dict) else f" (got {got})"
+    return f"{where or 'config'}: {message}{shown}"
 
 
 def _fields_at(component: type[BaseModel], steps: tuple[Any, ...]) -> list[str]:

@@ -7,8 +7,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, QuotedString
 from hydra.errors import HydraException
 
-from llamaduo.options import EXPERIMENTS, check_option, groups, nearest
 from llamaduo.errors import UsageError
+from llamaduo.options import EXPERIMENTS, check_option, groups, nearest
 
 LAUNCHERS = ("hydra/launcher", "hydra/sweeper")
 
@@ -35,7 +35,9 @@ def check(overrides: list[str], *, sweep: bool) -> Checked:
             override = parser.parse_override(text)
             good = _checked(override, text, sweep)
         except HydraException:
-            checked.faults.append(f"{text}: not of the form key=value (quote a value with = , [ {{)")
+            checked.faults.append(
+                f"{text}: not of the form key=value (quote a value with = , [ {{)"
+            )
             continue
         except UsageError as error:
             checked.faults.append(str(error))

@@ -139,7 +139,8 @@ def nf4(model: LocalModel) -> "PreTrainedModel":
     for layer in loaded.modules():
         if hasattr(layer, "support_avx512bf16_for_cpu"):
             layer.support_avx512bf16_for_cpu = False
-    return loaded  # type: ignore[no-any-return]
+    tuned: PreTrainedModel = loaded
+    return tuned
 
 
 def with_adapter(base: "PreTrainedModel", adapter: Path, *, merge: bool) -> Any:
@@ -154,8 +155,11 @@ def with_adapter(base: "PreTrainedModel", adapter: Path, *, merge: bool) -> Any:
 
 
 def quiet() -> None:
-    """Keep transformers' own bars and advice out of the run's output."""
+    """Keep the libraries' own bars and advice out of the run's output."""
+    import logging as python_logging
+
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    python_logging.getLogger("bitsandbytes").setLevel(python_logging.ERROR)

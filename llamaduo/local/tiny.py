@@ -9,7 +9,9 @@ from pydantic import Field
 from llamaduo.component import Component, digest
 from llamaduo.local import cache_home
 
-WORDS = "the a to of in is it you that he was for on are with as his they at be this from or one had"
+WORDS = (
+    "the a to of in is it you that he was for on are with as his they at be this from or one had"
+)
 """What the tokenizer is trained on, with the letters; every other text falls to bytes."""
 
 

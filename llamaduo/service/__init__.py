@@ -69,9 +69,7 @@ class Caller(Protocol):
         """The run's spend so far, for people."""
         ...
 
-    def ask(
-        self, requests: Sequence[Request], reads: Callable[[str], str] = ...
-    ) -> list[Reply]:
+    def ask(self, requests: Sequence[Request], reads: Callable[[str], str] = ...) -> list[Reply]:
         """Return one reply for each request; `reads` says why a text is of no use, or "".
 
         Raises:

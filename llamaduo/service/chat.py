@@ -24,7 +24,7 @@ class Price(Component):
     """Where it was read."""
 
     def key(self) -> dict[str, Any]:
-        """A price changes what a reply costs, never what it says."""
+        """Leave the price out: it changes what a reply costs, never what it says."""
         return {}
 
     def usd(self, prompt_tokens: int, completion_tokens: int) -> float:
@@ -87,23 +87,23 @@ class ChatService(Component):
         """Ask once, through litellm."""
         os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
         import litellm
+        import openai
 
         try:
             response = await litellm.acompletion(**self._arguments(request, seed))
         except litellm.exceptions.ContentPolicyViolationError as error:
-            return _failed(Outcome.FILTERED, error), False
+            return self._failed(Outcome.FILTERED, error), False
         except (
             litellm.exceptions.AuthenticationError,
             litellm.exceptions.NotFoundError,
             litellm.exceptions.PermissionDeniedError,
             litellm.exceptions.UnsupportedParamsError,
         ) as error:
-            raise ServiceError(f"{self.name} cannot be used: {_words(error)}") from None
-        except (litellm.exceptions.BadRequestError, litellm.exceptions.APIError) as error:
-            again = not isinstance(error, litellm.exceptions.BadRequestError)
-            return _failed(Outcome.FAILED, error), again
-        except litellm.exceptions.OpenAIError as error:  # rate limits, timeouts, connections
-            return _failed(Outcome.FAILED, error), True
+            raise ServiceError(f"{self.name} cannot be used: {self._words(error)}") from None
+        except openai.BadRequestError as error:
+            return self._failed(Outcome.FAILED, error), False
+        except openai.OpenAIError as error:  # rate limits, timeouts, connections, 5xx
+            return self._failed(Outcome.FAILED, error), True
         return self._read(response), False
 
     def _arguments(self, request: Request, seed: int) -> dict[str, Any]:
@@ -119,8 +119,11 @@ class ChatService(Component):
             arguments["seed"] = seed
         if self.api_base:
             arguments["api_base"] = self.api_base
-        if self.key_env:  # by name: litellm would send OPENAI_API_KEY to any address
+        # Always with an address: left to itself, litellm would send OPENAI_API_KEY there.
+        if self.key_env:
             arguments["api_key"] = os.environ[self.key_env]
+        elif self.api_base:
+            arguments["api_key"] = "none"
         return arguments
 
     def _takes_seed(self) -> bool:
@@ -131,33 +134,30 @@ class ChatService(Component):
 
     def _read(self, response: Any) -> Reply:
         choice, used = response.choices[0], response.usage
-        text = choice.message.content or ""
+        # Half of a surrogate pair, which no file can hold, becomes `?`.
+        text = (choice.message.content or "").encode("utf-8", "replace").decode("utf-8")
+        refusal = (getattr(choice.message, "provider_specific_fields", None) or {}).get("refusal")
         usage = Usage(
             prompt_tokens=used.prompt_tokens,
             completion_tokens=used.completion_tokens,
             usd=self.price.usd(used.prompt_tokens, used.completion_tokens),
         )
         if choice.finish_reason == "content_filter":
-            return Reply(
-                outcome=Outcome.FILTERED, cause="content filter", text=text, usage=usage
-            )
-        if getattr(choice.message, "refusal", None):
-            return Reply(
-                outcome=Outcome.REFUSED, cause=choice.message.refusal, text=text, usage=usage
-            )
+            return Reply(outcome=Outcome.FILTERED, cause="content filter", text=text, usage=usage)
+        if refusal:
+            return Reply(outcome=Outcome.REFUSED, cause=refusal, text=text, usage=usage)
         if choice.finish_reason == "length":
             return Reply(outcome=Outcome.TRUNCATED, cause="max_tokens", text=text, usage=usage)
         return Reply(outcome=Outcome.OK, text=text, usage=usage)
 
+    def _failed(self, outcome: Outcome, error: Exception) -> Reply:
+        return Reply(outcome=outcome, cause=self._words(error))
 
-def _failed(outcome: Outcome, error: Exception) -> Reply:
-    return Reply(outcome=outcome, cause=_words(error))
-
-
-def _words(error: Exception) -> str:
-    """Return the error in one short line, with nothing in it that looks like a key."""
-    words = " ".join(str(error).split())
-    for name, value in os.environ.items():
-        if len(value) >= 8 and ("KEY" in name or "TOKEN" in name or "SECRET" in name):
-            words = words.replace(value, f"[{name}]")
-    return f"{type(error).__name__}: {words[:300]}"
+    def _words(self, error: Exception) -> str:
+        """Return the error in one short line, without the value of any key."""
+        words = " ".join(str(error).split())
+        for name, value in sorted(os.environ.items(), key=lambda item: -len(item[1])):
+            secret = name == self.key_env or any(w in name for w in ("KEY", "TOKEN", "SECRET"))
+            if secret and len(value) >= 8:
+                words = words.replace(value, f"[{name}]")
+        return f"{type(error).__name__}: {words[:300]}"

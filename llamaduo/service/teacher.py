@@ -67,8 +67,11 @@ class Teacher:
         return json.dumps({self.knowledge["answer"]: label})
 
     def _write(self, message: str, draw: Random) -> Said:
-        examples = json_objects(_tagged(message, "examples"))
-        wanted = re.search(r"\b(\d+) new pairs", message)
+        shown = _tagged(message, "examples")
+        examples = json_objects(shown)
+        if not examples:
+            return Said("I only simulate a service and see no JSON example here.")
+        wanted = re.search(r"\b(\d+) new pairs", message.replace(shown, ""))
         count = int(wanted[1]) if wanted else 1
         pairs = []
         for i in range(count):
@@ -89,8 +92,8 @@ class Teacher:
     def _label(self, target: str) -> str | None:
         for found in json_objects(target):
             label = found.get(str(self.knowledge.get("answer")))
-            if label in self.statements:
-                return str(label)
+            if isinstance(label, str) and label in self.statements:
+                return label
         return None
 
     def _ticket(self, label: str, draw: Random) -> str:
@@ -157,11 +160,12 @@ def _likeness(reference: str, candidate: str) -> float:
     """Return 0..1: the share of JSON fields that agree, or the F1 of words for other texts."""
     try:
         wanted, got = json.loads(reference), json.loads(candidate)
-    except ValueError:
+    except (ValueError, RecursionError):
         wanted = got = None
-    if isinstance(wanted, dict) and isinstance(got, dict):
+    if isinstance(wanted, dict) and isinstance(got, dict) and (wanted or got):
         keys = sorted(set(wanted) | set(got))
-        return sum(key in wanted and wanted[key] == got.get(key) for key in keys) / len(keys)
+        agree = [key in wanted and wanted[key] == got.get(key) for key in keys]
+        return agree.count(True) / len(keys)
     a, b = Counter(_words(reference)), Counter(_words(candidate))
     shared = (a & b).total()
     return 2 * shared / (a.total() + b.total()) if shared else 0.0
@@ -188,8 +192,10 @@ def _misspelt(text: str, draw: Random) -> str:
     word = words[at]
     if len(word) > 4 and word.isalpha():
         i = draw.randrange(1, len(word) - 2)
-        words[at] = draw.choice(
-            (word[:i] + word[i + 1 :], word[: i + 1] + word[i:])
-            + (word[:i] + word[i + 1] + word[i] + word[i + 2 :],)
+        slips = (
+            word[:i] + word[i + 1 :],
+            word[: i + 1] + word[i:],
+            word[:i] + word[i + 1] + word[i] + word[i + 2 :],
         )
+        words[at] = draw.choice(slips)
     return " ".join(words)

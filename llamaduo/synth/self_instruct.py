@@ -89,9 +89,7 @@ class SelfInstruct(Component):
             row=few[0].id,
         )
 
-    def _rows(
-        self, few: Sequence[Example], reply: Reply, by: str, place: str
-    ) -> Iterator[Example]:
+    def _rows(self, few: Sequence[Example], reply: Reply, by: str, place: str) -> Iterator[Example]:
         if reply.outcome is not Outcome.OK:
             return
         system = tuple(m for m in few[0].messages if m.role == "system")
@@ -149,5 +147,11 @@ def why_unreadable(reply: str) -> str:
 
 
 def _text(value: Any) -> str:
-    """A service that is shown JSON as text may answer with JSON: the same, unquoted."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    """Return text as it is; a service shown JSON as text may answer with JSON itself.
+
+    Null is no text. Half of a surrogate pair, which no file can hold, becomes `?`.
+    """
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -54,16 +54,17 @@ class CoverageTask(Component):
         """
         read = self.rows.read()
         examples = [example for example, _ in read]
-        of = groups([example.question for example in examples], threshold=self.split.near)
+        of, begins = groups([row.question for row in examples], threshold=self.split.near)
         given: dict[int, set[Part]] = defaultdict(set)
         for (_, part), group in zip(read, of, strict=True):
             if part is not None:
                 given[group].add(part)
-        parts = _share_out(examples, of, given, self.split)
+        drawn = [new and part is None for new, (_, part) in zip(begins, read, strict=True)]
+        parts = _share_out(examples, drawn, self.split)
+        for group, named in given.items():
+            parts[group] = "test" if "test" in named else min(named)
         placed = [
-            Placed(
-                example=example, part=_own_part(part, parts[group], bool(given[group]))
-            )
+            Placed(example=example, part=_own_part(part, parts[group], group in given))
             for (example, part), group in zip(read, of, strict=True)
         ]
         self._refuse_empty_parts(placed)
@@ -87,17 +88,18 @@ def _own_part(given: Part | None, group: Part, pinned: bool) -> Part:
 
 
 def _share_out(
-    examples: Sequence[Example], of: Sequence[int], given: dict[int, set[Part]], split: Split
+    examples: Sequence[Example], drawn: Sequence[bool], split: Split
 ) -> dict[int, Part]:
-    """Return the part of each group, by the index of its first row."""
+    """Draw a part for each row that is `drawn`, from what stands before it; by its index.
+
+    A row whose group is joined to an earlier one, or put in a part by its source, keeps its
+    place in the drawing, so that what comes after it is drawn as before.
+    """
     shares: dict[Part, float] = {"train": split.train, "dev": split.dev, "test": split.test}
     taken: dict[str, Counter[Part]] = defaultdict(Counter)
     parts: dict[int, Part] = {}
-    for i, group in enumerate(of):
-        if group in parts:
-            continue
-        if given[group]:
-            parts[group] = "test" if "test" in given[group] else sorted(given[group])[0]
+    for i, wanted in enumerate(drawn):
+        if not wanted:
             continue
         category = examples[i].category
         seen = taken[category]
@@ -106,5 +108,5 @@ def _share_out(
         draw = Random(seed_of(split.seed, category, number))
         [part] = draw.choices(list(owed), weights=list(owed.values()))
         seen[part] += 1
-        parts[group] = part
+        parts[i] = part
     return parts

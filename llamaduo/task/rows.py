@@ -2,11 +2,12 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from llamaduo.component import Component, DataFile
 from llamaduo.errors import DataError
@@ -14,6 +15,9 @@ from llamaduo.records import Example, Message, Part
 
 SHOWN = 20
 """Faults that are listed; further ones are counted."""
+
+_HALF = re.compile("[\ud800-\udfff]")
+"""What JSON can spell, and no UTF-8 file can hold."""
 
 Read = tuple[Example, Part | None]
 """A row, and the part that its source put it in, where it did."""
@@ -43,26 +47,29 @@ class FileRows(Component):
     """
 
     path: DataFile
+    limit: int | None = Field(None, ge=1)
+    """Take so many rows, spread evenly over the file, to try things out. None: all."""
 
     def read(self) -> list[Read]:
-        """Read the file whole."""
-        return read_rows(self._lines(), str(self.path))
+        """Read the file whole, so that a fault in any row is found."""
+        rows = read_rows(self._lines(), str(self.path))
+        if self.limit is None or self.limit >= len(rows):
+            return rows
+        return [rows[i * len(rows) // self.limit] for i in range(self.limit)]
 
     def _lines(self) -> Iterator[tuple[str, Any]]:
         # Not str.splitlines(): it also cuts at U+2028 and others, which JSON leaves unescaped.
-        with Path(self.path).open(encoding="utf-8", newline="\n") as file:
+        with Path(self.path).open("rb") as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
                     try:
-                        yield f"line {number}", json.loads(line)
+                        yield f"line {number}", json.loads(line.decode("utf-8"))
                     except ValueError as error:
                         yield f"line {number}", error
 
 
 class HubRows(Component):
     """Splits of a hub dataset, read from its `messages` column."""
-
-    operational: ClassVar[frozenset[str]] = frozenset()
 
     repo: str
     revision: str
@@ -136,14 +143,18 @@ def _read(row: Any) -> tuple[Example, Part | None, bool]:
     part = row.get("part")
     if part not in (None, "train", "dev", "test"):
         raise ValueError(f"part: {part!r} is none of train, dev, test")
-    category = row.get("category") or ""
+    category = "" if row.get("category") is None else row["category"]
     if not isinstance(category, str):
         raise ValueError("category: not a text")
-    own = row.get("id") or row.get("prompt_id")
+    own = next((row[key] for key in ("id", "prompt_id") if row.get(key) not in (None, "")), None)
     said = json.dumps([[m.role, m.content] for m in messages] + [target])
-    name = str(own) if own else hashlib.sha256(said.encode()).hexdigest()[:12]
+    name = hashlib.sha256(said.encode()).hexdigest()[:12] if own is None else str(own)
     example = Example(id=name, messages=messages, target=target, category=category)
-    return example, part, bool(own)
+    texts = {"messages": example.instruction, "target": target, "category": category, "id": name}
+    for key, text in texts.items():
+        if _HALF.search(text):
+            raise ValueError(f"{key}: half of a surrogate pair (\\ud800 to \\udfff) is no text")
+    return example, part, own is not None
 
 
 def _chat(row: dict[str, Any]) -> tuple[tuple[Message, ...], str]:
@@ -152,9 +163,7 @@ def _chat(row: dict[str, Any]) -> tuple[tuple[Message, ...], str]:
         if not isinstance(turns, list):
             raise ValueError("messages: not a list")
         try:
-            messages = tuple(
-                Message(role=turn["role"], content=turn["content"]) for turn in turns
-            )
+            messages = tuple(Message(role=turn["role"], content=turn["content"]) for turn in turns)
         except (KeyError, TypeError):
             raise ValueError("messages: each needs `role` and `content`") from None
         except ValidationError as error:

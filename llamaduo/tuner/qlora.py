@@ -115,7 +115,8 @@ class Qlora(Component):
         import torch
         from datasets import Dataset
         from peft import LoraConfig
-        from trl import SFTConfig, SFTTrainer
+        from transformers import PrinterCallback
+        from trl import SFTConfig
 
         gpu = load.device().type == "cuda"
         base = load.nf4(local)
@@ -143,7 +144,7 @@ class Qlora(Component):
             optim="adamw_torch",
             max_length=None,  # rows were measured above; TRL would cut or drop them unsaid
             train_sampling_strategy="group_by_length" if self.group_by_length else "random",
-            gradient_checkpointing=self.gradient_checkpointing,
+            activation_checkpointing=self.gradient_checkpointing,
             use_cpu=not gpu,
             bf16=gpu,
             save_strategy="steps",
@@ -154,7 +155,7 @@ class Qlora(Component):
             report_to="none",
             disable_tqdm=True,
         )
-        trainer = SFTTrainer(
+        trainer = _answer_trainer()(
             model=base,
             args=arguments,
             train_dataset=Dataset.from_list(data),
@@ -162,6 +163,7 @@ class Qlora(Component):
             peft_config=lora,
             callbacks=[_callback(meter)],
         )
+        trainer.remove_callback(PrinterCallback)
         if len(trainer.train_dataset) != len(data):
             raise ModelError(f"the trainer dropped {len(data) - len(trainer.train_dataset)} rows")
         if not gpu:  # TRL casts adapters on a 4-bit base to bf16, which a CPU is slow at
@@ -227,6 +229,42 @@ def save(model: Any, tokenizer: Any, local: LocalModel, facts: Training, out: Pa
 
 def _write(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _answer_trainer() -> Any:
+    """Return an SFTTrainer that computes logits only where a label stands.
+
+    A prompt has no loss, so its logits (the vocabulary is wide) are work for nothing; the
+    loss is the same number. Most of a row is prompt, in most tasks.
+    """
+    from torch.nn.functional import cross_entropy
+    from trl import SFTTrainer
+
+    class AnswerTrainer(SFTTrainer):  # type: ignore[misc]
+        """Takes the loss of answers, and nothing else, from the model."""
+
+        def compute_loss(
+            self,
+            model: Any,
+            inputs: dict[str, Any],
+            return_outputs: bool = False,
+            num_items_in_batch: Any = None,
+        ) -> Any:
+            labels = inputs["labels"][:, 1:]
+            keep = (labels != -100).any(dim=0).nonzero().squeeze(1)
+            out = model(
+                input_ids=inputs["input_ids"],
+                attention_mask=inputs["attention_mask"],
+                logits_to_keep=keep,
+                use_cache=False,
+            )
+            kept = labels[:, keep].flatten()
+            total = cross_entropy(out.logits.flatten(0, 1).float(), kept, reduction="sum")
+            count = (kept != -100).sum() if num_items_in_batch is None else num_items_in_batch
+            loss = total / count
+            return (loss, out) if return_outputs else loss
+
+    return AnswerTrainer
 
 
 def _callback(meter: Meter) -> Any:

@@ -7,7 +7,9 @@ from llamaduo.verbs import VERBS
 def text() -> str:
     """Return the help text."""
     verbs = [f"  {name:<12}{line}" for name, line in VERBS.items()]
-    chosen = [f"  {name + '=':<12}{about(name)}\n{'':14}{', '.join(options(name))}" for name in groups()]
+    chosen = [
+        f"  {name + '=':<12}{about(name)}\n{'':14}{', '.join(options(name))}" for name in groups()
+    ]
     runs = [f"  {name:<12}{says(path)}" for name, path in options(EXPERIMENTS).items()]
     return "\n".join(
         [
@@ -22,8 +24,9 @@ def text() -> str:
             "Experiments (llamaduo experiments=demo):",
             *runs,
             "",
-            "Any value: llamaduo rounds=4 tuner.lr=1e-4    Sweep: llamaduo -m local=gemma_2b,gemma_7b",
-            "See the config without running: llamaduo --cfg job    Keys: llamaduo --cfg job -p tuner",
-            'Completion: eval "$(llamaduo -sc install=bash)"',
+            "Any value        llamaduo rounds=4 tuner.lr=1e-4",
+            "Sweep            llamaduo -m local=gemma_2b,mistral_7b",
+            "Only show        llamaduo --cfg job, or one group: llamaduo --cfg job -p tuner",
+            'Completion       eval "$(llamaduo -sc install=bash)"',
         ]
     )

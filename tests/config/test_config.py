@@ -1,0 +1,168 @@
+"""What a user types, and what is said about it."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from llamaduo.config import from_overrides
+from llamaduo.errors import ConfigError
+from llamaduo.options import EXPERIMENTS, groups, options
+
+OWN_SERVER = [
+    "service.name=mine",
+    "service.model=openai/mine",
+    "service.api_base=http://127.0.0.1:8000/v1",
+    "service.price.input=0.1",
+    "service.price.output=0.1",
+    "service.price.as_of=2026-01-01",
+    "service.price.source=my own bill",
+    "allow_simulated=true",
+]
+
+
+def refused(overrides: Sequence[str]) -> str:
+    with pytest.raises(ConfigError) as error:
+        from_overrides(list(overrides))
+    return str(error.value)
+
+
+@pytest.mark.parametrize("option", [f"{g}={o}" for g in groups() for o in options(g)])
+def test_every_option_builds_a_class_of_its_own_package(option: str) -> None:
+    group = option.partition("=")[0]
+    extra = OWN_SERVER if option == "service=openai_compatible" else []
+    part = getattr(from_overrides([option, *extra]), group)
+    assert type(part).__module__.startswith(f"llamaduo.{group}")
+
+
+@pytest.mark.parametrize("name", options(EXPERIMENTS))
+def test_every_experiment_builds_and_leaves_no_stray_node(name: str) -> None:
+    changed = from_overrides([f"experiments={name}"])
+    assert changed.fingerprint() != from_overrides([]).fingerprint()
+
+
+def test_every_fault_is_said_at_once_with_the_nearest_name() -> None:
+    said = refused(["judge.repeats=0", "+judge.reepats=3", "local=gemma_9b", "tuner.lr=fast"])
+    assert "judge.repeats: Input should be greater than or equal to 1 (got 0)" in said
+    assert "judge.reepats: no such key; did you mean `repeats`? (got 3)" in said
+    assert "local=gemma_9b: no such option; did you mean `gemma_" in said
+    assert "tuner.lr: Input should be a valid number" in said
+    assert "(got 'fast')" in said
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("lokal=gemma_2b", "lokal: no such key; did you mean `local`?"),
+        ("experiments=demoo", "experiments=demoo: no such option; did you mean `demo`?"),
+        ("rounds=none", "rounds: Input should be a valid integer"),
+        ("task.split.train=0.9", "task.split: train + dev + test is 1.7, and has to be 1"),
+        ("task.rows.path=gone.jsonl", "task.rows.path: there is no file"),
+        ("tuner.epochs=2", "tuner: give epochs or steps"),
+        ("judge.prompt=hello", "the judge would not see {instruction}, {target}, {answer}"),
+        ("task.split.nera=0.4", "task.split.nera: no such key; did you mean `near`?"),
+        ("service=openai_compatible", "service.model: has to be given"),
+        ("tuner.lr=1e-4,1e-3", "several values; add -m"),
+        ("goal", "goal: not of the form key=value"),
+        ("baselines=[untund]", "baselines.0: Input should be 'untuned'"),
+    ],
+)
+def test_the_mistakes_of_a_new_user_are_named(override: str, words: str) -> None:
+    extra = ["tuner.steps=3"] if override == "tuner.epochs=2" else []
+    assert words in refused([override, *extra])
+
+
+def test_a_target_outside_a_trusted_package_is_not_even_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "evil.py").write_text("open('was_here', 'w').close()\nclass Check: pass\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    said = refused(["+task.checks.mine={_target_: evil.Check}"])
+    assert "'evil.Check' is not of a trusted package and was not imported" in said
+    assert not (tmp_path / "was_here").exists()
+    assert "evil" not in sys.modules
+
+
+@pytest.mark.parametrize("target", ["os.getcwd", "llamaduo.component.digest", "llamaduo.nothing.X"])
+def test_a_target_that_is_no_component_is_refused(target: str) -> None:
+    assert target in refused([f"+task.checks.mine={{_target_: {target}}}"])
+
+
+def test_a_component_of_a_trusted_package_is_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_checks.py").write_text(
+        "from llamaduo.component import Component\n"
+        "class Short(Component):\n"
+        "    words: int\n"
+        "    def passes(self, answer, example):\n"
+        "        return len(answer.split()) <= self.words\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    mine = "+task.checks.short={_target_: my_checks.Short, words: 3}"
+    built = from_overrides([mine, "trusted=[my_checks]"])
+    assert built.task.checks["short"].key()["words"] == 3
+
+
+def test_a_component_of_another_group_is_refused() -> None:
+    said = refused(["task._target_=llamaduo.tuner.untuned.Untuned"])
+    assert "task" in said
+
+
+def test_the_judge_is_the_teacher_unless_told_otherwise() -> None:
+    assert from_overrides([]).judge.service.name == "simulated-teacher"
+    other = from_overrides(["service@judge.service=gpt", "allow_simulated=true"])
+    assert (other.service.name, other.judge.service.simulated) == ("simulated-teacher", False)
+
+
+def test_a_simulated_and_a_paid_service_do_not_meet_by_accident() -> None:
+    assert "allow_simulated=true" in refused(["service@judge.service=gpt"])
+
+
+def test_the_working_folders_own_options_and_experiments_come_first(tmp_path: Path) -> None:
+    (tmp_path / "conf/dedup").mkdir(parents=True)
+    (tmp_path / "conf/dedup/minhash.yaml").write_text(
+        "_target_: llamaduo.dedup.minhash.Minhash\ncopies: 0.9\nleaks: 0.9\n"
+    )
+    (tmp_path / "conf/config.yaml").write_text("another: project\n")
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments/mine.yaml").write_text("# @package _global_\nrounds: 7\n")
+    built = from_overrides(["experiments=mine"])
+    assert built.dedup.key()["copies"] == 0.9
+    assert built.rounds == 7
+
+
+def test_limits_and_places_leave_the_fingerprint_and_results_change_it(tmp_path: Path) -> None:
+    first = from_overrides([]).fingerprint()
+    same = ["rounds=9", "budget_usd=3", f"home={tmp_path}/x", "tracker=none", "workload=heavy"]
+    assert from_overrides([*same, "service.concurrency=2"]).fingerprint() == first
+    for other in ("seed=1", "samples=2", "judge.repeats=9", "tuner.r=4", "goal.at_least=80"):
+        assert from_overrides([other]).fingerprint() != first
+
+
+def test_one_byte_of_the_coverage_file_makes_another_run(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"instruction": "a", "response": "b"}\n')
+    override = [f"task.rows.path={rows}"]
+    first = from_overrides(override).fingerprint()
+    assert from_overrides(override).fingerprint() == first
+    rows.write_text('{"instruction": "a", "response": "c"}\n')
+    assert from_overrides(override).fingerprint() != first
+
+
+def test_composing_and_checking_imports_nothing_heavy() -> None:
+    heavy = ("torch", "transformers", "litellm", "mlflow", "trl", "datasets", "matplotlib")
+    code = (
+        "import sys\n"
+        "from llamaduo.config import from_overrides\n"
+        "from llamaduo.verbs import help, run\n"
+        "from_overrides(['experiments=demo', 'service=simulated'])\n"
+        "help.text()\n"
+        f"print([name for name in {heavy!r} if name in sys.modules])\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert ran.stdout.strip() == "[]"

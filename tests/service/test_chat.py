@@ -1,0 +1,407 @@
+"""A service behind litellm: what is sent, what each ending comes to, what it can cost."""
+
+import asyncio
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+
+import litellm
+from litellm.litellm_core_utils.llm_response_utils.convert_dict_to_response import (
+    convert_to_model_response_object,
+)
+
+from llamaduo.component import digest
+from llamaduo.errors import ServiceError
+from llamaduo.records import Message, Outcome, Reply, Request, Usage
+from llamaduo.service import Service
+from llamaduo.service.chat import ChatService, Price
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*`ReadOnly` qualifier:UserWarning")
+"""litellm ignores this warning of its own; pytest forgets that it does."""
+
+SECRET = "sk-test-0123456789abcdef"
+PRICE = Price(input=2.5, output=10.0, as_of=date(2026, 1, 2), source="a list")
+ASKED = Request(
+    messages=(Message(role="system", content="Be brief."), Message(role="user", content="How?")),
+    max_tokens=100,
+    temperature=0.7,
+    sample=3,
+    row="r1",
+)
+
+
+def service(**changes: Any) -> ChatService:
+    fields: dict[str, Any] = {"name": "gpt", "model": "openai/gpt-5.4-2026-03-05", "price": PRICE}
+    return ChatService.model_validate({**fields, "key_env": "OPENAI_API_KEY", **changes})
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if "KEY" in name or "TOKEN" in name or "SECRET" in name:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+
+
+def wire(finish: str = "stop", **message: Any) -> dict[str, Any]:
+    """What an OpenAI-compatible server sends."""
+    return {
+        "id": "x",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "m",
+        "choices": [
+            {
+                "index": 0,
+                "finish_reason": finish,
+                "message": {"role": "assistant", "content": "So.", **message},
+            }
+        ],
+        "usage": {"prompt_tokens": 1000, "completion_tokens": 200, "total_tokens": 1200},
+    }
+
+
+def replies(patch: pytest.MonkeyPatch, sent: dict[str, Any] | Exception) -> list[dict[str, Any]]:
+    """Let litellm come back with this. Returns what it will have been called with."""
+    calls: list[dict[str, Any]] = []
+
+    async def acompletion(**given: Any) -> Any:
+        calls.append(given)
+        if isinstance(sent, Exception):
+            raise sent
+        return convert_to_model_response_object(
+            response_object=sent, model_response_object=litellm.ModelResponse()
+        )
+
+    patch.setattr(litellm, "acompletion", acompletion)
+    return calls
+
+
+def attempt(of: ChatService) -> tuple[Reply, bool]:
+    return asyncio.run(of.attempt(ASKED, 7))
+
+
+def test_it_is_a_service() -> None:
+    assert isinstance(service(), Service)
+    assert not service().simulated
+
+
+def test_nothing_stands_in_the_way_of_a_service_with_its_key() -> None:
+    assert service().faults() == []
+    assert service(key_env=None, api_base="http://127.0.0.1:1/v1").faults() == []
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_a_missing_key_is_said_with_the_variable_to_set(
+    value: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if value is None:
+        monkeypatch.delenv("OPENAI_API_KEY")
+    else:
+        monkeypatch.setenv("OPENAI_API_KEY", value)
+    assert service().faults() == ["gpt: no API key; set OPENAI_API_KEY in the environment"]
+
+
+def test_a_model_is_refused_from_the_day_it_was_retired() -> None:
+    today = date.today()
+    [fault] = service(retired=today).faults()
+    assert fault == (f"gpt: openai/gpt-5.4-2026-03-05 was retired on {today}; choose its successor")
+    assert service(retired=today + timedelta(days=1)).faults() == []
+
+
+def test_every_fault_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY")
+    assert len(service(retired="2020-01-01").faults()) == 2
+
+
+def test_a_good_reply_has_text_tokens_and_dollars(monkeypatch: pytest.MonkeyPatch) -> None:
+    replies(monkeypatch, wire())
+    usage = Usage(prompt_tokens=1000, completion_tokens=200, usd=0.0045)
+    assert attempt(service()) == (Reply(outcome=Outcome.OK, text="So.", usage=usage), False)
+
+
+@pytest.mark.parametrize(
+    ("sent", "outcome", "cause"),
+    [
+        (wire("length"), Outcome.TRUNCATED, "max_tokens"),
+        (wire("content_filter", content=None), Outcome.FILTERED, "content filter"),
+        (wire(content=None, refusal="I cannot help."), Outcome.REFUSED, "I cannot help."),
+    ],
+)
+def test_a_reply_that_ended_otherwise_says_how_and_is_paid_for(
+    sent: dict[str, Any], outcome: Outcome, cause: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replies(monkeypatch, sent)
+    reply, again = attempt(service())
+    assert (reply.outcome, reply.cause, again) == (outcome, cause, False)
+    assert reply.usage == Usage(prompt_tokens=1000, completion_tokens=200, usd=0.0045)
+
+
+def test_a_reply_without_text_is_empty_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    replies(monkeypatch, wire(content=None))
+    assert attempt(service())[0].text == ""
+
+
+def test_half_a_surrogate_pair_does_not_lose_a_paid_reply(monkeypatch: pytest.MonkeyPatch) -> None:
+    replies(monkeypatch, wire(content="so \ud83d."))
+    reply, _ = attempt(service())
+    assert (reply.outcome, reply.text) == (Outcome.OK, "so ?.")
+    assert Reply.model_validate_json(reply.model_dump_json()) == reply
+
+
+def litellm_error(kind: str, **more: Any) -> Exception:
+    error: Exception = getattr(litellm.exceptions, kind)(
+        message="it said no", model="m", llm_provider="openai", **more
+    )
+    return error
+
+
+def forbidden() -> Exception:
+    import httpx
+
+    asked = httpx.Request("POST", "http://provider")
+    return litellm_error("PermissionDeniedError", response=httpx.Response(403, request=asked))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "RateLimitError",
+        "Timeout",
+        "APIConnectionError",
+        "ServiceUnavailableError",
+        "InternalServerError",
+        "BadGatewayError",
+    ],
+)
+def test_what_may_pass_is_a_failed_try_to_be_made_again(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replies(monkeypatch, litellm_error(kind))
+    reply, again = attempt(service())
+    assert (reply.outcome, again, reply.usage) == (Outcome.FAILED, True, Usage())
+    assert reply.cause.startswith(f"{kind}: ")
+    assert "it said no" in reply.cause
+
+
+@pytest.mark.parametrize("kind", ["BadRequestError", "ContextWindowExceededError"])
+def test_a_request_at_fault_is_not_made_again(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    replies(monkeypatch, litellm_error(kind))
+    reply, again = attempt(service())
+    assert (reply.outcome, again) == (Outcome.FAILED, False)
+    assert reply.cause.startswith(f"{kind}: ")
+
+
+def test_a_content_policy_is_a_filtered_reply(monkeypatch: pytest.MonkeyPatch) -> None:
+    replies(monkeypatch, litellm_error("ContentPolicyViolationError"))
+    reply, again = attempt(service())
+    assert (reply.outcome, again) == (Outcome.FILTERED, False)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        lambda: litellm_error("AuthenticationError"),
+        lambda: litellm_error("NotFoundError"),
+        lambda: litellm_error("UnsupportedParamsError"),
+        forbidden,
+    ],
+    ids=["key", "model", "parameter", "permission"],
+)
+def test_what_no_request_can_get_past_stops_the_run(
+    error: Callable[[], Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replies(monkeypatch, error())
+    with pytest.raises(ServiceError, match=r"gpt cannot be used: .*it said no"):
+        attempt(service())
+
+
+@pytest.mark.parametrize("kind", ["RateLimitError", "AuthenticationError"])
+@pytest.mark.parametrize("name", ["OPENAI_API_KEY", "OTHER_TOKEN", "MY_CREDENTIAL"])
+def test_no_secret_gets_into_the_words_of_an_error(
+    kind: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = "credential-987654321"
+    monkeypatch.setenv(name, other)
+    monkeypatch.setenv("MY_KEY", other[:12])  # the beginning of the longer one
+    error = litellm_error(kind)
+    error.message = f"wrong key:\n{other} {other}"  # type: ignore[attr-defined]
+    replies(monkeypatch, error)
+    asked = service(key_env=name)
+    try:
+        said = attempt(asked)[0].cause
+    except ServiceError as stop:
+        said = str(stop)
+    assert "wrong key: " in said
+    assert said.count(f"[{name}]") == 2
+    assert "credential-9" not in said
+    assert "654321" not in said
+
+
+def test_a_long_error_is_cut_and_a_secret_does_not_survive_the_cut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    error = litellm_error("RateLimitError")
+    error.message = "x" * 290 + SECRET + "y" * 5000  # type: ignore[attr-defined]
+    replies(monkeypatch, error)
+    cause = attempt(service())[0].cause
+    assert len(cause) < 350
+    assert SECRET[:6] not in cause
+
+
+def test_a_request_is_sent_as_it_is_and_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = replies(monkeypatch, wire())
+    attempt(service(timeout=30))
+    assert calls == [
+        {
+            "model": "openai/gpt-5.4-2026-03-05",
+            "messages": [
+                {"role": "system", "content": "Be brief."},
+                {"role": "user", "content": "How?"},
+            ],
+            "max_tokens": 100,
+            "temperature": 0.7,
+            "timeout": 30.0,
+            "num_retries": 0,
+            "seed": 7,
+            "api_key": SECRET,
+        }
+    ]
+
+
+def test_the_key_is_sent_under_its_name_to_its_own_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_SERVER_KEY", "for-my-server-only")
+    calls = replies(monkeypatch, wire())
+    attempt(service(key_env="MY_SERVER_KEY", api_base="http://10.0.0.1:8000/v1"))
+    assert calls[0]["api_key"] == "for-my-server-only"
+    assert calls[0]["api_base"] == "http://10.0.0.1:8000/v1"
+    assert SECRET not in str(calls)
+
+
+@pytest.mark.parametrize(
+    ("model", "takes"),
+    [
+        ("openai/gpt-5.4-2026-03-05", True),
+        ("gemini/gemini-3.8-flash", True),
+        ("hosted_vllm/anything", True),
+        ("anthropic/claude-sonnet-5-5", False),
+    ],
+)
+def test_a_seed_is_sent_only_to_a_provider_that_takes_one(
+    model: str, takes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = replies(monkeypatch, wire())
+    attempt(service(model=model))
+    assert ("seed" in calls[0]) is takes
+
+
+def test_price_key_and_patience_are_no_part_of_what_it_says() -> None:
+    other = service(
+        price={**PRICE.model_dump(), "input": 5.0},
+        key_env="OTHER",
+        concurrency=1,
+        attempts=2,
+        backoff=9.0,
+        timeout=9.0,
+        retired="2020-01-01",
+    )
+    assert digest(other) == digest(service())
+
+
+@pytest.mark.parametrize("change", [{"model": "openai/other"}, {"api_base": "http://h/v1"}])
+def test_model_and_address_are_part_of_what_it_says(change: dict[str, str]) -> None:
+    assert digest(service(**change)) != digest(service())
+
+
+def test_a_price_is_for_a_million_tokens() -> None:
+    assert PRICE.usd(1_000_000, 0) == 2.5
+    assert PRICE.usd(0, 1_000_000) == 10.0
+    assert PRICE.usd(1_000_000, 500_000) == 7.5
+
+
+texts = st.text(st.characters(codec="utf-8") | st.sampled_from("ñ中🙂\u200d\x00 {}"), max_size=200)
+roles = st.sampled_from(["system", "user", "assistant"])
+messages = st.lists(st.builds(Message, role=roles, content=texts), min_size=1, max_size=4)
+
+
+@settings(deadline=None)
+@given(messages, st.integers(1, 4096))
+def test_no_call_costs_more_than_was_reserved_for_it(said: list[Message], most: int) -> None:
+    request = Request(messages=tuple(said), max_tokens=most, temperature=1.0)
+    sent = [message.model_dump() for message in said]
+    for model in ("gpt-4o", "gpt-3.5-turbo"):
+        tokens = litellm.token_counter(model=model, messages=sent)
+        assert PRICE.usd(tokens, most) <= service().upper_bound_usd(request)
+
+
+def test_no_more_is_reserved_than_the_context_can_hold() -> None:
+    long = Request(
+        messages=(Message(role="user", content="x" * 10**6),), max_tokens=100, temperature=1.0
+    )
+    assert service(context=8000).upper_bound_usd(long) == PRICE.usd(8000, 100)
+    assert service(context=8000).upper_bound_usd(ASKED) < PRICE.usd(8000, 100)
+
+
+@contextmanager
+def server(sent: dict[str, Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """An OpenAI-compatible server. Yields its address, and the requests it gets."""
+    got: list[dict[str, Any]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            got.append({**asked, "headers": str(self.headers)})
+            body = json.dumps(sent).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Connection", "close")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as http:
+        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{http.server_port}/v1", got
+        finally:
+            http.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize("model", ["openai/mine", "hosted_vllm/mine"])
+def test_a_key_for_openai_is_sent_to_no_other_address(model: str) -> None:
+    with server(wire()) as (address, got):
+        reply, _ = attempt(service(model=model, key_env=None, api_base=address))
+    assert reply.outcome is Outcome.OK
+    assert [asked["model"] for asked in got] == ["mine"]
+    assert SECRET not in str(got)
+
+
+def test_a_refusal_comes_through_litellm_as_one() -> None:
+    with server(wire(content=None, refusal="I cannot help.")) as (address, _):
+        reply, _ = attempt(service(model="openai/mine", api_base=address))
+    assert (reply.outcome, reply.cause) == (Outcome.REFUSED, "I cannot help.")
+
+
+def test_a_request_arrives_as_it_was_made() -> None:
+    with server(wire()) as (address, got):
+        attempt(service(model="openai/mine", api_base=address))
+    [asked] = got
+    assert [m["content"] for m in asked["messages"]] == ["Be brief.", "How?"]
+    assert (asked["seed"], asked["temperature"]) == (7, 0.7)
+    assert asked.get("max_tokens", asked.get("max_completion_tokens")) == 100

@@ -1,0 +1,292 @@
+"""A whole experiment small enough to run in a second, with what it did written in a diary.
+
+Task, judge, synth, dedup, store, ledger and desk are the real ones. The seams: a model that
+answers right for as many prompts as it was tuned on rows for, and a service that knows how to
+mark and to write.
+"""
+
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from llamaduo import loop
+from llamaduo.component import Component
+from llamaduo.dedup.minhash import Minhash
+from llamaduo.experiment import Experiment
+from llamaduo.judge.paper import PaperJudge
+from llamaduo.ledger import Ledger
+from llamaduo.local import LocalModel
+from llamaduo.progress import Progress
+from llamaduo.records import (
+    Answer,
+    Example,
+    Outcome,
+    Part,
+    Placed,
+    Reply,
+    Request,
+    Result,
+    Training,
+    Usage,
+)
+from llamaduo.stages import Judged, Stages
+from llamaduo.store import Store
+from llamaduo.synth.self_instruct import SelfInstruct
+from llamaduo.task.coverage import CoverageTask
+from llamaduo.task.rows import FileRows
+from llamaduo.tracker.silent import Silent
+from llamaduo.workload import Workload
+
+ROWS, PRICE = 40, 0.01
+MARK, WRITE = "mark|{instruction}|{target}|{answer}", "write|{count}|{examples}"
+
+
+class BrokenError(Exception):
+    """What a test had break."""
+
+
+class Diary:
+    """What was done, and what shall go wrong."""
+
+    def __init__(self) -> None:
+        self.tuned: list[int] = []
+        """Rows of each tuning."""
+        self.answered: list[str] = []
+        """Ids of the rows answered, once for each answer."""
+        self.asked: list[Request] = []
+        self.breaks: dict[str, int] = {}
+        """How many of a kind of doing still go well."""
+
+    def doing(self, what: str) -> None:
+        if what in self.breaks:
+            self.breaks[what] -= 1
+            if self.breaks[what] < 0:
+                raise BrokenError(what)
+
+    def count(self, kind: str) -> int:
+        return sum(request.messages[0].content.startswith(kind) for request in self.asked)
+
+
+class Base(Component):
+    """The local model, of which nothing is ever loaded."""
+
+    name: str = "toy"
+    base: str = "nobody/toy"
+    revision: str = "1"
+    licence: str = "MIT"
+    template: str | None = None
+    end_of_turn: str = "<end>"
+
+    def faults(self) -> list[str]:
+        return []
+
+    def source(self) -> tuple[str, str | None]:
+        raise AssertionError("a toy has no weights")
+
+
+class Learner(Component):
+    """Writes down how many rows it saw; that is all its model knows."""
+
+    operational: ClassVar[frozenset[str]] = frozenset({"diary"})
+
+    diary: Diary
+    steps: int | None = None
+    """None: one for each row."""
+
+    def for_steps(self, steps: int) -> "Learner":
+        return self.model_copy(update={"steps": steps})
+
+    def tune(
+        self,
+        local: LocalModel,
+        rows: Sequence[Example],
+        *,
+        seed: int,
+        out: Path,
+        scratch: Path,
+        progress: Progress,
+    ) -> None:
+        self.diary.doing("tune")
+        self.diary.tuned.append(len(rows))
+        steps = len(rows) if self.steps is None else self.steps
+        facts = Training(rows=len(rows), too_long=(), steps=steps, loss=1 / steps)
+        (out / "training.json").write_text(facts.model_dump_json(), encoding="utf-8")
+        (out / "adapter.json").write_text(str(len(rows)), encoding="utf-8")
+
+
+class Parrot(Component):
+    """Answers a share of the prompts right: rows tuned on, of `enough`."""
+
+    operational: ClassVar[frozenset[str]] = frozenset({"diary"})
+
+    diary: Diary
+    enough: int
+
+    def answer(
+        self,
+        local: LocalModel,
+        adapter: Path,
+        prompts: Sequence[Example],
+        *,
+        samples: int,
+        max_new_tokens: int,
+        seed: int,
+        done: Sequence[Answer],
+        progress: Progress,
+    ) -> Iterator[Answer]:
+        there = {(answer.example.id, answer.sample) for answer in done}
+        file = adapter / "adapter.json"
+        rows = int(file.read_text()) if file.exists() else 0
+        right = rows / self.enough * len(prompts)
+        for i, example in enumerate(prompts):
+            for sample in range(samples):
+                if (example.id, sample) not in there:
+                    self.diary.doing("answer")
+                    self.diary.answered.append(example.id)
+                    text = example.target if i < right else f"{rows} rows do not tell"
+                    yield Answer(example=example, text=text, sample=sample)
+
+
+class Scripted(Component):
+    """Marks an answer 100 if it is the target and 10 if not; writes five pairs a call."""
+
+    operational: ClassVar[frozenset[str]] = frozenset({"diary", "concurrency"})
+
+    diary: Diary
+    name: str = "scripted"
+    simulated: bool = False
+    concurrency: int = 2
+    attempts: int = 1
+    backoff: float = 0.0
+
+    def faults(self) -> list[str]:
+        return []
+
+    def upper_bound_usd(self, request: Request) -> float:
+        return PRICE
+
+    async def attempt(self, request: Request, seed: int) -> tuple[Reply, bool]:
+        kind, *fields = request.messages[0].content.split("|")
+        self.diary.doing(kind)
+        self.diary.asked.append(request)
+        text = self._mark(*fields) if kind == "mark" else self._write(request.sample, *fields)
+        usage = Usage(prompt_tokens=10, completion_tokens=len(text), usd=PRICE)
+        return Reply(outcome=Outcome.OK, text=text, usage=usage), False
+
+    def _mark(self, instruction: str, target: str, answer: str) -> str:
+        mark = 100 if answer == target else 10
+        return json.dumps({"similarity": mark, "precision": mark})
+
+    def _write(self, sample: int, count: str, examples: str) -> str:
+        shown = json.loads(examples.split("\n")[0])
+        fresh = [unlike(f"fresh{sample}n{i}") for i in range(int(count) - 1)]
+        pairs = [{"instruction": text, "response": "yes", "note": "made"} for text in fresh]
+        copy = {"instruction": shown["instruction"], "response": "a copy"}
+        return json.dumps({"contents": [*pairs, copy]})
+
+
+def unlike(name: str) -> str:
+    """Return a text that shares no shingle with another name's."""
+    return " ".join(f"{name}word{i}" for i in range(6))
+
+
+def coverage_file(folder: Path) -> Path:
+    path = folder / "rows.jsonl"
+    rows = [
+        {"id": f"r{i}", "instruction": unlike(f"row{i}"), "response": f"target {i}"}
+        for i in range(ROWS)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def workload() -> Workload:
+    price = {"input": 5, "output": 15, "as_of": "2025-01-31", "source": "a list"}
+    return Workload.model_validate(
+        {
+            "name": "small",
+            "local_name": "toy",
+            "service_name": "scripted",
+            "input_tokens_per_day": 1_000_000,
+            "output_tokens_per_day": 1_000_000,
+            "months": (1, 12),
+            "price": price,
+            "tuning_usd": 100,
+            "servers": 1,
+            "server_usd": 1000,
+            "watts_per_server": 100,
+            "usd_per_kwh": 0.2,
+        }
+    )
+
+
+def experiment(home: Path, diary: Diary, *, enough: int = 1000, **changed: Any) -> Experiment:
+    """Return an experiment; with `enough` at its default the goal is never met."""
+    home.mkdir(exist_ok=True)
+    service = Scripted(diary=diary)
+    judge = PaperJudge(service=service, prompt=MARK, repeats=2, max_tokens=50, temperature=1)
+    synth = {"prompt": WRITE, "rows": 30, "per_call": 5, "examples": 1}
+    split = {"train": 0.4, "dev": 0.3, "test": 0.3}
+    fields: dict[str, Any] = {
+        "task": CoverageTask.model_validate(
+            {
+                "name": "sorting",
+                "rows": FileRows(path=coverage_file(home)),
+                "split": split,
+                "max_new_tokens": 8,
+            }
+        ),
+        "service": service,
+        "judge": judge,
+        "local": Base(),
+        "tuner": Learner(diary=diary),
+        "engine": Parrot(diary=diary, enough=enough),
+        "synth": SelfInstruct.model_validate({**synth, "max_tokens": 500, "temperature": 1}),
+        "dedup": Minhash(copies=0.7, leaks=0.5),
+        "workload": workload(),
+        "tracker": Silent(),
+        "goal": {"at_least": 90, "similarity": 90, "precision": 90},
+        "rounds": 3,
+        "samples": 2,
+        "seed": 42,
+        "home": home,
+    }
+    return Experiment.model_validate({**fields, **changed})
+
+
+def altered(component: object, **fields: Any) -> Any:
+    """Return the same component with other fields."""
+    assert isinstance(component, Component)
+    return component.model_copy(update=fields)
+
+
+@dataclass(frozen=True)
+class Played:
+    """What a run came to and did."""
+
+    result: Result
+    made: list[str]
+    """Stages that were made rather than found, by name."""
+    calls: int
+    split: Sequence[Placed]
+    judged: dict[tuple[str, Part], Judged]
+
+    def ids(self, part: Part) -> set[str]:
+        return {row.example.id for row in self.split if row.part == part}
+
+
+def play(exp: Experiment) -> Played:
+    """Run the loop on the store and ledger of the experiment's home."""
+    ledger = Ledger(exp.home / "ledger.sqlite")
+    try:
+        stages = Stages(exp, Store(exp.home / "store"), ledger, Progress(io.StringIO()))
+        split = stages.split()
+        result = loop.run(exp, stages, split, Silent())
+        assert ledger.answered_twice() == 0
+        made = [recipe.partition("/")[0] for recipe in stages.store.made]
+        return Played(result, made, ledger.calls_now, split, stages.judged)
+    finally:
+        ledger.close()

@@ -1,0 +1,516 @@
+"""The only way to spend: nothing bought twice, nothing over budget, nothing paid for lost."""
+
+import asyncio
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from llamaduo import desk as desk_module
+from llamaduo.desk import LONGEST_WAIT, Desk
+from llamaduo.errors import OverBudget, ServiceError
+from llamaduo.ledger import Claim, Ledger
+from llamaduo.records import Message, Outcome, Reply, Request, Usage
+from llamaduo.service import Service
+
+COST = 0.3
+BOUND = 1.0
+
+
+def bought(request: Request) -> Reply:
+    """A good reply, that tells what it was asked."""
+    said = f"{request.messages[0].content} #{request.sample}"
+    usage = Usage(prompt_tokens=5, completion_tokens=1, usd=COST)
+    return Reply(outcome=Outcome.OK, text=said, usage=usage)
+
+
+def busy() -> Reply:
+    return Reply(outcome=Outcome.FAILED, cause="RateLimitError: slow down")
+
+
+Says = Callable[[Request, int], tuple[Reply, bool]]
+"""What a service says to a request at its n-th try of it."""
+
+
+@dataclass
+class Scripted:
+    """A service that says what it is told to, and remembers what it was asked."""
+
+    says: Says = lambda request, tries: (bought(request), False)
+    concurrency: int = 4
+    attempts: int = 3
+    backoff: float = 0.0
+    seconds: float = 0.0
+    before: Callable[[], None] = lambda: None
+    name: str = "scripted"
+    simulated: bool = False
+    asked: list[tuple[Request, int]] = field(default_factory=list)
+    flying: int = 0
+    most: int = 0
+
+    def key(self) -> dict[str, Any]:
+        return {"is": self.name}
+
+    def faults(self) -> list[str]:
+        return []
+
+    def upper_bound_usd(self, request: Request) -> float:
+        return BOUND
+
+    async def attempt(self, request: Request, seed: int) -> tuple[Reply, bool]:
+        tries = sum(request == before for before, _ in self.asked)
+        self.asked.append((request, seed))
+        self.flying += 1
+        self.most = max(self.most, self.flying)
+        self.before()
+        try:
+            await asyncio.sleep(self.seconds)
+            return self.says(request, tries)
+        finally:
+            self.flying -= 1
+
+
+def ask_for(*samples: int, text: str = "How?", row: str = "") -> list[Request]:
+    message = Message(role="user", content=text)
+    return [
+        Request(messages=(message,), max_tokens=9, temperature=1.0, sample=sample, row=row)
+        for sample in samples
+    ]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.sqlite"
+
+
+@pytest.fixture
+def ledger(path: Path) -> Iterator[Ledger]:
+    made = Ledger(path)
+    yield made
+    made.close()
+
+
+def desk(
+    ledger: Ledger,
+    service: Service,
+    *,
+    budget: float | None = None,
+    recipe: str = "judge/1",
+    run: str = "run",
+    seed: int = 42,
+) -> Desk:
+    return Desk(ledger=ledger, service=service, recipe=recipe, run=run, seed=seed, budget=budget)
+
+
+def account(path: Path) -> tuple[float, float]:
+    """Spent and reserved, as another process sees them."""
+    with closing(sqlite3.connect(path)) as db:
+        spent, reserved = db.execute("select spent, reserved from runs").fetchone()
+    return spent, reserved
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Fail where the lines below would wait for ever."""
+
+    def late(number: int, frame: FrameType | None) -> None:
+        raise TimeoutError(f"not done within {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_replies_come_in_the_order_of_the_requests(ledger: Ledger) -> None:
+    class Uneven(Scripted):
+        async def attempt(self, request: Request, seed: int) -> tuple[Reply, bool]:
+            await asyncio.sleep(0.01 * (request.sample % 3))
+            return await super().attempt(request, seed)
+
+    requests = ask_for(5, 1, 3, 0, 2, 4)
+    assert desk(ledger, Uneven()).ask(requests) == [bought(request) for request in requests]
+
+
+def test_asking_for_nothing_calls_nobody(ledger: Ledger) -> None:
+    service = Scripted()
+    assert desk(ledger, service).ask([]) == []
+    assert service.asked == []
+
+
+def test_ten_repeats_are_ten_calls_and_one_request_twice_is_one(ledger: Ledger) -> None:
+    service = Scripted()
+    replies = desk(ledger, service).ask(ask_for(*range(10), *range(10)))
+    assert (len(replies), len(service.asked)) == (20, 10)
+    assert replies[:10] == replies[10:]
+    assert len({seed for _, seed in service.asked}) == 10
+
+
+def test_a_known_request_is_not_asked_again_also_by_another_process(path: Path) -> None:
+    service, fresh = Scripted(), Scripted()
+    with closing(Ledger(path)) as ledger:
+        first = desk(ledger, service).ask(ask_for(0, 1))
+        assert desk(ledger, service).ask(ask_for(1, 0)) == first[::-1]
+    with closing(Ledger(path)) as ledger:
+        assert desk(ledger, fresh).ask(ask_for(0, 1)) == first
+        assert (ledger.spent_now, ledger.calls_now) == (0.0, 0)
+    assert (len(service.asked), len(fresh.asked)) == (2, 0)
+
+
+def test_another_sample_or_text_or_seed_or_service_is_another_call(ledger: Ledger) -> None:
+    service, other = Scripted(), Scripted(name="other")
+    desk(ledger, service).ask(ask_for(0))
+    desk(ledger, service).ask(ask_for(1))
+    desk(ledger, service).ask(ask_for(0, text="Why?"))
+    desk(ledger, service, seed=43).ask(ask_for(0))
+    desk(ledger, other).ask(ask_for(0))
+    assert (len(service.asked), len(other.asked)) == (4, 1)
+    assert len({seed for _, seed in service.asked + other.asked}) == 5
+
+
+def test_the_row_it_is_asked_for_makes_no_other_call(ledger: Ledger) -> None:
+    service = Scripted()
+    desk(ledger, service).ask(ask_for(0, row="r1") + ask_for(0, row="r2"))
+    desk(ledger, service).ask(ask_for(0, row="r3"))
+    assert len(service.asked) == 1
+
+
+def test_the_seed_of_a_call_is_the_same_in_every_run(tmp_path: Path) -> None:
+    seeds = []
+    for name in ("one", "two"):
+        service = Scripted()
+        with closing(Ledger(tmp_path / name)) as ledger:
+            desk(ledger, service, run=name, recipe=f"judge/{name}").ask(ask_for(0, 1))
+        seeds.append(sorted(seed for _, seed in service.asked))
+    assert seeds[0] == seeds[1]
+
+
+def test_no_more_calls_are_in_flight_than_the_service_takes(ledger: Ledger) -> None:
+    service = Scripted(concurrency=3, seconds=0.01)
+    desk(ledger, service).ask(ask_for(*range(12)))
+    assert service.most == 3
+
+
+def test_a_budget_is_never_exceeded_with_many_calls_in_flight(ledger: Ledger, path: Path) -> None:
+    budget = 3.5
+    seen: list[float] = []
+    service = Scripted(concurrency=8, seconds=0.005, before=lambda: seen.append(sum(account(path))))
+    with pytest.raises(OverBudget):
+        desk(ledger, service, budget=budget).ask(ask_for(*range(30)))
+    assert max(seen) <= budget + 1e-6
+    assert service.most == 3  # the fourth could have cost more than was left
+    # Stopped no sooner than it had to: the next call did not fit, the last one did.
+    spent, reserved = account(path)
+    assert reserved == pytest.approx(0)
+    assert spent + BOUND > budget >= spent + BOUND - COST
+
+
+def test_over_budget_keeps_what_was_bought_and_a_larger_budget_goes_on(ledger: Ledger) -> None:
+    service = Scripted(concurrency=2)
+    requests = ask_for(*range(8))
+    with pytest.raises(OverBudget, match=r"\$1\.2000 of \$2\.00 is spent.*cost \$1\.0000"):
+        desk(ledger, service, budget=2.0).ask(requests)
+    assert len(service.asked) == 4
+    replies = desk(ledger, service, budget=4.0).ask(requests)
+    assert replies == [bought(request) for request in requests]
+    assert len(service.asked) == 8
+    assert ledger.spent("run") == pytest.approx(8 * COST)
+
+
+def test_a_budget_too_small_for_one_call_buys_none(ledger: Ledger) -> None:
+    service = Scripted()
+    with pytest.raises(OverBudget):
+        desk(ledger, service, budget=0.99).ask(ask_for(0))
+    assert service.asked == []
+
+
+def test_known_replies_are_had_with_no_budget_left(ledger: Ledger) -> None:
+    service = Scripted()
+    desk(ledger, service).ask(ask_for(0, 1))
+    assert len(desk(ledger, service, budget=0.0).ask(ask_for(1, 0))) == 2
+
+
+def test_a_failed_try_that_may_go_better_is_made_again_and_kept_on_record(ledger: Ledger) -> None:
+    service = Scripted(lambda request, tries: (bought(request), False) if tries else (busy(), True))
+    requests = ask_for(0, 1)
+    at = desk(ledger, service)
+    assert at.ask(requests) == [bought(request) for request in requests]
+    assert (len(service.asked), ledger.calls_now) == (4, 4)
+    tally = ledger.tally(at.recipe)
+    assert (tally.calls, tally.outcomes) == (2, {"ok": 2})
+    assert tally.usage.usd == pytest.approx(2 * COST)
+    assert len({seed for _, seed in service.asked}) == 2
+
+
+def test_a_call_that_keeps_failing_is_a_reply_and_no_exception(ledger: Ledger, path: Path) -> None:
+    service = Scripted(lambda request, tries: (busy(), True))
+    at = desk(ledger, service)
+    assert at.ask(ask_for(0)) == [busy()]
+    assert len(service.asked) == service.attempts == 3
+    assert at.ask(ask_for(0)) == [busy()]
+    assert len(service.asked) == 3
+    assert ledger.tally(at.recipe).outcomes == {"failed": 1}
+    assert account(path) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("outcome", [o for o in Outcome if o is not Outcome.OK])
+def test_an_outcome_that_would_come_again_is_asked_for_once(
+    outcome: Outcome, ledger: Ledger
+) -> None:
+    said = Reply(outcome=outcome, cause="because", usage=Usage(usd=COST))
+    service = Scripted(lambda request, tries: (said, False))
+    at = desk(ledger, service)
+    assert at.ask(ask_for(0)) == at.ask(ask_for(0)) == [said]
+    assert len(service.asked) == 1
+    assert ledger.tally(at.recipe).outcomes == {outcome.value: 1}
+    assert ledger.spent("run") == COST
+
+
+def test_each_wait_is_about_twice_the_one_before_and_a_minute_at_most(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+
+    async def pause(seconds: float, stop: asyncio.Event) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr(desk_module, "_pause", pause)
+    service = Scripted(lambda request, tries: (busy(), True), attempts=8, backoff=2.0)
+    desk(ledger, service).ask(ask_for(0))
+    full = [2.0, 4.0, 8.0, 16.0, 32.0, LONGEST_WAIT, LONGEST_WAIT]
+    assert all(most / 2 <= wait <= most for wait, most in zip(waits, full, strict=True))
+
+
+def test_a_service_that_cannot_be_used_stops_all_and_frees_what_was_claimed(
+    ledger: Ledger, path: Path
+) -> None:
+    def says(request: Request, tries: int) -> tuple[Reply, bool]:
+        if request.sample == 2:
+            raise ServiceError("the key is dead")
+        return bought(request), False
+
+    service = Scripted(says, concurrency=2, seconds=0.01)
+    requests = ask_for(*range(20))
+    with pytest.raises(ServiceError, match="the key is dead"):
+        desk(ledger, service, budget=50.0).ask(requests)
+    asked = len(service.asked)
+    assert asked <= 4
+    assert ledger.in_flight("run") == 0
+    assert account(path) == pytest.approx(((asked - 1) * COST, 0))
+    mended = Scripted()
+    assert desk(ledger, mended).ask(requests) == [bought(request) for request in requests]
+    assert len(mended.asked) == 20 - (asked - 1)
+
+
+def test_no_try_is_made_after_the_service_proved_unusable(ledger: Ledger) -> None:
+    def says(request: Request, tries: int) -> tuple[Reply, bool]:
+        if request.sample == 1:
+            raise ServiceError("the key is dead")
+        return busy(), True
+
+    service = Scripted(says, concurrency=2, attempts=5, backoff=30.0)
+    with within(10), pytest.raises(ServiceError):
+        desk(ledger, service).ask(ask_for(0, 1))
+    assert len(service.asked) == 2
+    assert ledger.in_flight("run") == 0
+
+
+def test_ctrl_c_keeps_the_calls_in_flight_and_begins_no_other(ledger: Ledger, path: Path) -> None:
+    def interrupt() -> None:
+        if service.flying == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    service = Scripted(concurrency=3, seconds=0.05, before=interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        desk(ledger, service, budget=50.0).ask(ask_for(*range(9)))
+    assert len(service.asked) == 3
+    assert account(path) == pytest.approx((3 * COST, 0))
+    after = Scripted()
+    desk(ledger, after).ask(ask_for(*range(9)))
+    assert len(after.asked) == 6
+
+
+def no_even(text: str) -> str:
+    """Read only replies of an odd sample."""
+    return "" if int(text[-1]) % 2 else "an even number"
+
+
+def test_a_reply_that_cannot_be_read_is_marked_and_known_as_such(ledger: Ledger) -> None:
+    service = Scripted()
+    at = desk(ledger, service)
+    first = at.ask(ask_for(0, 1), no_even)
+    assert [(reply.outcome, reply.cause) for reply in first] == [
+        (Outcome.UNREADABLE, "an even number"),
+        (Outcome.OK, ""),
+    ]
+    assert at.ask(ask_for(0, 1), no_even) == first
+    assert len(service.asked) == 2
+    tally = ledger.tally(at.recipe)
+    assert (tally.outcomes, tally.usage.usd) == ({"ok": 1, "unreadable": 1}, 2 * COST)
+
+
+def test_a_reply_that_a_kill_left_unread_is_read_when_it_is_asked_for(ledger: Ledger) -> None:
+    at = desk(ledger, Scripted())
+    at.ask(ask_for(0))  # answered; nothing was read out of it
+    [reply] = at.ask(ask_for(0), no_even)
+    assert reply.outcome is Outcome.UNREADABLE
+    assert ledger.tally(at.recipe).outcomes == {"unreadable": 1}
+
+
+def test_only_a_good_reply_is_read(ledger: Ledger) -> None:
+    cut = Reply(outcome=Outcome.TRUNCATED, cause="max_tokens", text="{")
+    service = Scripted(lambda request, tries: (cut, False))
+    assert desk(ledger, service).ask(ask_for(0), lambda text: "no JSON") == [cut]
+
+
+def test_a_call_that_two_results_rest_on_is_bought_once_and_counted_for_both(
+    ledger: Ledger,
+) -> None:
+    service = Scripted()
+    desk(ledger, service, recipe="judge/1").ask(ask_for(0, 1))
+    desk(ledger, service, recipe="judge/2").ask(ask_for(1, 2))
+    one, two = ledger.tally("judge/1"), ledger.tally("judge/2")
+    assert (one.calls, two.calls, len(service.asked)) == (2, 2, 3)
+    assert one.usage == two.usage
+
+
+def test_spend_is_told_with_its_limit_if_there_is_one(ledger: Ledger) -> None:
+    service = Scripted()
+    desk(ledger, service).ask(ask_for(0))
+    assert desk(ledger, service).spend == "$0.3000"
+    assert desk(ledger, service, budget=2.0).spend == "$0.3000 of $2.00"
+    assert desk(ledger, service, run="new", budget=12.5).spend == "$0.0000 of $12.50"
+    assert desk(ledger, service).name == "scripted"
+
+
+def hold(ledger: Ledger, at: Desk, requests: Sequence[Request], owner: str, path: Path) -> None:
+    """Claim `requests` in the name of `owner`."""
+    for request in requests:
+        claim = ledger.claim(
+            at._key(request),
+            request,
+            service=at.name,
+            seed=0,
+            stage=at.recipe,
+            run=at.run,
+            bound=BOUND,
+            budget=None,
+        )
+        assert claim is Claim.MINE
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("update calls set owner = ? where state = 'claimed'", (owner,))
+
+
+def dead(ledger: Ledger) -> str:
+    """The owner string of a process that had our number before us."""
+    host, pid, started = ledger.owner.rsplit(":", 2)
+    return f"{host}:{pid}:{float(started) - 60:.2f}"
+
+
+def test_a_claim_of_a_dead_process_is_taken_over(ledger: Ledger, path: Path) -> None:
+    service = Scripted()
+    at = desk(ledger, service, budget=1.0)
+    hold(ledger, at, ask_for(0), dead(ledger), path)
+    with within(10):
+        assert at.ask(ask_for(0)) == [bought(ask_for(0)[0])]
+    assert len(service.asked) == 1
+
+
+def test_what_the_dead_had_reserved_blocks_no_budget(ledger: Ledger, path: Path) -> None:
+    at = desk(ledger, Scripted(), budget=2.0)
+    hold(ledger, at, ask_for(7, 8), dead(ledger), path)
+    with within(10):
+        assert len(at.ask(ask_for(0))) == 1
+    assert account(path) == pytest.approx((COST, 0))
+
+
+def test_a_claim_of_a_live_process_is_waited_for(ledger: Ledger, path: Path) -> None:
+    child = second_process("slow", path)
+    while not (path.parent / "asked").exists():
+        assert child.poll() is None
+        time.sleep(0.01)
+    service = Scripted()
+    with within(30):
+        [reply] = desk(ledger, service).ask(ask_for(0))
+    assert (reply, service.asked) == (bought(ask_for(0)[0]), [])
+    child.communicate(timeout=30)
+    assert child.returncode == 0
+
+
+def test_two_processes_that_ask_the_same_at_once_pay_once(path: Path) -> None:
+    children = [second_process("same", path) for _ in range(2)]
+    while len(list(path.parent.glob("ready-*"))) < 2:
+        assert all(child.poll() is None for child in children)
+        time.sleep(0.01)
+    (path.parent / "go").touch()
+    said = [child.communicate(timeout=60)[0] for child in children]
+    assert [child.returncode for child in children] == [0, 0]
+    assert said[0] == said[1] == "".join(f"How? #{n}\n" for n in range(6))
+    assert len((path.parent / "asked").read_text()) == 6
+    with closing(Ledger(path)) as ledger:
+        assert ledger.spent("run") == pytest.approx(6 * COST)
+        assert ledger.answered_twice() == 0
+
+
+def test_a_process_killed_in_a_call_leaves_the_call_to_the_next(ledger: Ledger, path: Path) -> None:
+    child = second_process("die", path)
+    child.communicate(timeout=60)
+    assert child.returncode == -signal.SIGKILL
+    assert account(path) == pytest.approx((2 * COST, BOUND))
+    service = Scripted()
+    with within(10):
+        desk(ledger, service, budget=5 * COST + BOUND).ask(ask_for(*range(6)))
+    assert len(service.asked) == 4
+    assert account(path) == pytest.approx((6 * COST, 0))
+
+
+def second_process(task: str, path: Path) -> "subprocess.Popen[str]":
+    """Do `task` (below) in a process of its own."""
+    command = [sys.executable, __file__, task, str(path)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def _note(path: Path) -> None:
+    with (path.parent / "asked").open("a") as file:
+        file.write("x")
+
+
+def _slow(path: Path) -> None:
+    service = Scripted(seconds=0.4, before=lambda: _note(path))
+    desk(Ledger(path), service).ask(ask_for(0))
+
+
+def _same(path: Path) -> None:
+    service = Scripted(concurrency=2, seconds=0.05, before=lambda: _note(path))
+    (path.parent / f"ready-{os.getpid()}").touch()
+    late = time.monotonic() + 60
+    while not (path.parent / "go").exists() and time.monotonic() < late:
+        time.sleep(0.001)
+    for reply in desk(Ledger(path), service).ask(ask_for(*range(6))):
+        print(reply.text)
+
+
+def _die(path: Path) -> None:
+    def says(request: Request, tries: int) -> tuple[Reply, bool]:
+        if request.sample == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return bought(request), False
+
+    desk(Ledger(path), Scripted(says, concurrency=1)).ask(ask_for(*range(6)))
+
+
+if __name__ == "__main__":
+    {"slow": _slow, "same": _same, "die": _die}[sys.argv[1]](Path(sys.argv[2]))

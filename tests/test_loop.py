@@ -1,0 +1,308 @@
+"""The loop, whole: rounds, goals, budgets, kills, and that nothing is done or paid twice."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from small_world import (
+    PRICE,
+    ROWS,
+    BrokenError,
+    Diary,
+    Scripted,
+    altered,
+    experiment,
+    play,
+)
+
+from llamaduo import loop
+from llamaduo.records import Tally, Usage
+from llamaduo.task.rows import FileRows
+from llamaduo.tuner.untuned import Untuned
+
+TRAIN, KEPT = 16, 24
+"""Coverage rows of train; fresh rows kept a round, of six calls with a copy in each."""
+
+
+@pytest.fixture
+def diary() -> Diary:
+    return Diary()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+def test_each_round_tunes_on_all_rows_so_far(home: Path, diary: Diary) -> None:
+    result = play(experiment(home, diary)).result
+    assert result.stopped == "rounds"
+    assert [r.number for r in result.rounds] == [0, 1, 2]
+    assert [r.synthetic_rows for r in result.rounds] == [0, KEPT, 2 * KEPT]
+    assert [r.train_rows for r in result.rounds] == [TRAIN + n for n in (0, KEPT, 2 * KEPT)]
+    assert diary.tuned == [r.train_rows for r in result.rounds]
+    assert [r.dropped for r in result.rounds] == [{}, *[{"near copy of train": 6}] * 2]
+    assert len({(r.adapter, r.train) for r in result.rounds}) == 3
+    assert result.rows == {"train": TRAIN, "dev": 12, "test": 12, "out": 0}
+    assert result.note == f"made ({2 * KEPT} rows)"
+
+
+def test_the_loop_stops_at_the_goal_and_tests_the_model_that_met_it(
+    home: Path, diary: Diary
+) -> None:
+    played = play(experiment(home, diary, enough=TRAIN + KEPT, rounds=9))
+    result = played.result
+    assert result.stopped == "goal"
+    assert [r.assessment.coverage.value for r in result.rounds] == [
+        pytest.approx(100 * 5 / 12),
+        100,
+    ]
+    assert result.test is not None
+    assert (result.test.name, result.test.coverage.value) == ("round 1", 100)
+    assert "synthetic" in played.made
+    assert diary.count("write") == 6
+
+
+def test_no_rows_are_bought_after_the_last_round(home: Path, diary: Diary) -> None:
+    play(experiment(home, diary, rounds=1))
+    assert (diary.count("write"), diary.tuned) == (0, [TRAIN])
+
+
+def test_seeds_come_from_train_alone(home: Path, diary: Diary) -> None:
+    played = play(experiment(home, diary))
+    written = [r for r in diary.asked if r.messages[0].content.startswith("write")]
+    assert {request.row for request in written} <= played.ids("train")
+    shown = "\n".join(request.messages[0].content for request in written)
+    for part in ("dev", "test"):
+        assert not any(row.example.question in shown for row in played.split if row.part == part), (
+            part
+        )
+    assert any(row.example.question in shown for row in played.split if row.part == "train")
+
+
+def test_test_is_answered_and_judged_once_by_the_model_decided_on(home: Path, diary: Diary) -> None:
+    exp = experiment(home, diary)
+    played = play(exp)
+    answered = Counter(diary.answered)
+    assert {answered[name] for name in played.ids("test")} == {exp.samples}
+    assert {answered[name] for name in played.ids("dev")} == {exp.samples * exp.rounds}
+    assert not any(answered[name] for name in played.ids("train"))
+    first = min(diary.answered.index(name) for name in played.ids("test"))
+    assert set(diary.answered[first:]) == played.ids("test")
+    assert [key for key in played.judged if key[1] == "test"] == [("round 2", "test")]
+    assert play(exp).result == played.result
+    assert Counter(diary.answered) == answered
+
+
+def test_in_the_papers_protocol_test_steers_and_dev_is_never_answered(
+    home: Path, diary: Diary
+) -> None:
+    exp = experiment(home, diary)
+    played = play(altered(exp, judge=altered(exp.judge, on="test")))
+    assert played.result.steered_on == "test"
+    answered = Counter(diary.answered)
+    assert set(answered) == played.ids("test")
+    assert set(answered.values()) == {exp.samples * exp.rounds}
+
+
+def test_running_again_makes_pays_and_changes_nothing(home: Path, diary: Diary) -> None:
+    exp = experiment(home, diary, baselines=("untuned", "coverage", "equal_steps"))
+    first, again = play(exp), play(exp)
+    assert first.calls == len(diary.asked) > 0
+    assert (again.made, again.calls, again.result) == ([], 0, first.result)
+
+
+@pytest.mark.parametrize("budget", [0, PRICE / 2, 10 * PRICE, 26 * PRICE, 40 * PRICE])
+def test_a_budget_stops_the_run_and_a_larger_one_goes_on_and_pays_nothing_twice(
+    tmp_path: Path, budget: float
+) -> None:
+    known, diary = Diary(), Diary()
+    whole = play(experiment(tmp_path / "whole", known)).result
+    exp = experiment(tmp_path / "home", diary, budget_usd=budget)
+    stopped = play(exp).result
+    assert (stopped.stopped, stopped.decision.verdict) == ("budget", "not enough data")
+    assert (stopped.test, stopped.baselines) == (None, ())
+    assert stopped.decision.reasons[0].startswith("stopped by the budget")
+    assert len(diary.asked) == int(budget / PRICE + 1e-9)
+    assert stopped.usd == pytest.approx(PRICE * len(diary.asked))
+    assert list(stopped.rounds) == list(whole.rounds[: len(stopped.rounds)])
+    gone_on = play(altered(exp, budget_usd=100)).result
+    assert gone_on == whole
+    assert len(diary.asked) == len(known.asked)
+    assert whole.usd == pytest.approx(PRICE * len(known.asked))
+
+
+def test_a_budget_that_ends_among_the_baselines_leaves_the_verdict_standing(
+    tmp_path: Path,
+) -> None:
+    diary = Diary()
+    alone = play(experiment(tmp_path / "alone", diary)).result
+    spent = PRICE * len(diary.asked)
+    baselines = ("untuned", "coverage")
+    exp = experiment(tmp_path / "home", Diary(), baselines=baselines, budget_usd=spent)
+    result = play(exp).result
+    assert (result.stopped, result.test, result.baselines) == ("budget", alone.test, ())
+    assert result.decision.verdict == alone.decision.verdict == "keep the service"
+    assert result.decision.measure == alone.decision.measure
+    assert "no baseline was judged: stopped by the budget" in result.decision.reasons[-1]
+
+
+@pytest.mark.parametrize(
+    ("what", "well"), [("tune", 1), ("answer", 30), ("mark", 3), ("mark", 60), ("write", 4)]
+)
+def test_a_run_that_broke_goes_on_as_if_it_had_not(tmp_path: Path, what: str, well: int) -> None:
+    known, diary = Diary(), Diary()
+    whole = play(experiment(tmp_path / "whole", known)).result
+    exp = experiment(tmp_path / "home", diary)
+    diary.breaks[what] = well
+    with pytest.raises(BrokenError):
+        play(exp)
+    diary.breaks.clear()
+    assert play(exp).result == whole
+    assert diary.tuned == known.tuned
+    assert diary.answered == known.answered
+    assert Counter(diary.asked) == Counter(known.asked)
+
+
+def test_a_new_judge_tunes_nothing_and_answers_nothing_again(home: Path, diary: Diary) -> None:
+    exp = experiment(home, diary)
+    first = play(exp)
+    tuned, answered = list(diary.tuned), list(diary.answered)
+    repeats = altered(exp.judge, repeats=3)
+    other = altered(exp, judge=repeats)
+    again = play(other)
+    assert other.fingerprint() != exp.fingerprint()
+    assert (diary.tuned, diary.answered) == (tuned, answered)
+    assert set(again.made) == {"judgements"}
+    per_judgement = first.calls - diary.count("write")
+    assert again.calls == per_judgement // 2  # the third repeat of each; two are known
+
+
+def test_limits_and_places_keep_the_fingerprint(tmp_path: Path, diary: Diary) -> None:
+    exp = experiment(tmp_path / "home", diary)
+    name = exp.fingerprint()
+    limits = {"rounds": 9, "budget_usd": 3.0, "home": tmp_path, "allow_simulated": True}
+    for key, value in limits.items():
+        assert altered(exp, **{key: value}).fingerprint() == name, key
+    assert experiment(tmp_path / "elsewhere", diary).fingerprint() == name
+
+
+def test_what_makes_the_result_makes_the_fingerprint(tmp_path: Path, diary: Diary) -> None:
+    exp = experiment(tmp_path / "home", diary)
+    changed = {
+        "seed": 1,
+        "samples": 3,
+        "baselines": ("untuned",),
+        "goal": altered(exp.goal, precision=91),
+        "tuner": Untuned(),
+        "service": Scripted(diary=diary, name="other"),
+        "dedup": altered(exp.dedup, leaks=0.4),
+        "synth": altered(exp.synth, rows=31),
+        "engine": altered(exp.engine, enough=1),
+        "local": altered(exp.local, revision="2"),
+    }
+    names = {key: altered(exp, **{key: value}).fingerprint() for key, value in changed.items()}
+    assert len({exp.fingerprint(), *names.values()}) == len(changed) + 1
+
+
+def test_a_changed_byte_of_the_coverage_file_is_another_run(tmp_path: Path, diary: Diary) -> None:
+    exp = experiment(tmp_path / "home", diary)
+    before = exp.fingerprint()
+    path = tmp_path / "home" / "rows.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"target 7", b"target 8"))
+    assert exp.fingerprint() != before
+    path.write_bytes(path.read_bytes().replace(b'"target 8"', b'"target 7"', 1))
+    assert exp.fingerprint() == before
+    moved = path.rename(tmp_path / "moved.jsonl")
+    task = altered(exp.task, rows=FileRows(path=moved))
+    assert altered(exp, task=task).fingerprint() == before
+
+
+def test_more_rounds_go_on_from_the_last_one(home: Path, diary: Diary) -> None:
+    exp = experiment(home, diary, rounds=2)
+    short = play(exp).result
+    long = play(altered(exp, rounds=3)).result
+    assert long.rounds[:2] == short.rounds
+    assert long.fingerprint == short.fingerprint
+    assert diary.tuned == [TRAIN, TRAIN + KEPT, TRAIN + 2 * KEPT]
+
+
+def test_baselines_are_judged_on_the_same_test_prompts(home: Path, diary: Diary) -> None:
+    baselines = ("untuned", "coverage", "equal_steps")
+    played = play(experiment(home, diary, enough=TRAIN * 2, baselines=baselines, rounds=2))
+    found = {one.name: one for one in played.result.baselines}
+    assert [(name, one.steps) for name, one in found.items()] == [
+        ("untuned", 0),
+        ("coverage rows alone", TRAIN),
+        ("coverage rows alone, at equal steps", TRAIN + KEPT),
+    ]
+    assert [one.coverage.value for one in found.values()] == [0, 50, 50]
+    assert {one.prompts for one in found.values()} == {12}
+    assert played.result.test is not None
+    assert played.result.test.steps == TRAIN + KEPT
+    assert diary.tuned == [TRAIN, TRAIN + KEPT, TRAIN]
+
+
+def test_a_baseline_that_is_the_same_model_is_judged_once(home: Path, diary: Diary) -> None:
+    baselines = ("untuned", "coverage", "equal_steps")
+    played = play(experiment(home, diary, rounds=1, baselines=baselines))
+    assert [one.name for one in played.result.baselines] == ["untuned"]
+    answered = Counter(diary.answered)
+    assert {answered[name] for name in played.ids("test")} == {2 * 2}
+
+
+def test_without_tuning_the_untuned_model_is_no_rival_to_itself(home: Path, diary: Diary) -> None:
+    played = play(experiment(home, diary, tuner=Untuned(), baselines=("untuned", "coverage")))
+    assert played.result.baselines == ()
+    assert diary.tuned == []
+    assert [r.training.steps for r in played.result.rounds] == [0, 0, 0]
+
+
+def test_spend_is_counted_by_stage_and_up_to_each_round(home: Path, diary: Diary) -> None:
+    result = play(experiment(home, diary)).result
+    tallies = {tally.stage: tally for tally in result.tallies}
+    assert list(tallies) == ["judgements", "synthetic"]
+    assert tallies["synthetic"].calls == diary.count("write") == 12
+    assert tallies["judgements"].calls == diary.count("mark")
+    assert {tally.outcomes["ok"] - tally.calls for tally in result.tallies} == {0}
+    assert result.usd == pytest.approx(PRICE * len(diary.asked))
+    # Two repeats for each of 12 dev prompts: the two samples of a prompt say the same.
+    assert result.rounds[0].usd == pytest.approx(PRICE * 2 * 12)
+    assert result.rounds[0].usd < result.rounds[1].usd < result.rounds[2].usd < result.usd
+
+
+def test_tallies_of_one_stage_are_added_up() -> None:
+    def tally(stage: str, usd: float, **outcomes: int) -> Tally:
+        usage = Usage(prompt_tokens=1, usd=usd)
+        return Tally(stage=stage, calls=sum(outcomes.values()), outcomes=outcomes, usage=usage)
+
+    found = loop.by_stage([tally("a", 1, ok=2), tally("b", 5), tally("a", 2, ok=1, failed=3)])
+    assert [(one.stage, one.calls, one.usage.usd) for one in found] == [("a", 6, 3), ("b", 0, 5)]
+    assert (found[0].outcomes, found[0].usage.prompt_tokens) == ({"failed": 3, "ok": 3}, 2)
+
+
+def test_kept_rows_say_how_near_they_come_to_test(home: Path, diary: Diary) -> None:
+    rounds = play(experiment(home, diary)).result.rounds
+    assert rounds[0].nearest_test is None
+    assert rounds[1].nearest_test == (0.0, 0.0)
+
+
+def test_a_simulated_and_a_paid_service_do_not_meet_unless_allowed(
+    home: Path, diary: Diary
+) -> None:
+    paid, played = Scripted(diary=diary), Scripted(diary=diary, name="played", simulated=True)
+    with pytest.raises(ValidationError, match="played teaches and scripted judges"):
+        experiment(home, diary, service=played)
+    judge = altered(experiment(home, diary).judge, service=played)
+    with pytest.raises(ValidationError, match="allow_simulated=true"):
+        experiment(home, diary, service=paid, judge=judge)
+    assert experiment(home, diary, service=played, allow_simulated=True).simulated
+    assert experiment(home, diary, service=played, judge=judge).simulated
+    assert not experiment(home, diary).simulated
+
+
+def test_the_small_world_is_as_large_as_its_tests_say(home: Path, diary: Diary) -> None:
+    played = play(experiment(home, diary, rounds=1))
+    assert len(played.split) == ROWS
+    assert [len(played.ids(part)) for part in ("train", "dev", "test")] == [TRAIN, 12, 12]

@@ -1,0 +1,274 @@
+"""The report: what it shows, what it does not claim, and that it comes out the same twice."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_world import workload
+
+from llamaduo.decision import decide
+from llamaduo.metrics import share
+from llamaduo.records import (
+    Answer,
+    Assessment,
+    Example,
+    Judgement,
+    Message,
+    Result,
+    Round,
+    Score,
+    Tally,
+    Training,
+    Usage,
+)
+from llamaduo.report import SIMULATED, summary, write
+
+
+def assessment(name: str, hits: int, n: int, **changed: Any) -> Assessment:
+    return Assessment.model_validate(
+        {
+            "name": name,
+            "prompts": n,
+            "coverage": share("coverage %", hits, n),
+            "similarity": 81.25 if n else None,
+            "precision": 92.5 if n else None,
+            "unjudged": 0,
+            "answers": 4 * n,
+            "cut": 0,
+            "checks": {},
+            "steps": 30,
+            **changed,
+        }
+    )
+
+
+def turn(number: int, hits: int, n: int = 40, **changed: Any) -> Round:
+    training = Training(rows=16, too_long=("r1", "r2"), steps=30, loss=0.125)
+    return Round.model_validate(
+        {
+            "number": number,
+            "train_rows": 16 + 24 * number,
+            "synthetic_rows": 24 * number,
+            "dropped": {"near copy of train": 7, "empty": 2} if number else {},
+            "adapter": f"a{number}",
+            "train": f"t{number}",
+            "training": training,
+            "assessment": assessment(f"round {number}", hits, n, unjudged=3, cut=5),
+            "usd": 0.25 * (number + 1),
+            "nearest_test": (0.4375, 0.25) if number else None,
+            **changed,
+        }
+    )
+
+
+TEST = assessment("round 1", 33, 40, unjudged=6, cut=1, checks={"valid JSON": 97.5})
+COVERAGE = assessment("coverage rows alone", 20, 40, steps=10)
+EQUAL = assessment("coverage rows alone, at equal steps", 24, 40, steps=30)
+
+
+def outcome(**changed: Any) -> Result:
+    usage = Usage(prompt_tokens=1000, completion_tokens=200, usd=0.5)
+    result = Result(
+        fingerprint="0123456789abcdef",
+        task="sorting",
+        service="some-service",
+        judge="some-judge",
+        local="toy",
+        licence="MIT",
+        simulated=False,
+        goal=90,
+        similarity=90,
+        precision=90,
+        rows={"train": 16, "dev": 40, "test": 40, "out": 0},
+        steered_on="dev",
+        rounds=(turn(0, 10), turn(1, 30)),
+        stopped="rounds",
+        test=TEST,
+        baselines=(COVERAGE,),
+        decision=decide(TEST, 90),
+        tallies=(
+            Tally(stage="judgements", calls=80, outcomes={"ok": 77, "refused": 3}, usage=usage),
+            Tally(stage="synthetic", calls=6, outcomes={"ok": 6}, usage=usage),
+        ),
+    )
+    return Result.model_validate({**dict(result), **changed})
+
+
+def judgements(*marks: float | None) -> list[Judgement]:
+    found = []
+    for i, mark in enumerate(marks):
+        row = Example(id=f"r{i}", messages=(Message(role="user", content="?"),), target="x")
+        score = None if mark is None else Score(similarity=mark, precision=mark)
+        found.append(Judgement(answer=Answer(example=row, text="x"), score=score, replies=1))
+    return found
+
+
+JUDGED = {"round 0": judgements(10, 20, 35, 50), "round 1": judgements(60, 75, 90, None)}
+
+
+def report(
+    result: Result, into: Path, judged: Mapping[str, Sequence[Judgement]] | None = None
+) -> str:
+    path = write(result, workload(), JUDGED if judged is None else judged, ["seed 42"], into)
+    assert path == into / "report.md"
+    return path.read_text(encoding="utf-8")
+
+
+def cells(text: str, first: str) -> dict[str, str]:
+    """Return the table row that begins with `first`, by the heads of its columns."""
+    lines = text.split("\n")
+    [at] = [i for i, line in enumerate(lines) if line.startswith(f"| {first} |")]
+    top = at
+    while lines[top - 1].startswith("|"):
+        top -= 1
+    head, row = ([c.strip() for c in lines[i].split("|")[1:-1]] for i in (top, at))
+    return dict(zip(head, row, strict=True))
+
+
+def test_the_same_result_gives_the_same_bytes(tmp_path: Path) -> None:
+    report(outcome(), tmp_path / "one")
+    report(outcome(), tmp_path / "two" / "deeper")
+    one = {p.name: p.read_bytes() for p in (tmp_path / "one").iterdir()}
+    two = {p.name: p.read_bytes() for p in (tmp_path / "two" / "deeper").iterdir()}
+    names = {"report.md", "result.json", "coverage.png", "scores.png", "cost.png"}
+    assert set(one) == names
+    assert one == two
+    assert str(tmp_path).encode() not in b"".join(one.values())
+
+
+def test_writing_again_replaces_what_was_there(tmp_path: Path) -> None:
+    first = report(outcome(), tmp_path, judged={})
+    assert report(outcome(task="other"), tmp_path, judged={}) != first
+    assert report(outcome(), tmp_path, judged={}) == first
+    kept = (tmp_path / "result.json").read_text(encoding="utf-8")
+    assert Result.model_validate_json(kept) == outcome()
+
+
+def test_the_verdict_stands_first_with_its_reasons(tmp_path: Path) -> None:
+    text = report(outcome(), tmp_path, judged={})
+    assert text.startswith("# sorting: not enough data\n\n- 82.5 % of 40 judged test prompts")
+    assert "fingerprint: 0123456789abcdef" in text
+    assert "- seed 42\n" in text
+
+
+def test_a_simulated_service_is_announced_above_everything_else(tmp_path: Path) -> None:
+    text = report(outcome(simulated=True), tmp_path, judged={})
+    assert text.index(SIMULATED) < text.index("82.5 %")
+    assert SIMULATED in summary(outcome(simulated=True), [])
+    assert SIMULATED not in report(outcome(), tmp_path, judged={})
+    assert SIMULATED not in summary(outcome(), [])
+
+
+def test_unjudged_and_cut_answers_are_shown_beside_every_figure(tmp_path: Path) -> None:
+    text = report(outcome(), tmp_path, judged={})
+    test = cells(text, r"**round 1, decided on**")
+    assert (test["unjudged"], test["cut"], test["n"]) == ("6 of 160", "1", "40")
+    assert test["coverage % (95 % interval)"] == "82.5 (68.1 to 91.3)"
+    assert (test["similarity"], test["precision"], test["valid JSON %"]) == ("81.2", "92.5", "97.5")
+    first = cells(text, "0")
+    assert (first["unjudged"], first["cut"], first["too long"]) == ("3 of 160", "5", "2")
+    assert (first["loss"], first["steps"], first["spend so far"]) == ("0.125", "30", "$0.2500")
+    assert cells(text, "coverage rows alone")["valid JSON %"] == "-"
+
+
+def test_dropped_rows_are_counted_by_reason_and_kept_ones_measured_against_test(
+    tmp_path: Path,
+) -> None:
+    text = report(outcome(), tmp_path, judged={})
+    assert "- dropped before round 1: 7 near copy of train, 2 empty\n" in text
+    assert "largest 0.438, 99th percentile 0.250, n = 24" in text
+    none = outcome(rounds=(turn(0, 10), turn(1, 30, dropped={})))
+    assert "- dropped before round 1: none\n" in report(none, tmp_path, judged={})
+
+
+def test_rows_left_out_are_counted_and_explained(tmp_path: Path) -> None:
+    text = report(outcome(), tmp_path, judged={})
+    assert "- coverage rows: 16 train, 40 dev, 40 test\n" in text
+    assert "`out`" not in text
+    rows = {"train": 16, "dev": 40, "test": 40, "out": 2}
+    text = report(outcome(rows=rows), tmp_path, judged={})
+    assert "40 test, 2 out\n- `out`: near copies of rows" in text
+
+
+def test_what_the_service_said_of_its_rows_is_passed_on(tmp_path: Path) -> None:
+    text = report(outcome(note="made up (9 rows)"), tmp_path, judged={})
+    assert "- the service said of rows: made up (9 rows)" in text
+    assert "the service said" not in report(outcome(), tmp_path, judged={})
+
+
+def test_calls_are_shown_by_stage_and_outcome(tmp_path: Path) -> None:
+    text = report(outcome(), tmp_path, judged={})
+    judge = cells(text, "judgements")
+    assert (judge["calls"], judge["outcomes"], judge["cost"]) == (
+        "80",
+        "77 ok, 3 refused",
+        "$0.5000",
+    )
+    assert "In all $1.0000" in text
+
+
+def test_a_gain_is_claimed_only_over_a_model_tuned_for_as_many_steps(tmp_path: Path) -> None:
+    assert "Synthetic rows moved" not in report(outcome(), tmp_path, judged={})
+    text = report(outcome(baselines=(COVERAGE, EQUAL)), tmp_path, judged={})
+    assert "Synthetic rows moved coverage by +22.5 points" in text
+    assert "at the same 30 optimiser steps (coverage rows alone, at equal steps: 60.0" in text
+    worse = assessment("coverage rows alone, at equal steps", 36, 40, steps=30)
+    text = report(outcome(baselines=(worse,)), tmp_path, judged={})
+    assert "moved coverage by -7.5 points" in text
+
+
+def test_no_gain_is_claimed_where_one_side_was_not_judged(tmp_path: Path) -> None:
+    unjudged = assessment("coverage rows alone, at equal steps", 0, 0, steps=30)
+    text = report(outcome(baselines=(unjudged,)), tmp_path, judged={})
+    assert "Synthetic rows moved" not in text
+    assert cells(text, unjudged.name)["coverage % (95 % interval)"] == "-"
+
+
+def test_a_result_without_a_test_says_that_it_was_not_opened(tmp_path: Path) -> None:
+    stopped = outcome(test=None, baselines=(), stopped="budget")
+    text = report(stopped, tmp_path, judged={})
+    assert "The sealed test was not opened." in text
+    assert "decided on" not in text
+    said = summary(stopped, [])
+    assert "stopped by: budget" in said
+    assert "on the sealed test" not in said
+
+
+def test_a_result_without_a_round_is_still_a_report(tmp_path: Path) -> None:
+    text = report(outcome(test=None, baselines=(), rounds=()), tmp_path, judged={})
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["cost.png", "report.md", "result.json"]
+    assert "coverage.png" not in text
+
+
+def test_every_figure_that_is_named_is_there(tmp_path: Path) -> None:
+    text = report(outcome(), tmp_path)
+    for name in ("coverage.png", "scores.png", "cost.png"):
+        assert f"]({name})" in text
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_rounds_with_nothing_judged_draw_no_scores(tmp_path: Path) -> None:
+    text = report(outcome(), tmp_path, judged={"round 0": judgements(None, None)})
+    assert "scores.png" not in text
+
+
+@pytest.mark.parametrize("steered_on", ["dev", "test"])
+def test_the_report_says_what_steered(tmp_path: Path, steered_on: str) -> None:
+    text = report(outcome(steered_on=steered_on), tmp_path, judged={})
+    assert f"## Rounds, steered on {steered_on}" in text
+    assert ("test steers too" in text) is (steered_on == "test")
+
+
+def test_the_summary_has_a_line_for_each_round_and_the_verdict_with_its_reasons() -> None:
+    said = summary(outcome(), ["report: here"]).split("\n")
+    assert said[0] == "toy <- some-service on sorting; judged on dev, goal 90 %, stopped by: rounds"
+    assert " ".join(said[1].split()) == (
+        "round train rows coverage n similarity precision unjudged spend"
+    )
+    assert said[3].split() == ["1", "40", "75.0", "%", "40", "81.2", "92.5", "3/160", "$0.5000"]
+    assert len({len(line) for line in said[1:4]}) == 1
+    assert "on the sealed test: coverage 82.5 (68.1 to 91.3) %, n = 40, 6 unjudged" in said
+    assert "  coverage rows alone: coverage 50.0 (35.2 to 64.8) %, n = 40, 0 unjudged" in said
+    assert "verdict: not enough data" in said
+    assert said[-1] == "report: here"

@@ -1,0 +1,136 @@
+"""QLoRA on the tiny model: what is trained on, what is saved, and going on after a kill."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llamaduo.errors import ModelError
+from llamaduo.experiment import Experiment
+from llamaduo.local import load
+from llamaduo.progress import Progress
+from llamaduo.records import Example, Message, Training
+from llamaduo.store import _hashes as hashes
+from llamaduo.tuner.qlora import Qlora, newest_checkpoint, tokens
+
+
+def row(n: int, target: str = "yes") -> Example:
+    return Example(id=str(n), messages=(Message(role="user", content=f"say {n}"),), target=target)
+
+
+ROWS = [row(n) for n in range(12)]
+
+
+def tuner(exp: Experiment, **fields: Any) -> Qlora:
+    assert isinstance(exp.tuner, Qlora)
+    return exp.tuner.model_copy(update=fields)
+
+
+def tune(exp: Experiment, by: Qlora, into: Path, rows: list[Example] = ROWS) -> Training:
+    out, scratch = into / "out", into / "work"
+    out.mkdir(parents=True, exist_ok=True)
+    scratch.mkdir(exist_ok=True)
+    by.tune(exp.local, rows, seed=1, out=out, scratch=scratch, progress=Progress())
+    return Training.model_validate_json((out / "training.json").read_bytes())
+
+
+def test_only_the_answer_has_labels_and_the_last_is_the_end_of_turn(tiny: Experiment) -> None:
+    template = load.template(tiny.local)
+    [data], too_long = tokens([row(1)], template, 64)
+    answer = template.answer("yes")
+    assert too_long == []
+    assert data["labels"][-len(answer) :] == answer
+    assert set(data["labels"][: -len(answer)]) == {-100}
+    assert answer[-1] == template.end
+
+
+def test_a_row_that_does_not_fit_is_left_out_and_named(tiny: Experiment) -> None:
+    long = row(99, target="word " * 200)
+    _, too_long = tokens([row(1), long], load.template(tiny.local), 64)
+    assert too_long == ["99"]
+
+
+def test_rows_of_which_none_fits_are_refused(tiny: Experiment, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="none of 12 rows fits in tuner.max_length=8"):
+        tune(tiny, tuner(tiny, max_length=8), tmp_path)
+
+
+def test_an_adapter_is_safetensors_and_says_what_it_belongs_to(
+    tiny: Experiment, tmp_path: Path
+) -> None:
+    facts = tune(tiny, tuner(tiny, steps=3), tmp_path)
+    files = {path.name for path in (tmp_path / "out").iterdir()}
+    assert (facts.rows, facts.steps) == (12, 3)
+    assert "adapter_model.safetensors" in files
+    assert not any(name.endswith((".bin", ".pt", ".pkl")) for name in files)
+    identity = json.loads((tmp_path / "out/identity.json").read_text())
+    assert identity["base"] == tiny.local.base
+    assert str(tmp_path) not in (tmp_path / "out/adapter_config.json").read_text()
+
+
+def test_training_again_gives_the_same_bytes(tiny: Experiment, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        tune(tiny, tuner(tiny, steps=4, dropout=0.1), tmp_path / name)
+    assert hashes(tmp_path / "a/out") == hashes(tmp_path / "b/out")
+
+
+def test_a_killed_training_goes_on_from_its_checkpoint_to_the_same_bytes(
+    tiny: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by = tuner(tiny, steps=7, save_steps=3, dropout=0.1)
+    tune(tiny, by, tmp_path / "whole")
+    import trl
+
+    step = trl.SFTTrainer.training_step
+    calls: list[int] = []
+
+    def dies(self: Any, *args: Any, **kwargs: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 6:
+            raise KeyboardInterrupt
+        return step(self, *args, **kwargs)
+
+    monkeypatch.setattr(trl.SFTTrainer, "training_step", dies)
+    with pytest.raises(KeyboardInterrupt):
+        tune(tiny, by, tmp_path / "killed")
+    (tmp_path / "killed/work/checkpoint-6").mkdir()  # a second kill, while it was being written
+    calls.clear()
+    tune(tiny, by, tmp_path / "killed")
+    assert len(calls) == 4  # steps 4 to 7
+    assert hashes(tmp_path / "killed/out") == hashes(tmp_path / "whole/out")
+
+
+def test_a_checkpoint_that_was_not_written_whole_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint-5").mkdir()
+    (tmp_path / "checkpoint-5/trainer_state.json").write_text("{}")
+    (tmp_path / "checkpoint-10").mkdir()
+    assert newest_checkpoint(tmp_path) == tmp_path / "checkpoint-5"
+    assert not (tmp_path / "checkpoint-10").exists()
+
+
+def test_epochs_become_steps_of_all_rows(tiny: Experiment, tmp_path: Path) -> None:
+    facts = tune(tiny, tuner(tiny, epochs=2, steps=None, batch_size=4), tmp_path)
+    assert facts.steps == 6
+
+
+def test_the_loss_where_labels_stand_is_the_loss_of_all_logits(tiny: Experiment) -> None:
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    from llamaduo.tuner.qlora import _answer_trainer
+
+    template = load.template(tiny.local)
+    data, _ = tokens([row(1), row(22, "no, never")], template, 64)
+    wide = max(len(one["labels"]) for one in data)
+    ids = torch.tensor([one["input_ids"] + [0] * (wide - len(one["labels"])) for one in data])
+    labels = torch.tensor([one["labels"] + [-100] * (wide - len(one["labels"])) for one in data])
+    mask = torch.tensor(
+        [[1] * len(one["labels"]) + [0] * (wide - len(one["labels"])) for one in data]
+    )
+    model: Any = load.dense(tiny.local)
+    inputs = {"input_ids": ids, "labels": labels, "attention_mask": mask}
+    ours = _answer_trainer().compute_loss(None, model, inputs)
+    logits = model(input_ids=ids, attention_mask=mask).logits[:, :-1]
+    whole = cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten(), ignore_index=-100)
+    assert ours.item() == pytest.approx(whole.item(), rel=1e-5)
