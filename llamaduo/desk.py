@@ -8,13 +8,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from llamaduo.component import digest, seed_of
-from llamaduo.errors import OverBudget
+from llamaduo.errors import OverBudget, ServiceError
 from llamaduo.ledger import Claim, Ledger
 from llamaduo.records import Outcome, Reply, Request
 from llamaduo.service import Service
 
 LONGEST_WAIT = 60.0
 """Seconds between two tries, at most."""
+
+GAVE_UP = "given up"
+"""Begins the cause of a call whose failure might pass, tried as often as the service says."""
 
 Reader = Callable[[str], str]
 """Reads a reply's text; returns an empty string, or why it cannot be used."""
@@ -54,13 +57,24 @@ class Desk:
 
         Raises:
             OverBudget: before the first call that could cost more than is left.
-            ServiceError: if no call can succeed. In both cases, and on Ctrl-C, calls in
-                flight are waited for and kept.
+            ServiceError: if no call can succeed, or half of them or more were given up. In
+                all cases, and on Ctrl-C, calls in flight are waited for and kept.
         """
         asked = {self._key(request): request for request in requests}
         self.ledger.use(self.recipe, list(asked))
         replies = asyncio.run(self._all(asked, reads))
+        self._refuse_an_outage(replies)
         return [replies[self._key(request)] for request in requests]
+
+    def _refuse_an_outage(self, replies: dict[str, Reply]) -> None:
+        """Stop where a service is down, so that a run does not end in rows without replies."""
+        gone = [key for key, reply in replies.items() if reply.cause.startswith(GAVE_UP)]
+        if gone and 2 * len(gone) >= len(replies):
+            self.ledger.reopen(gone)
+            raise ServiceError(
+                f"{len(gone)} of {len(replies)} calls to {self.service.name} failed: "
+                f"{replies[gone[-1]].cause}. What was bought is kept; the same command goes on"
+            )
 
     def _key(self, request: Request) -> str:
         said = request.model_dump(mode="json", exclude={"row"})
@@ -137,6 +151,9 @@ class Desk:
                 began = time.monotonic()
                 reply, again = await self.service.attempt(request, seed)
                 last = not again or attempt + 1 == self.service.attempts
+                if last and again:
+                    tries = f"{GAVE_UP} after {attempt + 1} tries: {reply.cause}"
+                    reply = reply.model_copy(update={"cause": tries})
                 self.ledger.answer(key, reply, seconds=time.monotonic() - began, last=last)
                 if last:
                     break

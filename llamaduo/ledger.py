@@ -24,6 +24,12 @@ from llamaduo.records import Outcome, Reply, Request, Tally, Usage
 SCHEMA = 1
 """Number of the tables' shape, kept in SQLite's `user_version`."""
 
+PATIENCE = 60.0
+"""Seconds to wait for another process that holds the file."""
+
+LEASE = 3600.0
+"""Seconds after which another host's claim is free: longer than all tries of a call take."""
+
 TABLES = """
 create table calls (
     key text primary key, service text not null, request text not null, seed integer not null,
@@ -64,8 +70,8 @@ class Ledger:
         """Dollars this process has paid."""
         self.calls_now = 0
         """Tries this process has sent, those that failed too."""
-        self._db = sqlite3.connect(path, isolation_level=None, timeout=60)
-        self._db.execute("pragma journal_mode = wal")
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=PATIENCE)
+        self._to_wal()
         self._db.execute("pragma synchronous = full")
         with self._transaction():
             (version,) = self._db.execute("pragma user_version").fetchone()
@@ -79,6 +85,18 @@ class Ledger:
                 f"{path} has schema {version}, this llamaduo reads {SCHEMA}: it was written by "
                 "another version; use that one, or another home"
             )
+
+    def _to_wal(self) -> None:
+        """Switch the file to WAL; SQLite has no wait for processes that do so at once."""
+        late = time.monotonic() + PATIENCE
+        while True:
+            try:
+                self._db.execute("pragma journal_mode = wal")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > late:
+                    raise
+                time.sleep(0.01)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -119,13 +137,13 @@ class Ledger:
         """Claim `key` and reserve `bound` dollars of the run's budget, or say why not."""
         with self._transaction():
             row = self._db.execute(
-                "select state, owner, reserved, run from calls where key = ?", (key,)
+                "select state, owner, reserved, run, claimed_at from calls where key = ?", (key,)
             ).fetchone()
             if row is not None:
-                state, owner, reserved, claimed_for = row
+                state, owner, reserved, claimed_for, since = row
                 if state == "answered":
                     return Claim.ANSWERED
-                if _alive(owner):
+                if _alive(owner, since):
                     return Claim.TAKEN
                 self._free(key, claimed_for, reserved)
             spent, reserved = self._account(run)
@@ -202,13 +220,18 @@ class Ledger:
             ).fetchone()
             self._free(key, run, bound)
 
+    def reopen(self, keys: Sequence[str]) -> None:
+        """Let answered calls be made again; their replies stay on record."""
+        with self._transaction():
+            self._db.executemany("delete from calls where key = ?", [(key,) for key in keys])
+
     def free_the_dead(self) -> int:
         """Release every claim of a process that is gone. Returns how many."""
         with self._transaction():
             claims = self._db.execute(
-                "select key, run, reserved, owner from calls where state = 'claimed'"
+                "select key, run, reserved, owner, claimed_at from calls where state = 'claimed'"
             ).fetchall()
-            dead = [(key, run, bound) for key, run, bound, owner in claims if not _alive(owner)]
+            dead = [claim[:3] for claim in claims if not _alive(*claim[3:])]
             for key, run, bound in dead:
                 self._free(key, run, bound)
         return len(dead)
@@ -290,11 +313,14 @@ def _started(process: psutil.Process) -> str:
     return f"{process.create_time() - psutil.boot_time():.2f}"
 
 
-def _alive(owner: str) -> bool:
-    """Whether the process that wrote `owner` still runs; of another host we cannot know: yes."""
+def _alive(owner: str, since: float) -> bool:
+    """Whether the process that claimed a call at `since` still runs.
+
+    Of another host (a container of another name) we cannot know: for `LEASE` seconds, yes.
+    """
     host, pid, started = owner.rsplit(":", 2)
     if host != platform.node():
-        return True
+        return time.time() - since < LEASE
     try:
         process = psutil.Process(int(pid))
         return process.status() != psutil.STATUS_ZOMBIE and _started(process) == started

@@ -118,10 +118,11 @@ class Store:
         recipe = f"{stage}/{digest(stage, *inputs)}"
         home = self.root / recipe
         content = _complete(home)
-        if content is None:
+        if content is None or (home / "work").exists():  # a kill came before it was cleared
             home.mkdir(parents=True, exist_ok=True)
             with _held(home / "lock"):
                 content = _complete(home) or self._make(home, stage, recipe, make)
+                shutil.rmtree(home / "work", ignore_errors=True)
         return Folder(home / "out", content, recipe)
 
     def _make(self, home: Path, stage: str, recipe: str, make: Callable[[Work], None]) -> str:
@@ -146,7 +147,6 @@ class Store:
             "seconds": round(time.time() - started, 3),
         }
         _write_last(home / "manifest.json", json.dumps(manifest, indent=1))
-        shutil.rmtree(scratch)
         self.made.append(recipe)
         return content
 

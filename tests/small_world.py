@@ -151,7 +151,10 @@ class Parrot(Component):
 
 
 class Scripted(Component):
-    """Marks an answer 100 if it is the target and 10 if not; writes five pairs a call."""
+    """Marks an answer 100 if it is the target and 10 if not; writes five pairs a call.
+
+    The last two of them are copies: of the row it is shown, and of a coverage row.
+    """
 
     operational: ClassVar[frozenset[str]] = frozenset({"diary", "concurrency"})
 
@@ -182,10 +185,11 @@ class Scripted(Component):
 
     def _write(self, sample: int, count: str, examples: str) -> str:
         shown = json.loads(examples.split("\n")[0])
-        fresh = [unlike(f"fresh{sample}n{i}") for i in range(int(count) - 1)]
+        fresh = [unlike(f"fresh{sample}n{i}") for i in range(int(count) - 2)]
         pairs = [{"instruction": text, "response": "yes", "note": "made"} for text in fresh]
-        copy = {"instruction": shown["instruction"], "response": "a copy"}
-        return json.dumps({"contents": [*pairs, copy]})
+        for text in (shown["instruction"], unlike(f"row{sample}")):
+            pairs.append({"instruction": text, "response": "a copy"})
+        return json.dumps({"contents": pairs})
 
 
 def unlike(name: str) -> str:
@@ -227,7 +231,8 @@ def experiment(home: Path, diary: Diary, *, enough: int = 1000, **changed: Any) 
     """Return an experiment; with `enough` at its default the goal is never met."""
     home.mkdir(exist_ok=True)
     service = Scripted(diary=diary)
-    judge = PaperJudge(service=service, prompt=MARK, repeats=2, max_tokens=50, temperature=1)
+    asking = {"max_tokens": 500, "temperature": 1}
+    judge = {"service": service, "prompt": MARK, "repeats": 1}
     synth = {"prompt": WRITE, "rows": 30, "per_call": 5, "examples": 1}
     split = {"train": 0.4, "dev": 0.3, "test": 0.3}
     fields: dict[str, Any] = {
@@ -240,11 +245,11 @@ def experiment(home: Path, diary: Diary, *, enough: int = 1000, **changed: Any) 
             }
         ),
         "service": service,
-        "judge": judge,
+        "judge": PaperJudge.model_validate({**judge, **asking}),
         "local": Base(),
         "tuner": Learner(diary=diary),
         "engine": Parrot(diary=diary, enough=enough),
-        "synth": SelfInstruct.model_validate({**synth, "max_tokens": 500, "temperature": 1}),
+        "synth": SelfInstruct.model_validate({**synth, **asking}),
         "dedup": Minhash(copies=0.7, leaks=0.5),
         "workload": workload(),
         "tracker": Silent(),

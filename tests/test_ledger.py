@@ -8,10 +8,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llamaduo.errors import LlamaDuoError
@@ -137,11 +138,12 @@ def test_each_run_has_a_budget_of_its_own(ledger: Ledger, path: Path) -> None:
 costs = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1), st.booleans()), max_size=12)
 
 
+@settings(deadline=None)
 @given(costs, st.floats(0, 3))
 def test_no_order_of_calls_spends_more_than_the_budget(
     calls: list[tuple[float, float, bool]], budget: float
 ) -> None:
-    ledger = Ledger(Path(":memory:"))
+    ledger = Ledger(Path(":memory:"))  # SQLite's name for no file at all
     for i, (bound, share, given_up) in enumerate(calls):
         if claim(ledger, str(i), bound=bound, budget=budget) is Claim.MINE:
             if given_up:
@@ -270,7 +272,8 @@ def test_a_tally_counts_calls_by_last_outcome_and_sums_what_all_tries_used(
 ) -> None:
     for key in ("a", "b", "c", "unused"):
         claim(ledger, key)
-    answer(ledger, "a", failed(), last=False)
+    billed = failed().model_copy(update={"usage": Usage(prompt_tokens=4, usd=0.125)})
+    answer(ledger, "a", billed, last=False)
     answer(ledger, "a", ok(usd=0.25))
     answer(ledger, "b", failed())
     answer(ledger, "unused", ok(usd=8.0))
@@ -281,7 +284,7 @@ def test_a_tally_counts_calls_by_last_outcome_and_sums_what_all_tries_used(
     tally = ledger.tally("judge/1")
     assert (tally.stage, tally.calls) == ("judge", 3)
     assert tally.outcomes == {"failed": 1, "ok": 1, "truncated": 1}
-    assert tally.usage == Usage(prompt_tokens=11, completion_tokens=5, usd=0.75)
+    assert tally.usage == Usage(prompt_tokens=15, completion_tokens=5, usd=0.875)
 
 
 def test_a_call_that_two_results_rest_on_counts_for_both(ledger: Ledger) -> None:
@@ -297,6 +300,39 @@ def test_a_call_that_two_results_rest_on_counts_for_both(ledger: Ledger) -> None
 def test_a_result_without_calls_has_an_empty_tally(ledger: Ledger) -> None:
     tally = ledger.tally("judge/none")
     assert (tally.calls, tally.outcomes, tally.usage) == (0, {}, Usage())
+
+
+def fail_to_switch(patch: pytest.MonkeyPatch, code: int, times: int) -> None:
+    """Let SQLite fail so often to switch a file to WAL, as it does to two at once."""
+    left = iter(range(times))
+
+    class Failing(sqlite3.Connection):
+        def execute(self, sql: str, *given: Any) -> sqlite3.Cursor:
+            if "journal_mode" in sql and next(left, None) is not None:
+                error = sqlite3.OperationalError("it failed")
+                error.sqlite_errorcode = code
+                raise error
+            return super().execute(sql, *given)
+
+    connect = sqlite3.connect
+    patch.setattr(sqlite3, "connect", lambda *a, **given: connect(*a, factory=Failing, **given))
+
+
+def test_a_file_that_others_open_for_the_first_time_too_is_waited_for(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_to_switch(monkeypatch, sqlite3.SQLITE_BUSY, times=3)
+    ledger = Ledger(path)
+    assert claim(ledger, "k") is Claim.MINE
+    ledger.close()
+
+
+def test_a_file_that_cannot_be_opened_is_not_waited_for(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_to_switch(monkeypatch, sqlite3.SQLITE_IOERR, times=1)
+    with pytest.raises(sqlite3.OperationalError, match="it failed"):
+        Ledger(path)
 
 
 def test_a_ledger_of_another_version_is_refused_and_left_as_it_is(path: Path) -> None:

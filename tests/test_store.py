@@ -234,7 +234,7 @@ def test_a_kill_before_the_seal_leaves_a_folder_to_its_maker(
 awkward = st.text(st.characters(codec="utf-8") | st.sampled_from("\u2028\u2029\x85\x0b\x1c\r\n"))
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(awkward, max_size=5), st.integers(0, 5))
 def test_any_text_comes_back_as_it_was_also_from_a_draft(texts: list[str], die_at: int) -> None:
     def make(work: Work, done: tuple[Row, ...]) -> Iterator[Row]:

@@ -36,7 +36,7 @@ class ChatService(Component):
     """A chat model by its litellm name. The key is read from the environment, by litellm."""
 
     operational: ClassVar[frozenset[str]] = frozenset(
-        {"concurrency", "attempts", "backoff", "timeout", "price", "key_env", "retired"}
+        {"concurrency", "context", "attempts", "backoff", "timeout", "price", "key_env", "retired"}
     )
 
     name: str
@@ -100,6 +100,10 @@ class ChatService(Component):
             litellm.exceptions.UnsupportedParamsError,
         ) as error:
             raise ServiceError(f"{self.name} cannot be used: {self._words(error)}") from None
+        except litellm.exceptions.RateLimitError as error:
+            if "insufficient_quota" in str(error):  # no wait brings credit back
+                raise ServiceError(f"{self.name} cannot be used: {self._words(error)}") from None
+            return self._failed(Outcome.FAILED, error), True
         except openai.BadRequestError as error:
             return self._failed(Outcome.FAILED, error), False
         except openai.OpenAIError as error:  # rate limits, timeouts, connections, 5xx

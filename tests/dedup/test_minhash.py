@@ -91,8 +91,9 @@ def test_leaks_above_copies_hold_too() -> None:
 
 def test_a_copy_of_test_and_train_is_said_to_be_one_of_test() -> None:
     near = row("near", edited(2))
-    [found] = sift(row("fresh", edited(2)), train=(near,), test=(KNOWN,))
+    [found] = sift(row("fresh", edited(2)), train=(near,), dev=(near,), test=(KNOWN,))
     assert (found.dropped, found.nearest) == ("near copy of test", "known")
+    assert found.similarity == likeness(edited(2), KNOWN.question) < 1
 
 
 def test_a_fresh_row_that_says_an_earlier_one_again_is_dropped() -> None:
@@ -134,6 +135,8 @@ def test_the_similarity_to_test_is_that_to_the_most_similar_test_row() -> None:
     expected = max(likeness(edited(5), one.question) for one in tests)
     assert expected == likeness(edited(5), tests[1].question) > likeness(edited(5), KNOWN.question)
     assert (kept.dropped, kept.nearest, kept.nearest_test) == ("", "t1", expected)
+    [copy] = sift(row("fresh", edited(2)), train=(KNOWN,), test=tests[:2])
+    assert (copy.similarity, copy.nearest_test) == (10 / 14, 5 / 12)
     assert (none.dropped, none.nearest, none.similarity, none.nearest_test) == ("", "", 0.0, 0.0)
 
 
@@ -145,3 +148,10 @@ def test_a_system_turn_that_rows_share_makes_no_copies() -> None:
         test=(row("sealed", "where has the parcel gone", system=above),),
     )
     assert [one.dropped for one in found] == [""]
+    known = row("known", " ".join(STORY), system=above)
+    for [copy] in (
+        sift(row("fresh", edited(2)), train=(known,)),
+        sift(row("fresh", edited(2)), dev=(known,)),
+        sift(row("fresh", edited(2)), test=(known,)),
+    ):
+        assert copy.similarity == likeness(edited(2), KNOWN.question)

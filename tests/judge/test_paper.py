@@ -126,7 +126,7 @@ def test_a_score_is_read_through_prose_fences_and_number_strings(reply: str) -> 
         ('{"similarity": 80} {"precision": 60}', "2 JSON objects"),
         ('{"similarity": 80}', "`precision`"),
         ('{"precision": 80}', "`similarity`"),
-        ('{"similarity": 1e999, "precision": 60}', "`similarity`"),
+        ('{"similarity": 1e999, "precision": 60}', "no JSON object"),
         (marks(101, 60), "`similarity`"),
         (marks(80, -0.1), "`precision`"),
         (marks("nan", 60), "`similarity`"),

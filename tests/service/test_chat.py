@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,13 +9,10 @@ from datetime import date, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
+import litellm
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-
-import litellm
 from litellm.litellm_core_utils.llm_response_utils.convert_dict_to_response import (
     convert_to_model_response_object,
 )
@@ -48,9 +44,6 @@ def service(**changes: Any) -> ChatService:
 
 @pytest.fixture(autouse=True)
 def key(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if "KEY" in name or "TOKEN" in name or "SECRET" in name:
-            monkeypatch.delenv(name)
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llamaduo.judge.paper import read_score
@@ -74,6 +74,12 @@ def test_another_seed_gets_other_marks_and_other_pairs() -> None:
     assert len(set(texts)) > 0.9 * len(texts)
 
 
+def test_another_message_is_another_draw_of_the_same_seed() -> None:
+    one, two = to_write(target("billing")), to_write(target("billing"), instruction="My lamp.")
+    pairs = [(written(one, range(n, n + 1)), written(two, range(n, n + 1))) for n in range(20)]
+    assert sum(a == b for a, b in pairs) <= 1
+
+
 def test_without_noise_its_marks_never_vary() -> None:
     message = to_judge(target("billing"), target("billing"))
     assert len(set(marks(message, range(40), Teacher(KNOWLEDGE, noise=0.0)))) == 1
@@ -119,6 +125,7 @@ def test_other_texts_are_judged_by_the_words_they_share(
     assert least <= mean <= most
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(codec="utf-8")), st.text(st.characters(codec="utf-8")), st.integers())
 def test_marks_are_whole_and_from_1_to_100_whatever_is_judged(
     reference: str, candidate: str, seed: int

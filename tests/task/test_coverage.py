@@ -118,7 +118,7 @@ def test_another_seed_is_another_split_and_the_same_one_the_same() -> None:
 
 
 def test_a_rows_target_and_system_turn_do_not_make_it_a_near_copy() -> None:
-    system = Message(role="system", content=" ".join(STORY))
+    system = Message(role="system", content=" ".join(f"rule{i}" for i in range(60)))
     rows: list[Read] = []
     for i, text in enumerate(FILLERS):
         chat = (system, Message(role="user", content=text))
@@ -139,12 +139,19 @@ def test_near_copies_of_preset_test_rows_go_out_wherever_else_they_stand() -> No
         row(1, copy, part="train"),
         row(2, story, part="test"),
         row(3, copy, part="test"),
-        *(row(4 + i, text) for i, text in enumerate(FILLERS)),
+        row(4, copy, part="dev"),
+        *(row(5 + i, text) for i, text in enumerate(FILLERS)),
     ]
     placed = place(rows, Split(train=0.5, dev=0.5, test=0))
-    assert [one.part for one in placed[:4]] == ["out", "out", "test", "test"]
+    assert [one.part for one in placed[:5]] == ["out", "out", "test", "test", "out"]
     assert Counter(one.part for one in placed)["test"] == 2
-    assert Counter(one.part for one in placed)["out"] == 2
+    assert Counter(one.part for one in placed)["out"] == 3
+
+
+def test_preset_rows_take_no_share_from_the_others() -> None:
+    alone = [row(i, text) for i, text in enumerate(FILLERS)]
+    preset = [row(50 + i, unlike(50 + i), part="test") for i in range(20)]
+    assert [one.part for one in place([*preset, *alone])[20:]] == [one.part for one in place(alone)]
 
 
 def test_a_preset_test_row_added_later_puts_its_near_copy_out_and_moves_no_other() -> None:
