@@ -30,6 +30,10 @@ PATIENCE = 60.0
 LEASE = 3600.0
 """Seconds after which another host's claim is free: longer than all tries of a call take."""
 
+CLOCKS_DIFFER = 2.0
+"""Seconds by which two readings of when a process began may differ: the kernel's boot time,
+which they are reckoned from, follows the clock in whole seconds."""
+
 TABLES = """
 create table calls (
     key text primary key, service text not null, request text not null, seed integer not null,
@@ -323,6 +327,7 @@ def _alive(owner: str, since: float) -> bool:
         return time.time() - since < LEASE
     try:
         process = psutil.Process(int(pid))
-        return process.status() != psutil.STATUS_ZOMBIE and _started(process) == started
+        same = abs(float(_started(process)) - float(started)) < CLOCKS_DIFFER
+        return same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False

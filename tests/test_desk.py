@@ -19,7 +19,7 @@ import pytest
 from llamaduo import desk as desk_module
 from llamaduo.desk import LONGEST_WAIT, Desk
 from llamaduo.errors import OverBudget, ServiceError
-from llamaduo.ledger import Claim, Ledger
+from llamaduo.ledger import LEASE, Claim, Ledger
 from llamaduo.records import Message, Outcome, Reply, Request, Usage
 from llamaduo.service import Service
 
@@ -257,15 +257,50 @@ def test_a_failed_try_that_may_go_better_is_made_again_and_kept_on_record(ledger
     assert len({seed for _, seed in service.asked}) == 2
 
 
-def test_a_call_that_keeps_failing_is_a_reply_and_no_exception(ledger: Ledger, path: Path) -> None:
-    service = Scripted(lambda request, tries: (busy(), True))
+def down_for(*samples: int) -> Says:
+    """Answer all but `samples`, which find the service busy every time."""
+    return lambda request, tries: (
+        (busy(), True) if request.sample in samples else (bought(request), False)
+    )
+
+
+def test_a_call_that_keeps_failing_among_good_ones_is_a_reply_and_no_exception(
+    ledger: Ledger, path: Path
+) -> None:
+    service = Scripted(down_for(1))
     at = desk(ledger, service)
-    assert at.ask(ask_for(0)) == [busy()]
-    assert len(service.asked) == service.attempts == 3
-    assert at.ask(ask_for(0)) == [busy()]
-    assert len(service.asked) == 3
-    assert ledger.tally(at.recipe).outcomes == {"failed": 1}
-    assert account(path) == (0.0, 0.0)
+    replies = at.ask(ask_for(0, 1, 2))
+    assert [reply.outcome for reply in replies] == [Outcome.OK, Outcome.FAILED, Outcome.OK]
+    assert replies[1].cause == f"given up after 3 tries: {busy().cause}"
+    assert len(service.asked) == 2 + service.attempts == 5
+    assert at.ask(ask_for(0, 1, 2)) == replies
+    assert len(service.asked) == 5
+    assert ledger.tally(at.recipe).outcomes == {"failed": 1, "ok": 2}
+    assert account(path) == pytest.approx((2 * COST, 0.0))
+
+
+def test_a_service_that_is_down_stops_all_and_is_asked_again_for_what_is_missing(
+    ledger: Ledger, path: Path
+) -> None:
+    service = Scripted(down_for(1, 2))
+    at = desk(ledger, service, budget=5.0)
+    said = "2 of 4 calls to scripted failed: given up after 3 tries: RateLimitError: slow down"
+    with pytest.raises(ServiceError, match=f"^{said}. What was bought is kept"):
+        at.ask(ask_for(0, 1, 2, 3))
+    assert account(path) == pytest.approx((2 * COST, 0.0))
+    up = Scripted()
+    requests = ask_for(0, 1, 2, 3)
+    assert desk(ledger, up).ask(requests) == [bought(request) for request in requests]
+    assert sorted(request.sample for request, _ in up.asked) == [1, 2]
+    assert ledger.tally(at.recipe).outcomes == {"ok": 4}
+    assert ledger.answered_twice() == 0
+
+
+def test_errors_of_the_requests_themselves_are_no_outage(ledger: Ledger) -> None:
+    bad = Reply(outcome=Outcome.FAILED, cause="BadRequestError: no such temperature")
+    service = Scripted(lambda request, tries: (bad, False))
+    assert desk(ledger, service).ask(ask_for(0, 1)) == [bad, bad]
+    assert len(service.asked) == 2
 
 
 @pytest.mark.parametrize("outcome", [o for o in Outcome if o is not Outcome.OK])
@@ -291,7 +326,8 @@ def test_each_wait_is_about_twice_the_one_before_and_a_minute_at_most(
 
     monkeypatch.setattr(desk_module, "_pause", pause)
     service = Scripted(lambda request, tries: (busy(), True), attempts=8, backoff=2.0)
-    desk(ledger, service).ask(ask_for(0))
+    with pytest.raises(ServiceError, match="given up after 8 tries"):
+        desk(ledger, service).ask(ask_for(0))
     full = [2.0, 4.0, 8.0, 16.0, 32.0, LONGEST_WAIT, LONGEST_WAIT]
     assert all(most / 2 <= wait <= most for wait, most in zip(waits, full, strict=True))
 
@@ -443,6 +479,19 @@ def test_a_claim_of_a_dead_process_is_taken_over(ledger: Ledger, path: Path) -> 
     with within(10):
         assert at.ask(ask_for(0)) == [bought(ask_for(0)[0])]
     assert len(service.asked) == 1
+
+
+def test_a_claim_of_another_host_is_waited_for_until_its_lease_is_over(
+    ledger: Ledger, path: Path
+) -> None:
+    service = Scripted()
+    at = desk(ledger, service)
+    hold(ledger, at, ask_for(0), "another-host:1:0.00", path)
+    assert ledger.free_the_dead() == 0
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("update calls set claimed_at = claimed_at - ?", (LEASE + 1,))
+    with within(10):
+        assert at.ask(ask_for(0)) == [bought(ask_for(0)[0])]
 
 
 def test_what_the_dead_had_reserved_blocks_no_budget(ledger: Ledger, path: Path) -> None:

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from llamaduo.cost import project
 from llamaduo.plots import cost_lines, coverage_by_round, reflected_density, save, score_density
-from llamaduo.records import Assessment, Measure, Round
+from llamaduo.records import Assessment, Measure, Round, Training
 from llamaduo.workload import Workload
 
 MARK = "similarity, 0 to 100"
@@ -52,6 +52,7 @@ def turn(number: int, value: float | None, n: int = 25) -> Round:
         dropped={},
         adapter="",
         train="",
+        training=Training(rows=96, too_long=(), steps=10, loss=0.5),
         assessment=Assessment(
             name=f"round {number}",
             prompts=25,

@@ -115,6 +115,12 @@ def report(
     return path.read_text(encoding="utf-8")
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The report of `outcome()`."""
+    return report(outcome(), tmp_path_factory.mktemp("plain"), judged={})
+
+
 def cells(text: str, first: str) -> dict[str, str]:
     """Return the table row that begins with `first`, by the heads of its columns."""
     lines = text.split("\n")
@@ -145,71 +151,69 @@ def test_writing_again_replaces_what_was_there(tmp_path: Path) -> None:
     assert Result.model_validate_json(kept) == outcome()
 
 
-def test_the_verdict_stands_first_with_its_reasons(tmp_path: Path) -> None:
-    text = report(outcome(), tmp_path, judged={})
-    assert text.startswith("# sorting: not enough data\n\n- 82.5 % of 40 judged test prompts")
-    assert "fingerprint: 0123456789abcdef" in text
-    assert "- seed 42\n" in text
+def test_the_verdict_stands_first_with_its_reasons(plain: str) -> None:
+    assert plain.startswith("# sorting: not enough data\n\n- 82.5 % of 40 judged test prompts")
+    assert "fingerprint: 0123456789abcdef" in plain
+    assert "- seed 42\n" in plain
 
 
-def test_a_simulated_service_is_announced_above_everything_else(tmp_path: Path) -> None:
+def test_a_simulated_service_is_announced_above_everything_else(tmp_path: Path, plain: str) -> None:
     text = report(outcome(simulated=True), tmp_path, judged={})
     assert text.index(SIMULATED) < text.index("82.5 %")
     assert SIMULATED in summary(outcome(simulated=True), [])
-    assert SIMULATED not in report(outcome(), tmp_path, judged={})
+    assert SIMULATED not in plain
     assert SIMULATED not in summary(outcome(), [])
 
 
-def test_unjudged_and_cut_answers_are_shown_beside_every_figure(tmp_path: Path) -> None:
-    text = report(outcome(), tmp_path, judged={})
-    test = cells(text, r"**round 1, decided on**")
+def test_unjudged_and_cut_answers_are_shown_beside_every_figure(plain: str) -> None:
+    test = cells(plain, r"**round 1, decided on**")
     assert (test["unjudged"], test["cut"], test["n"]) == ("6 of 160", "1", "40")
     assert test["coverage % (95 % interval)"] == "82.5 (68.1 to 91.3)"
     assert (test["similarity"], test["precision"], test["valid JSON %"]) == ("81.2", "92.5", "97.5")
-    first = cells(text, "0")
+    first = cells(plain, "0")
     assert (first["unjudged"], first["cut"], first["too long"]) == ("3 of 160", "5", "2")
     assert (first["loss"], first["steps"], first["spend so far"]) == ("0.125", "30", "$0.2500")
-    assert cells(text, "coverage rows alone")["valid JSON %"] == "-"
+    assert cells(plain, "coverage rows alone")["valid JSON %"] == "-"
 
 
 def test_dropped_rows_are_counted_by_reason_and_kept_ones_measured_against_test(
     tmp_path: Path,
+    plain: str,
 ) -> None:
-    text = report(outcome(), tmp_path, judged={})
-    assert "- dropped before round 1: 7 near copy of train, 2 empty\n" in text
-    assert "largest 0.438, 99th percentile 0.250, n = 24" in text
+    assert "- dropped before round 1: 7 near copy of train, 2 empty\n" in plain
+    assert "largest 0.438, 99th percentile 0.250, n = 24" in plain
     none = outcome(rounds=(turn(0, 10), turn(1, 30, dropped={})))
     assert "- dropped before round 1: none\n" in report(none, tmp_path, judged={})
 
 
-def test_rows_left_out_are_counted_and_explained(tmp_path: Path) -> None:
-    text = report(outcome(), tmp_path, judged={})
-    assert "- coverage rows: 16 train, 40 dev, 40 test\n" in text
-    assert "`out`" not in text
+def test_rows_left_out_are_counted_and_explained(tmp_path: Path, plain: str) -> None:
+    assert "- coverage rows: 16 train, 40 dev, 40 test\n" in plain
+    assert "`out`" not in plain
     rows = {"train": 16, "dev": 40, "test": 40, "out": 2}
     text = report(outcome(rows=rows), tmp_path, judged={})
     assert "40 test, 2 out\n- `out`: near copies of rows" in text
 
 
-def test_what_the_service_said_of_its_rows_is_passed_on(tmp_path: Path) -> None:
+def test_what_the_service_said_of_its_rows_is_passed_on(tmp_path: Path, plain: str) -> None:
     text = report(outcome(note="made up (9 rows)"), tmp_path, judged={})
     assert "- the service said of rows: made up (9 rows)" in text
-    assert "the service said" not in report(outcome(), tmp_path, judged={})
+    assert "the service said" not in plain
 
 
-def test_calls_are_shown_by_stage_and_outcome(tmp_path: Path) -> None:
-    text = report(outcome(), tmp_path, judged={})
-    judge = cells(text, "judgements")
+def test_calls_are_shown_by_stage_and_outcome(plain: str) -> None:
+    judge = cells(plain, "judgements")
     assert (judge["calls"], judge["outcomes"], judge["cost"]) == (
         "80",
         "77 ok, 3 refused",
         "$0.5000",
     )
-    assert "In all $1.0000" in text
+    assert "In all $1.0000" in plain
 
 
-def test_a_gain_is_claimed_only_over_a_model_tuned_for_as_many_steps(tmp_path: Path) -> None:
-    assert "Synthetic rows moved" not in report(outcome(), tmp_path, judged={})
+def test_a_gain_is_claimed_only_over_a_model_tuned_for_as_many_steps(
+    tmp_path: Path, plain: str
+) -> None:
+    assert "Synthetic rows moved" not in plain
     text = report(outcome(baselines=(COVERAGE, EQUAL)), tmp_path, judged={})
     assert "Synthetic rows moved coverage by +22.5 points" in text
     assert "at the same 30 optimiser steps (coverage rows alone, at equal steps: 60.0" in text

@@ -87,9 +87,7 @@ def _own_part(given: Part | None, group: Part, pinned: bool) -> Part:
     return "out"
 
 
-def _share_out(
-    examples: Sequence[Example], drawn: Sequence[bool], split: Split
-) -> dict[int, Part]:
+def _share_out(examples: Sequence[Example], drawn: Sequence[bool], split: Split) -> dict[int, Part]:
     """Draw a part for each row that is `drawn`, from what stands before it; by its index.
 
     A row whose group is joined to an earlier one, or put in a part by its source, keeps its

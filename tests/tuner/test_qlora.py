@@ -52,7 +52,7 @@ def test_a_row_that_does_not_fit_is_left_out_and_named(tiny: Experiment) -> None
 
 
 def test_rows_of_which_none_fits_are_refused(tiny: Experiment, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="none of 12 rows fits in tuner.max_length=8"):
+    with pytest.raises(ModelError, match=r"none of 12 rows fits in tuner\.max_length=8"):
         tune(tiny, tuner(tiny, max_length=8), tmp_path)
 
 

@@ -1,0 +1,292 @@
+"""What the pages tell a user to type is composed, checked, and where it is free, run."""
+
+import re
+import shlex
+import sqlite3
+import sys
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from llamaduo import decision
+from llamaduo.config import from_overrides
+from llamaduo.config.overrides import check
+from llamaduo.errors import ConfigError, DataError
+from llamaduo.experiment import Experiment
+from llamaduo.ledger import Ledger
+from llamaduo.metrics import wilson
+from llamaduo.options import groups, options
+from llamaduo.progress import Progress
+from llamaduo.records import Answer, Example, Message, Reply, Request, Score
+from llamaduo.session import params
+from llamaduo.stages import part
+from llamaduo.verbs import VERBS, cost, help, run
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+OURS = ("llamaduo ", "python -m llamaduo ")
+MODULES = ("house_checks", "house_judge")
+
+
+@dataclass(frozen=True)
+class Fence:
+    page: str
+    info: str
+    """What stands after the opening marks: `bash`, `yaml title=conf/task/mine.yaml`."""
+    text: str
+
+    @property
+    def kind(self) -> str:
+        return self.info.partition(" ")[0]
+
+    @property
+    def title(self) -> str:
+        return self.info.partition("title=")[2]
+
+    @property
+    def lines(self) -> list[str]:
+        """Commands: continued lines joined, comments out."""
+        joined = self.text.replace("\\\n", " ").splitlines()
+        return [line for line in joined if line.strip() and not line.startswith("#")]
+
+
+def fences(page: Path) -> list[Fence]:
+    text = page.read_text(encoding="utf-8")
+    found = re.findall(r"^```([^\n]*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return [Fence(page.name, info.strip(), body) for info, body in found]
+
+
+ALL = [fence for page in PAGES for fence in fences(page)]
+FILES = {fence.title: fence.text for fence in ALL if fence.kind in ("json", "yaml", "python")}
+SHELL = [
+    fence for fence in ALL if fence.kind == "bash" or "".join(fence.lines[:1]).startswith(OURS)
+]
+TYPED = [(f.page, line) for f in SHELL if f.info != "bash refused" for line in f.lines]
+COMMANDS = sorted({line for _, line in TYPED if line.startswith(OURS)})
+
+
+def words(command: str) -> list[str]:
+    """Return what follows the program's name."""
+    parts = shlex.split(command)
+    return parts[3:] if parts[0] == "python" else parts[1:]
+
+
+RUNS = [c for c in COMMANDS if [*words(c), ""][0] not in ("cost", "doctor", "--help")]
+COSTS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["cost"]]
+
+
+@pytest.fixture(autouse=True)
+def documented_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every file that a page has the reader write stands in the working folder."""
+    for name, text in FILES.items():
+        if name:
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(text, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in MODULES:
+        sys.modules.pop(name, None)
+    yield
+    for name in MODULES:
+        sys.modules.pop(name, None)
+
+
+def first_values(overrides: Sequence[str], *, sweep: bool) -> list[str]:
+    """Put the first value in the place of several; there have to be several in a sweep."""
+    checked = check(list(overrides), sweep=sweep)
+    assert not checked.faults
+    assert bool(checked.swept) is sweep
+    chosen = []
+    for text in checked.good:
+        if text in checked.swept:
+            [override] = OverridesParser.create().parse_overrides([text])
+            text = f"{text.partition('=')[0].lstrip('+')}={next(override.sweep_iterator())}"
+        chosen.append(text)
+    return chosen
+
+
+def composed(command: str) -> Experiment:
+    flags, overrides = run.split([w for w in words(command) if w != "run"])
+    assert {f for f in flags if f.startswith("-")} <= {"-m", "--cfg", "-p"}
+    return from_overrides(first_values(overrides, sweep="-m" in flags))
+
+
+def only(title: str) -> Fence:
+    [found] = [fence for fence in ALL if fence.title == title]
+    return found
+
+
+@pytest.mark.parametrize("command", RUNS)
+def test_every_run_that_the_pages_show_composes_and_is_in_order(command: str) -> None:
+    assert composed(command)
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if words(c)[:1] == ["doctor"]])
+def test_every_check_of_the_machine_names_an_experiment_that_composes(command: str) -> None:
+    assert from_overrides(words(command)[1:])
+
+
+@pytest.mark.parametrize("overrides", COSTS, ids=" ".join)
+def test_every_cost_command_prints_its_table(
+    overrides: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cost.main(overrides) == 0
+    assert "break-even: " in capsys.readouterr().out
+
+
+def test_what_else_the_pages_have_one_type_exists() -> None:
+    targets = re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for page, line in TYPED:
+        said = shlex.split(line)
+        if said[0] == "make":
+            assert said[1] in targets, (page, line)
+        elif said[:2] == ["pip", "install"] and "[" in line:
+            assert re.findall(r"\[(\w+)\]", line)[0] in project["optional-dependencies"]
+
+
+def test_no_two_pages_write_one_file_with_different_contents() -> None:
+    titled = [fence for fence in ALL if fence.title and fence.kind != "text"]
+    assert len({fence.title for fence in titled}) == len(titled)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_a_page_and_a_heading_that_are_there(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if "://" in link:
+            continue
+        name, _, anchor = link.partition("#")
+        there = page.parent / name if name else page
+        assert there.exists(), link
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", there.read_text(), re.MULTILINE)
+            slugs = [re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings]
+            assert anchor in slugs, link
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = (ROOT / "docs/README.md").read_text()
+    assert all(f"({page.name})" in index for page in PAGES if page.name != "README.md")
+
+
+def test_help_lists_the_verbs_and_the_readers_own_files() -> None:
+    said = help.text()
+    assert all(name in said for name in (*VERBS, "mine", "house", "same_label", "reviews"))
+
+
+def test_configuration_lists_every_group_and_option_with_the_default_first() -> None:
+    page = (ROOT / "docs/configuration.md").read_text()
+    default = from_overrides([])
+    for group in groups():
+        [row] = re.findall(rf"^\| `{group}` \|[^|]*\|(.*)\|$", page, re.MULTILINE)
+        named = re.findall(r"`(\w+)`", row)
+        own = {Path(name).stem for name in FILES if name.startswith(f"conf/{group}/")}
+        assert set(named) == set(options(group)) - own
+        assert getattr(from_overrides([f"{group}={named[0]}"]), group) == getattr(default, group)
+
+
+def test_configuration_lists_every_root_key() -> None:
+    page = (ROOT / "docs/configuration.md").read_text()
+    keys = set(Experiment.model_fields) - set(groups()) - {"goal"}
+    assert all(re.search(rf"^\| `{key}` \|", page, re.MULTILINE) for key in keys)
+
+
+def test_the_faults_of_a_config_are_said_as_the_page_shows_them() -> None:
+    [refused] = [fence for fence in ALL if fence.info == "bash refused"]
+    with pytest.raises(ConfigError) as error:
+        from_overrides(words(refused.lines[0]))
+    assert f"llamaduo: {error.value}\n" == only("refused").text
+
+
+def test_the_faults_of_rows_are_said_as_the_page_shows_them(tmp_path: Path) -> None:
+    task = from_overrides(["task=mine", "task.rows.path=data/broken.jsonl"]).task
+    with pytest.raises(DataError) as error:
+        task.place()
+    assert str(error.value).removeprefix(f"{tmp_path}/data/") + "\n" == only("broken").text
+
+
+@pytest.mark.parametrize("overrides", [["task=mine"], ["task=mine", "experiments=demo_tiny"]])
+def test_the_example_rows_are_read_in_all_shapes_and_leave_no_part_empty(
+    overrides: list[str],
+) -> None:
+    task = from_overrides(overrides).task
+    placed = task.place()
+    assert len(placed) == 12
+    assert {row.part for row in placed} == {"train", "dev", "test"}
+    assert {row.example.target for row in placed} == {"positive", "negative", "mixed"}
+    for row in placed:
+        assert all(c.passes(row.example.target, row.example) for c in task.checks.values())
+
+
+def test_the_numbers_of_test_prompts_are_those_of_the_interval() -> None:
+    page = (ROOT / "docs/verdict.md").read_text()
+    rows = re.findall(r"^\| (\d+) \| (\d+)(?: or more)? \| (\d+) or fewer \|$", page, re.MULTILINE)
+    assert len(rows) == 5
+    for n, switch, keep in (map(int, row) for row in rows):
+        assert wilson(switch, n)[0] >= 0.9 > wilson(switch - 1, n)[0]
+        assert wilson(keep, n)[1] < 0.9 <= wilson(keep + 1, n)[1]
+    assert not decision.out_of_reach(35, 90)
+    assert decision.out_of_reach(25, 90).startswith(
+        "25 test prompts cannot show a coverage of 90 %"
+    )
+
+
+def test_limits_go_on_in_the_same_run_and_a_seed_is_another() -> None:
+    first = composed("llamaduo experiments=demo_tiny").fingerprint()
+    assert composed("llamaduo experiments=demo_tiny rounds=3").fingerprint() == first
+    assert composed("llamaduo experiments=demo_tiny seed=7").fingerprint() != first
+
+
+def test_the_ledger_can_be_looked_into_as_the_page_says(tmp_path: Path) -> None:
+    Ledger(tmp_path / "ledger.sqlite").close()
+    [line] = [line for page, line in TYPED if line.startswith("sqlite3 ")]
+    db = sqlite3.connect(tmp_path / "ledger.sqlite")
+    assert db.execute(shlex.split(line)[2]).fetchall() == []
+    db.close()
+
+
+def answer(text: str, target: str) -> Answer:
+    asked = Message(role="user", content="Which?")
+    return Answer(example=Example(id="a", messages=(asked,), target=target), text=text)
+
+
+def test_the_check_of_ones_own_passes_short_answers_only() -> None:
+    brief = composed("python -m llamaduo experiments=brief").task.checks["brief"]
+    asked = answer("", "").example
+    assert brief.passes("three short words", asked)
+    assert not brief.passes("these are four words", asked)
+
+
+def test_a_check_of_ones_own_leaves_the_rows_where_they_are() -> None:
+    plain = from_overrides([]).task.place()
+    assert part(composed("python -m llamaduo experiments=brief").task.place(), "test") == part(
+        plain, "test"
+    )
+
+
+class Nobody:
+    """A caller that may not be asked."""
+
+    name = "nobody"
+    spend = "$0"
+
+    def ask(self, requests: Sequence[Request], reads: object = None) -> list[Reply]:
+        raise AssertionError("this judge asks nobody")
+
+
+def test_the_judge_of_ones_own_marks_without_a_call() -> None:
+    judge = composed("python -m llamaduo judge=same_label 'trusted=[house_judge]'").judge
+    answers = [answer(" Positive\n", "positive"), answer("mixed", "positive")]
+    judged = list(judge.grade(answers, Nobody(), progress=Progress()))
+    right, wrong = Score(similarity=100, precision=100), Score(similarity=0, precision=0)
+    assert [judgement.score for judgement in judged] == [right, wrong]
+    assert judge.service == from_overrides([]).service
+
+
+def test_what_the_sweep_page_calls_parameters_are_logged() -> None:
+    assert {"tuner.lr", "seed"} <= set(params(from_overrides([])))
