@@ -21,6 +21,13 @@ from pathlib import Path
 COMMAND = [sys.executable, "-m", "llamaduo"]
 LONGER = {"demo_tiny": ["tuner.steps=60", "tuner.save_steps=7", "task.rows.limit=120"], "demo": []}
 """Settings that make the stages of the tiny run long enough to be hit."""
+LONGEST = {
+    ("demo_tiny", "adapter"): 8.0,
+    ("demo_tiny", "judgements"): 1.5,
+    ("demo", "adapter"): 90.0,
+    ("demo", "judgements"): 1.5,
+}
+"""Seconds into a stage in which the kill is drawn; about as long as the stage takes."""
 
 
 def main() -> int:
@@ -36,15 +43,14 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         home = given.reference or Path(folder) / "undisturbed"
         home.mkdir(exist_ok=True)
-        began = time.monotonic()
         finish(words, home)
-        longest = time.monotonic() - began
         wanted = outcome(home)
         faults = 0
         for stage in ("adapter", "judgements"):
             for number in range(given.kills):
                 place = Path(folder) / f"{stage}-{number}"
                 place.mkdir()
+                longest = LONGEST[given.experiment, stage]
                 at = strike(words, place, stage, draw, longest)
                 finish(words, place)
                 wrong = differences(outcome(place), wanted) + half_made(place)
@@ -65,7 +71,7 @@ def strike(words: list[str], home: Path, stage: str, draw: random.Random, longes
         with subprocess.Popen(
             [*words, f"home={home}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as process:
-            wait = draw.uniform(0, 1.5 if longest < 120 else 60)
+            wait = draw.uniform(0, longest)
             while process.poll() is None and not in_the_making(home, stage):
                 time.sleep(0.005)
             time.sleep(wait)

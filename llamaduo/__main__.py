@@ -14,13 +14,14 @@ INTERRUPTED = 130
 def main() -> int:
     """Run the verb of the command line; returns the process's exit code."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     words = sys.argv[1:]
     if any(word.startswith(("query=", "install=", "uninstall=")) for word in words):
         return _completion(words)
-    if words in ([], ["-h"], ["--help"], ["help"]):
+    if words in ([], ["help"]) or "-h" in words or "--help" in words:
         from llamaduo.verbs.help import text
 
         print(text())

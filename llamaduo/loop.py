@@ -87,7 +87,8 @@ def compare(
             name, adapter = "coverage rows alone", adapters[0]
         else:
             name = "coverage rows alone, at equal steps"
-            adapter = stages.tune(coverage, exp.tuner.for_steps(steps))
+            equal = exp.tuner.for_steps(steps)
+            adapter = stages.tune(coverage, equal) if len(adapters) > 1 else adapters[0]
         models[adapter.content] = (name, adapter)
     models.pop(adapters[-1].content, None)
     return [stages.judge(name, model, split, "test").assessment for name, model in models.values()]

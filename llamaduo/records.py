@@ -90,6 +90,8 @@ class Training(Record):
     """Optimiser steps; 0 for an untuned model."""
     loss: float | None
     """Mean of the last ten steps' loss; None where there was no step."""
+    dtype: str = ""
+    """Type of the numbers it was computed with; empty where nothing was."""
 
 
 class Answer(Record):

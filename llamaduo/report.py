@@ -50,7 +50,7 @@ def write(
         *(f"![{title}]({name})\n" for title, name in pictures),
         "## What it was made of",
         "",
-        *(f"- {fact}" for fact in facts),
+        *(f"- {fact}" for fact in [*facts, *_arithmetic(result.rounds)]),
         f"- fingerprint: {result.fingerprint}",
         "",
     ]
@@ -156,7 +156,11 @@ def _rounds_table(result: Result) -> list[str]:
         for r in result.rounds
     ]
     paper = " (the paper's protocol: test steers too)" if result.steered_on == "test" else ""
-    return [f"## Rounds, steered on {result.steered_on}{paper}", "", *_markdown(head, rows), ""]
+    ended = (
+        f"The loop went for a coverage of {result.goal:g} % and was stopped by: {result.stopped}."
+    )
+    title = f"## Rounds, steered on {result.steered_on}{paper}"
+    return [title, "", *_markdown(head, rows), "", ended, ""]
 
 
 def _rows(result: Result) -> list[str]:
@@ -179,6 +183,12 @@ def _nearest(rounds: Sequence[Round]) -> list[str]:
         "- nearest test row of the kept synthetic rows (Jaccard of word 3-grams, 0 to 1): "
         f"largest {largest:.3f}, 99th percentile {p99:.3f}, n = {rounds[-1].synthetic_rows}"
     ]
+
+
+def _arithmetic(rounds: Sequence[Round]) -> list[str]:
+    """Say what the adapters were computed with: another type of number is another adapter."""
+    kinds = sorted({r.training.dtype for r in rounds if r.training.dtype})
+    return [f"tuned on NF4 weights, computing in {' and '.join(kinds)}"] if kinds else []
 
 
 def _calls(result: Result) -> list[str]:

@@ -1,13 +1,18 @@
 """A clean environment for every test, and what several of them start from."""
 
+import io
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from llamaduo import session
 from llamaduo.config import from_overrides
 from llamaduo.experiment import Experiment
+from llamaduo.progress import Progress
+from llamaduo.records import Result
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
@@ -37,3 +42,34 @@ def clean_environment(
 def tiny() -> Experiment:
     """The checked experiment `demo_tiny`, at home in the test's folder."""
     return from_overrides(["experiments=demo_tiny", "tracker=none"])
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run of `demo_tiny` that went to its end."""
+
+    exp: Experiment
+    result: Result
+    said: str
+    """What it wrote to standard error."""
+
+    @property
+    def home(self) -> Path:
+        return Path(self.exp.home)
+
+    @property
+    def place(self) -> Path:
+        return self.home / ".llamaduo" / "runs" / self.exp.fingerprint()
+
+
+@pytest.fixture(scope="session")
+def finished(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """The whole loop on the tiny model, with MLflow: run once, looked at by many tests."""
+    home = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(cache))
+        patch.chdir(home)
+        exp = from_overrides(["experiments=demo_tiny"])
+        out = io.StringIO()
+        result = session.run(exp, Progress(out))
+    return Finished(exp, result, out.getvalue())

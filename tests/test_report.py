@@ -276,3 +276,14 @@ def test_the_summary_has_a_line_for_each_round_and_the_verdict_with_its_reasons(
     assert "  coverage rows alone: coverage 50.0 (35.2 to 64.8) %, n = 40, 0 unjudged" in said
     assert "verdict: not enough data" in said
     assert said[-1] == "report: here"
+
+
+def test_what_stopped_the_loop_and_what_it_was_computed_with_are_said(tmp_path: Path) -> None:
+    training = Training(rows=16, too_long=(), steps=30, loss=0.125, dtype="bfloat16")
+    text = report(outcome(rounds=(turn(0, 10, training=training),)), tmp_path, judged={})
+    assert "went for a coverage of 90 % and was stopped by: rounds." in text
+    assert "- tuned on NF4 weights, computing in bfloat16\n" in text
+
+
+def test_nothing_is_said_of_the_arithmetic_where_nothing_was_tuned(plain: str) -> None:
+    assert "tuned on NF4" not in plain

@@ -1,5 +1,6 @@
 """Where Hydra looks: the user's own `conf/` and `experiments/` first, then ours."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +9,35 @@ from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.object_type import ObjectType
 from hydra.core.plugins import Plugins
-from hydra.plugins.config_source import ConfigResult, ConfigSource
+from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
 from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import DictConfig
 
-from llamaduo.options import EXPERIMENTS, shipped
+from llamaduo.options import EXPERIMENTS, groups, shipped
+
+
+def _tame(result: ConfigResult) -> ConfigResult:
+    """Give a file back unless it sets `hydra`, whose callbacks and loggers are code.
+
+    Raises:
+        ConfigLoadError: naming the file.
+    """
+    config: Any = result.config
+    keys = [str(key) for key in config] if isinstance(config, DictConfig) else []
+    places = [result.header.get("package") or "", *_packages(config.get("defaults") or [])]
+    if any("hydra" in re.split("[.:]", name) for name in [*places, *keys]):
+        raise ConfigLoadError(f"{result.path}: a file may not set `hydra`; the command line may")
+    return result
+
+
+def _packages(defaults: Any) -> list[str]:
+    """Return where a defaults list puts its choices: what stands behind `@`."""
+    entries = [[entry] if isinstance(entry, str) else list(entry) for entry in defaults]
+    return [str(name).partition("@")[2].strip() for entry in entries for name in entry]
 
 
 class Groups(FileConfigSource):
-    """A user's `conf/`: options yes, another project's primary config no."""
+    """A user's `conf/`: options of our groups yes, another project's primary config no."""
 
     @staticmethod
     def scheme() -> str:
@@ -23,8 +45,13 @@ class Groups(FileConfigSource):
         return "groups"
 
     def is_config(self, config_path: str) -> bool:
-        """Only what stands in a group."""
-        return "/" in config_path and super().is_config(config_path)
+        """Only what stands in a group of ours."""
+        known = config_path.partition("/")[0] in groups()
+        return known and "/" in config_path and super().is_config(config_path)
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        """Load one option."""
+        return _tame(super().load_config(config_path))
 
 
 class Experiments(ConfigSource):
@@ -45,7 +72,7 @@ class Experiments(ConfigSource):
 
     def load_config(self, config_path: str) -> ConfigResult:
         """Load one experiment."""
-        return self.files.load_config(config_path.removeprefix(f"{EXPERIMENTS}/"))
+        return _tame(self.files.load_config(config_path.removeprefix(f"{EXPERIMENTS}/")))
 
     def is_group(self, config_path: str) -> bool:
         """Whether the path is `experiments` or a folder in it."""

@@ -15,8 +15,9 @@ class Minhash(Component):
 
     version: ClassVar[int] = 1
 
-    copies: float = Field(gt=0, le=1)
-    """A fresh row this similar to a train row, or to a fresh one before it, is dropped."""
+    copies: float = Field(ge=0.4, le=1)
+    """A fresh row this similar to a train row, or to a fresh one before it, is dropped.
+    Below 0.4 MinHash would no longer propose every such pair."""
     leaks: float = Field(gt=0, le=1)
     """A fresh row this similar to a dev or test row is dropped. Lower keeps further away."""
 

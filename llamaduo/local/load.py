@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 PADS = ("<pad>", "<|finetune_right_pad_id|>", "<|endoftext|>", "<unk>")
 """Tokens to pad with, where the tokenizer has none or pads with its end of turn."""
 
+CPU_BF16 = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
+"""Names of a CPU's instructions that multiply bf16, on x86 and on ARM."""
+
 
 @dataclass(frozen=True)
 class Template:
@@ -94,10 +97,17 @@ def device() -> "torch.device":
 
 
 def compute_dtype() -> "torch.dtype":
-    """Return bf16 on a GPU and fp32 on a CPU, where bf16 is several times slower."""
+    """Return bf16 on a GPU and on a CPU with instructions for it; fp32 on any other CPU.
+
+    With them a step of a 135M model takes about half the time, without them several times
+    as long (measured on 2 cores with AVX512-BF16).
+    """
     import torch
 
-    return torch.bfloat16 if device().type == "cuda" else torch.float32
+    if device().type == "cuda":
+        return torch.bfloat16
+    can = torch.cpu.get_capabilities()
+    return torch.bfloat16 if any(can.get(name) for name in CPU_BF16) else torch.float32
 
 
 def dense(model: LocalModel) -> "PreTrainedModel":

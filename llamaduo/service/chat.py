@@ -39,7 +39,7 @@ class ChatService(Component):
         {"concurrency", "context", "attempts", "backoff", "timeout", "price", "key_env", "retired"}
     )
 
-    name: str
+    name: str = Field(min_length=1)
     """What reports and rows call it."""
     model: str
     """The provider's name of it, with litellm's prefix: `openai/gpt-4o-2024-08-06`."""

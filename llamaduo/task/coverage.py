@@ -39,7 +39,8 @@ class Split(Component):
 class CoverageTask(Component):
     """Rows, their split, and checks."""
 
-    name: str
+    name: str = Field(min_length=1)
+    """What reports and MLflow call it."""
     rows: Rows
     split: Split
     max_new_tokens: int = Field(ge=1)

@@ -85,20 +85,16 @@ class HubRows(Component):
         """Download (or find in the hub's cache) and read."""
         from datasets import load_dataset
 
-        found: list[Read] = []
-        splits: list[tuple[str, Part | None]] = [(self.train, None)]
-        if self.test:
-            splits.append((self.test, "test"))
-        for split, part in splits:
+        taken: list[tuple[str, Any]] = []
+        for split in (self.train, self.test) if self.test else (self.train,):
+            pinned = {"part": "test"} if split == self.test else {}
             rows = load_dataset(self.repo, split=split, revision=self.revision)
-            taken = [
-                (f"row {i}", row)
+            taken += [
+                (f"{split} row {i}", {**row, **pinned})
                 for i, row in enumerate(rows)
                 if self.category is None or row.get("category") == self.category
             ]
-            read = read_rows(taken, f"{self.repo} ({split})")
-            found += [(example, part or own) for example, own in read]
-        return found
+        return read_rows(taken, self.repo)
 
 
 def read_rows(rows: Iterable[tuple[str, Any]], source: str) -> list[Read]:

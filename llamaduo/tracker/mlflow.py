@@ -19,6 +19,8 @@ FINGERPRINT = "llamaduo.fingerprint"
 ROUND = "llamaduo.round"
 CONTENT = "llamaduo.content"
 """Tag with a digest of what is shown, so that showing it again does nothing."""
+COST = "llamaduo.cost"
+"""The same, of the cost over months."""
 
 
 class MlflowTracker(Component):
@@ -110,11 +112,7 @@ class MlflowRun:
         """Show the outcome; shown once, it stays until it changes."""
         content = digest(result.model_dump(mode="json"), projection.model_dump(mode="json"))
         if self.client.get_run(self.id).data.tags.get(CONTENT) != content:
-            for month, service, local in zip(
-                projection.months, projection.service_usd, projection.local_usd, strict=True
-            ):
-                figures = {"cost/service_usd": service, "cost/local_usd": local}
-                _log(self.client, self.id, figures, step=month)
+            self._cost(projection)
             outcome = {"cost/break_even_month": projection.break_even_month}
             if result.test is not None:
                 outcome |= _of_assessment(result.test, "test")
@@ -124,6 +122,18 @@ class MlflowRun:
             self.client.set_tag(self.id, "llamaduo.stopped", result.stopped)
             self.client.set_tag(self.id, CONTENT, content)
         self.client.set_terminated(self.id, "FINISHED")
+
+    def _cost(self, projection: Projection) -> None:
+        """Show the cost over months once: MLflow would keep every point a second time."""
+        content = digest(projection.model_dump(mode="json"))
+        if self.client.get_run(self.id).data.tags.get(COST) == content:
+            return
+        for month, service, local in zip(
+            projection.months, projection.service_usd, projection.local_usd, strict=True
+        ):
+            figures = {"cost/service_usd": service, "cost/local_usd": local}
+            _log(self.client, self.id, figures, step=month)
+        self.client.set_tag(self.id, COST, content)
 
     def fail(self, error: BaseException) -> None:
         """Mark the run, with the error's own words."""

@@ -99,6 +99,7 @@ class Qlora(Component):
             too_long=tuple(too_long),
             steps=trainer.state.global_step,
             loss=round(loss, 6),
+            dtype=str(load.compute_dtype()).removeprefix("torch."),
         )
         save(trainer.model, template.tokenizer, local, facts, out)
 
@@ -146,7 +147,7 @@ class Qlora(Component):
             train_sampling_strategy="group_by_length" if self.group_by_length else "random",
             activation_checkpointing=self.gradient_checkpointing,
             use_cpu=not gpu,
-            bf16=gpu,
+            bf16=gpu,  # on a CPU the weights' own type does, and autocast costs more than it saves
             save_strategy="steps",
             save_steps=self.save_steps,
             save_total_limit=2,

@@ -8,13 +8,22 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llamaduo.errors import LlamaDuoError
+from llamaduo.errors import LlamaDuoError, UsageError
+from llamaduo.options import nearest
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 SWEEP = "LLAMADUO_SWEEP"
 """Environment variable by which the jobs of a sweep know where to write how they ended."""
+
+
+FLAGS = {
+    **dict.fromkeys(("--multirun", "-m", "--resolve", "--hydra-help"), False),
+    **dict.fromkeys(("--cfg", "-c", "--package", "-p", "--info", "-i"), True),
+}
+"""Hydra's flags that we pass on, and whether a value follows. Others would have it read
+configs that we have not checked, or a pickle."""
 
 
 def main(arguments: list[str]) -> int:
@@ -45,18 +54,23 @@ ENDED: list[int] = []
 
 
 def split(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """Part Hydra's own flags (with their values) from overrides."""
+    """Part Hydra's own flags (with their values) from overrides.
+
+    Raises:
+        UsageError: for a flag that is not one of `FLAGS`.
+    """
     flags: list[str] = []
     overrides: list[str] = []
-    takes = {"--cfg", "-c", "--package", "-p", "--info", "-i", "--config-dir", "-cd"}
     left = list(arguments)
     while left:
         word = left.pop(0)
         if not word.startswith("-"):
             overrides.append(word)
             continue
+        if word not in FLAGS:
+            raise UsageError(f"{word}: no such flag{nearest(word, FLAGS)}")
         flags.append(word)
-        if word in takes and left:
+        if FLAGS[word] and left:
             flags.append(left.pop(0))
     return flags, overrides
 

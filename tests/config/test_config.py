@@ -58,7 +58,7 @@ def test_every_fault_is_said_at_once_with_the_nearest_name() -> None:
         ("lokal=gemma_2b", "lokal: no such key; did you mean `local`?"),
         ("experiments=demoo", "experiments=demoo: no such option; did you mean `demo`?"),
         ("rounds=none", "rounds: Input should be a valid integer"),
-        ("task.split.train=0.9", "task.split: train + dev + test is 1.7, and has to be 1"),
+        ("task.split.train=0.9", "task.split: train + dev + test is 1.8, and has to be 1"),
         ("task.rows.path=gone.jsonl", "task.rows.path: there is no file"),
         ("tuner.epochs=2", "tuner: give epochs or steps"),
         ("judge.prompt=hello", "the judge would not see {instruction}, {target}, {answer}"),
@@ -88,6 +88,35 @@ def test_a_target_outside_a_trusted_package_is_not_even_imported(
 @pytest.mark.parametrize("target", ["os.getcwd", "llamaduo.component.digest", "llamaduo.nothing.X"])
 def test_a_target_that_is_no_component_is_refused(target: str) -> None:
     assert target in refused([f"+task.checks.mine={{_target_: {target}}}"])
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("experiments/evil.yaml", "# @package _global_\nhydra: {callbacks: {x: {y: 1}}}\n"),
+        ("experiments/evil.yaml", "# @package hydra.callbacks.x\n_target_: evil.Callback\n"),
+        (
+            "experiments/evil.yaml",
+            "# @package _global_\ndefaults:\n  - /tuner@hydra.callbacks.x: none\n",
+        ),
+        ("conf/tuner/evil.yaml", "# @package hydra.job_logging\nversion: 1\n"),
+    ],
+)
+def test_a_file_that_would_have_hydra_run_code_is_refused(
+    path: str, text: str, tmp_path: Path
+) -> None:
+    (tmp_path / path).parent.mkdir(parents=True)
+    (tmp_path / path).write_text(text)
+    group = Path(path).parent.name
+    assert "a file may not set `hydra`" in refused([f"{group}=evil"])
+
+
+def test_options_of_hydras_own_groups_are_not_taken_from_the_working_folder(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "conf/hydra/launcher").mkdir(parents=True)
+    (tmp_path / "conf/hydra/launcher/evil.yaml").write_text("_target_: evil.Launcher\n")
+    assert "evil" in refused(["hydra/launcher=evil"])
 
 
 def test_a_component_of_a_trusted_package_is_built(

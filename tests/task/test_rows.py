@@ -233,8 +233,16 @@ def test_a_fault_in_hub_rows_is_named_by_split_and_row(monkeypatch: pytest.Monke
     Hub(monkeypatch, learn=[chat("one?", "Chat"), chat("two?", "Coding"), {"category": "Coding"}])
     with pytest.raises(DataError) as caught:
         HubRows(repo="some/rows", revision="abc", train="learn", category="Coding").read()
-    assert "some/rows (learn) cannot be read:" in str(caught.value)
-    assert "row 2: instruction, response: missing" in str(caught.value)
+    assert "some/rows cannot be read:" in str(caught.value)
+    assert "learn row 2: instruction, response: missing" in str(caught.value)
+
+
+def test_the_same_row_in_both_splits_of_the_hub_has_two_ids(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Hub(monkeypatch, learn=[chat("one?", "Coding")], held=[chat("one?", "Coding")])
+    rows = HubRows(repo="some/rows", revision="abc", train="learn", test="held").read()
+    assert len({row.id for row, _ in rows}) == 2
 
 
 def test_a_category_without_rows_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:

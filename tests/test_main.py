@@ -1,0 +1,89 @@
+"""The command line as typed: help, version, completion, exit codes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import llamaduo
+from llamaduo import __main__ as command
+from llamaduo.verbs import VERBS, cost
+
+
+def typed(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["llamaduo", *words])
+    return command.main()
+
+
+@pytest.mark.parametrize("words", [[], ["-h"], ["--help"], ["help"], ["cost", "--help"]])
+def test_help_lists_verbs_groups_and_experiments(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert typed(monkeypatch, *words) == 0
+    said = capsys.readouterr().out
+    assert all(name in said for name in (*VERBS, "task=", "tuner=", "demo_tiny", "gemma_2b"))
+
+
+def test_the_version_is_the_packages(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert typed(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out == f"llamaduo {llamaduo.__version__}\n"
+
+
+@pytest.mark.parametrize("word", ["tune", "dcotor", "--multirnu", "--experimental-rerun"])
+def test_a_word_that_is_neither_verb_nor_override_is_refused(
+    word: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert typed(monkeypatch, word) == 2
+    said = capsys.readouterr().err
+    assert word in said
+    assert "Traceback" not in said
+
+
+def test_an_error_of_the_users_is_one_message(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert typed(monkeypatch, "cost", "workload=hevy") == 2
+    said = capsys.readouterr().err
+    assert "workload=hevy: no such option; did you mean `heavy`?" in said
+    assert "Traceback" not in said
+
+
+def test_ctrl_c_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(arguments: list[str]) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cost, "main", stopped)
+    assert typed(monkeypatch, "cost") == 130
+    assert "the same command goes on" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("llamaduo co", ["cost"]),
+        ("llamaduo doc", ["doctor"]),
+        ("llamaduo local=gem", ["local=gemma_2b", "local=gemma_7b"]),
+        ("llamaduo cost workload=l", ["workload=light"]),
+        ("llamaduo experiments=demo_", ["experiments=demo_tiny"]),
+        ("llamaduo tuner.sched", ["tuner.schedule="]),
+    ],
+)
+def test_tab_completes_verbs_groups_options_and_keys(
+    line: str, wanted: list[str], tmp_path: Path
+) -> None:
+    env = {**os.environ, "COMP_LINE": line, "COMP_POINT": str(len(line))}
+    done = subprocess.run(
+        [sys.executable, "-m", "llamaduo", "-sc", "query=bash"],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+    )
+    assert done.stdout.split() == wanted

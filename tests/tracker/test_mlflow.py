@@ -1,0 +1,174 @@
+"""What MLflow is given: one run a fingerprint, a nested one a round, and all that went into it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet
+import pytest
+from conftest import Finished
+from mlflow.tracking import MlflowClient
+
+from llamaduo.component import file_sha256
+from llamaduo.cost import project
+from llamaduo.records import Round
+from llamaduo.tracker.mlflow import MlflowTracker
+
+OPEN = """
+import sys
+from pathlib import Path
+from llamaduo.tracker.mlflow import MlflowTracker
+run = MlflowTracker().open(
+    home=Path(sys.argv[1]), fingerprint="f1", task="t", name="n", params={"a": "1"},
+    tags={"llamaduo.kind": "loop", "llamaduo.fingerprint": "f1"},
+)
+print(run.id)
+"""
+
+
+@pytest.fixture(scope="module")
+def client(finished: Finished) -> MlflowClient:
+    return MlflowClient(tracking_uri=f"sqlite:///{finished.home}/mlruns/mlflow.db")
+
+
+def runs(client: MlflowClient, kind: str) -> list[Any]:
+    experiment = client.get_experiment_by_name("llamaduo/ticket_triage")
+    return list(
+        client.search_runs(
+            [experiment.experiment_id],
+            filter_string=f"tags.`llamaduo.kind` = '{kind}'",
+            order_by=["tags.`llamaduo.round` ASC"],
+        )
+    )
+
+
+def test_a_run_has_one_parent_and_a_nested_run_for_each_round(
+    client: MlflowClient, finished: Finished
+) -> None:
+    [parent] = runs(client, "loop")
+    rounds = runs(client, "round")
+    assert parent.info.run_name == "tiny-random <- simulated-teacher n=23"
+    assert parent.info.status == "FINISHED"
+    assert parent.data.tags["llamaduo.verdict"] == finished.result.decision.verdict
+    assert parent.data.tags["llamaduo.simulated"] == "true"
+    assert [run.data.tags["llamaduo.round"] for run in rounds] == ["0", "1"]
+    assert {run.data.tags["mlflow.parentRunId"] for run in rounds} == {parent.info.run_id}
+
+
+def test_params_are_what_makes_the_result_and_no_limit(client: MlflowClient) -> None:
+    [parent] = runs(client, "loop")
+    params = parent.data.params
+    assert (params["tuner.r"], params["judge.repeats"], params["seed"]) == ("8", "2", "42")
+    assert not {"rounds", "budget_usd", "home"} & set(params)
+
+
+def figure(round_: Round, name: str) -> float | None:
+    return {
+        "judge/coverage": round_.assessment.coverage.value,
+        "judge/unjudged": round_.assessment.unjudged,
+        "data/train_rows": round_.train_rows,
+        "tune/steps": round_.training.steps,
+    }[name]
+
+
+def test_metrics_have_a_step_for_each_round(client: MlflowClient, finished: Finished) -> None:
+    [parent] = runs(client, "loop")
+    for name in ("judge/coverage", "judge/unjudged", "data/train_rows", "tune/steps"):
+        history = client.get_metric_history(parent.info.run_id, name)
+        shown = [(metric.step, metric.value) for metric in history]
+        assert shown == [(r.number, figure(r, name)) for r in finished.result.rounds], name
+    assert finished.result.test is not None
+    assert parent.data.metrics["test/coverage"] == finished.result.test.coverage.value
+
+
+def test_the_costs_of_both_ways_have_a_step_for_each_month(
+    client: MlflowClient, finished: Finished
+) -> None:
+    [parent] = runs(client, "loop")
+    projection = project(finished.exp.workload)
+    service = client.get_metric_history(parent.info.run_id, "cost/service_usd")
+    assert [(m.step, m.value) for m in service] == list(
+        zip(projection.months, projection.service_usd, strict=True)
+    )
+    assert parent.data.metrics["cost/break_even_month"] == projection.break_even_month
+
+
+def test_a_round_holds_its_rows_its_judgements_and_its_adapter(
+    client: MlflowClient, finished: Finished, tmp_path: Path
+) -> None:
+    for run, round_ in zip(runs(client, "round"), finished.result.rounds, strict=True):
+        got = Path(client.download_artifacts(run.info.run_id, "", str(tmp_path)))
+        rows = pyarrow.parquet.read_table(got / "data/train.parquet")
+        assert rows.num_rows == round_.train_rows
+        judged = pyarrow.parquet.read_table(got / "judge/judgements.parquet").to_pylist()
+        assert len(judged) == round_.assessment.answers
+        assert sum(row["similarity"] is None for row in judged) == round_.assessment.unjudged
+        shown = json.loads((got / "judge/judgements.json").read_text())
+        assert len(shown["data"]) == len(judged)
+        assert (got / "adapter/adapter_model.safetensors").stat().st_size > 0
+
+
+def test_a_data_set_is_known_by_the_sha256_of_its_rows(
+    client: MlflowClient, finished: Finished
+) -> None:
+    [parent] = runs(client, "loop")
+    known = {i.dataset.name: json.loads(i.dataset.source) for i in parent.inputs.dataset_inputs}
+    store = finished.home / ".llamaduo/store/train"
+    there = {file_sha256(path) for path in store.glob("*/out/rows.jsonl")}
+    for round_ in finished.result.rounds:
+        assert known[f"train-round-{round_.number}"] == {"sha256": round_.train}
+        assert round_.train in there
+
+
+def test_the_report_and_its_figures_are_kept_with_the_run(client: MlflowClient) -> None:
+    [parent] = runs(client, "loop")
+    names = {file.path for file in client.list_artifacts(parent.info.run_id, "report")}
+    wanted = {"report.md", "result.json", "coverage.png", "scores.png", "cost.png"}
+    assert {f"report/{name}" for name in wanted} <= names
+
+
+def test_what_is_shown_again_adds_nothing(client: MlflowClient, finished: Finished) -> None:
+    [parent] = runs(client, "loop")
+    exp = finished.exp
+    run = exp.tracker.open(
+        home=finished.home,
+        fingerprint=exp.fingerprint(),
+        task=exp.task.name,
+        name=parent.info.run_name,
+        params={},
+        tags={},
+    )
+    run.round(finished.result.rounds[0], train=[], adapter=finished.place, judgements=[])
+    run.finish(finished.result, project(exp.workload), finished.place)
+    assert len(runs(client, "loop")) == 1
+    assert len(runs(client, "round")) == 2
+    assert len(client.get_metric_history(parent.info.run_id, "cost/service_usd")) == len(
+        project(exp.workload).months
+    )
+
+
+def test_a_run_that_ends_in_an_error_says_so(tmp_path: Path) -> None:
+    opened = MlflowTracker().open(
+        home=tmp_path,
+        fingerprint="f",
+        task="t",
+        name="n",
+        params={"odd [name]": "x" * 7000},
+        tags={},
+    )
+    opened.fail(ValueError("the disk is full"))
+    run = opened.client.get_run(opened.id)
+    assert run.info.status == "FAILED"
+    assert run.data.tags["llamaduo.error"] == "ValueError: the disk is full"
+    assert len(run.data.params["odd _name_"]) == 6000
+
+
+def test_two_processes_that_begin_with_no_database_share_one_run(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", OPEN, str(tmp_path)]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [child.communicate(timeout=120)[0].split() for child in both]
+    assert [child.returncode for child in both] == [0, 0]
+    assert len(said[0]) == 1
+    assert said[0] == said[1]

@@ -1,0 +1,60 @@
+"""One run or a sweep: its jobs are isolated, and its exit code is the worst of them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from llamaduo.errors import ConfigError
+from llamaduo.verbs import run
+
+QUICK = ["experiments=demo_tiny", "tracker=none", "rounds=1", "baselines=[]", "tuner.steps=2"]
+
+
+def ends(home: Path) -> list[dict[str, object]]:
+    paths = sorted(home.glob(".llamaduo/sweeps/*/*/end.json"))
+    return [json.loads(path.read_text()) for path in paths]
+
+
+def test_hydras_flags_keep_their_values() -> None:
+    words = ["--cfg", "job", "-p", "tuner", "tuner.r=4", "-m"]
+    assert run.split(words) == (["--cfg", "job", "-p", "tuner", "-m"], ["tuner.r=4"])
+
+
+def test_a_bad_job_leaves_the_others_to_finish_and_gives_its_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run.main(["-m", "judge.repeats=0,1", *QUICK]) == 2
+    bad, good = ends(tmp_path)
+    assert (bad["code"], good["code"], good["said"]) == (2, 0, "done")
+    assert "judge.repeats: Input should be greater than or equal to 1" in str(bad["said"])
+    said = capsys.readouterr()
+    assert "job 0" in said.err
+    assert "job 1" in said.err
+    assert "verdict: " in said.out
+    assert len(list(tmp_path.glob(".llamaduo/runs/*/report.md"))) == 1
+
+
+def test_a_fault_that_all_jobs_share_is_said_before_any_begins(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="rounds: Input should be greater"):
+        run.main(["-m", "tuner.r=4,8", *QUICK, "rounds=0"])
+    assert not (tmp_path / ".llamaduo").exists()
+
+
+def test_a_run_that_the_budget_stops_ends_with_3_and_goes_on_with_more(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run.main([*QUICK, "budget_usd=0.003"]) == 3
+    said = capsys.readouterr().out
+    assert "not enough data" in said
+    assert "stopped by the budget" in said
+    assert run.main([*QUICK, "budget_usd=1"]) == 0
+    assert "verdict: keep the service" in capsys.readouterr().out
+
+
+def test_only_showing_a_config_runs_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run.main(["--cfg", "job", "-p", "tuner", "experiments=demo_tiny"]) == 0
+    assert "_target_: llamaduo.tuner.qlora.Qlora" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
