@@ -65,7 +65,6 @@ def main() -> int:
     asked.add_argument("overrides", nargs="*", help="settings of the demo to change")
     given = asked.parse_args()
     home = given.home or Path(tempfile.mkdtemp(prefix="llamaduo-seeds-"))
-    lines = []
     for seed in given.seeds:
         words = ["experiments=demo", f"seed={seed}", f"home={home}", *given.overrides]
         plain = from_overrides(words)
@@ -73,8 +72,7 @@ def main() -> int:
         if not given.plain_only:
             kinds.append(("shuffled", shuffled(plain)))
         for kind, exp in kinds:
-            lines += describe(kind, seed, session.run(exp, Progress()))
-            print("\n".join(lines), flush=True)
+            print("\n".join(describe(kind, seed, session.run(exp, Progress()))), flush=True)
     print(f"home: {home}")
     return 0
 

@@ -6,8 +6,6 @@ A claim whose process is gone is free again. Its call may have been paid for: a 
 can bill a request that was in flight when the process was killed.
 """
 
-import os
-import platform
 import sqlite3
 import time
 from collections import Counter
@@ -16,9 +14,8 @@ from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 
-import psutil
-
 from llamaduo.errors import LlamaDuoError
+from llamaduo.owner import alive, this_process
 from llamaduo.records import Outcome, Reply, Request, Tally, Usage
 
 SCHEMA = 1
@@ -26,13 +23,6 @@ SCHEMA = 1
 
 PATIENCE = 60.0
 """Seconds to wait for another process that holds the file."""
-
-LEASE = 3600.0
-"""Seconds after which another host's claim is free: longer than all tries of a call take."""
-
-CLOCKS_DIFFER = 2.0
-"""Seconds by which two readings of when a process began may differ: the kernel's boot time,
-which they are reckoned from, follows the clock in whole seconds."""
 
 TABLES = """
 create table calls (
@@ -69,7 +59,7 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.owner = _this_process()
+        self.owner = this_process()
         self.spent_now = 0.0
         """Dollars this process has paid."""
         self.calls_now = 0
@@ -147,7 +137,7 @@ class Ledger:
                 state, owner, reserved, claimed_for, since = row
                 if state == "answered":
                     return Claim.ANSWERED
-                if _alive(owner, since):
+                if alive(owner, since):
                     return Claim.TAKEN
                 self._free(key, claimed_for, reserved)
             spent, reserved = self._account(run)
@@ -235,7 +225,7 @@ class Ledger:
             claims = self._db.execute(
                 "select key, run, reserved, owner, claimed_at from calls where state = 'claimed'"
             ).fetchall()
-            dead = [claim[:3] for claim in claims if not _alive(*claim[3:])]
+            dead = [claim[:3] for claim in claims if not alive(*claim[3:])]
             for key, run, bound in dead:
                 self._free(key, run, bound)
         return len(dead)
@@ -306,28 +296,3 @@ class Ledger:
             self._db.execute("rollback")
             raise
         self._db.execute("commit")
-
-
-def _this_process() -> str:
-    return f"{platform.node()}:{os.getpid()}:{_started(psutil.Process())}"
-
-
-def _started(process: psutil.Process) -> str:
-    """Return when `process` began, in seconds since boot: no step of the clock moves it."""
-    return f"{process.create_time() - psutil.boot_time():.2f}"
-
-
-def _alive(owner: str, since: float) -> bool:
-    """Whether the process that claimed a call at `since` still runs.
-
-    Of another host (a container of another name) we cannot know: for `LEASE` seconds, yes.
-    """
-    host, pid, started = owner.rsplit(":", 2)
-    if host != platform.node():
-        return time.time() - since < LEASE
-    try:
-        process = psutil.Process(int(pid))
-        same = abs(float(_started(process)) - float(started)) < CLOCKS_DIFFER
-        return same and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False

@@ -202,7 +202,7 @@ def score_density(scores: Mapping[str, Sequence[float]], *, title: str, label: s
             )
     axes.set_title(title, fontsize=11)
     axes.set_xlabel(label)
-    axes.set_ylabel("% of answers per mark")
+    axes.set_ylabel("% of prompts per mark")
     axes.set_xlim(-1, 101)
     axes.set_ylim(bottom=0)
     _legend(figure)

@@ -95,7 +95,7 @@ def summary(result: Result, where: Sequence[str]) -> str:
 def _test_table(result: Result) -> list[str]:
     if result.test is None:
         return ["The sealed test was not opened.", ""]
-    models = [*reversed(result.baselines), result.test]
+    models = [*result.baselines, result.test]
     names = sorted({name for model in models for name in model.checks})
     head = ["model", "steps", "coverage % (95 % interval)", "n", "similarity", "precision"]
     head += ["unjudged", "cut", *(f"{name} %" for name in names)]

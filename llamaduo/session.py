@@ -15,6 +15,7 @@ from llamaduo.experiment import Experiment
 from llamaduo.ledger import Ledger
 from llamaduo.progress import Progress
 from llamaduo.records import Result
+from llamaduo.secrets import without_secrets
 from llamaduo.stages import Stages, part
 from llamaduo.store import Store, refuse_network_home
 
@@ -135,7 +136,7 @@ def _write_down(error: BaseException, place: Path) -> None:
     """Keep what ended the run, where a sweep's user finds it."""
     said = {
         "error": type(error).__name__,
-        "message": str(error),
-        "traceback": traceback.format_exc(),
+        "message": without_secrets(str(error)),
+        "traceback": without_secrets(traceback.format_exc()),
     }
     (place / "error.json").write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")

@@ -19,7 +19,8 @@ import pytest
 from llamaduo import desk as desk_module
 from llamaduo.desk import LONGEST_WAIT, Desk
 from llamaduo.errors import OverBudget, ServiceError
-from llamaduo.ledger import LEASE, Claim, Ledger
+from llamaduo.ledger import Claim, Ledger
+from llamaduo.owner import LEASE
 from llamaduo.records import Message, Outcome, Reply, Request, Usage
 from llamaduo.service import Service
 

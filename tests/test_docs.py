@@ -7,6 +7,7 @@ import sys
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -196,11 +197,14 @@ def test_configuration_lists_every_root_key() -> None:
     assert all(re.search(rf"^\| `{key}` \|", page, re.MULTILINE) for key in keys)
 
 
-def test_the_faults_of_a_config_are_said_as_the_page_shows_them() -> None:
-    [refused] = [fence for fence in ALL if fence.info == "bash refused"]
+REFUSED = [(one, two) for one, two in pairwise(ALL) if one.info == "bash refused"]
+
+
+@pytest.mark.parametrize(("typed", "said"), REFUSED, ids=[one.page for one, _ in REFUSED])
+def test_the_faults_of_a_config_are_said_as_the_pages_show_them(typed: Fence, said: Fence) -> None:
     with pytest.raises(ConfigError) as error:
-        from_overrides(words(refused.lines[0]))
-    assert f"llamaduo: {error.value}\n" == only("refused").text
+        from_overrides(words(typed.lines[0]))
+    assert f"llamaduo: {error.value}\n" == said.text
 
 
 def test_the_faults_of_rows_are_said_as_the_page_shows_them(tmp_path: Path) -> None:

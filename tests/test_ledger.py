@@ -197,7 +197,7 @@ def test_a_claim_of_this_process_is_taken_for_any_other(ledger: Ledger, path: Pa
 
 def gone() -> str:
     """The owner string of a process that has run and ended."""
-    command = "from llamaduo.ledger import _this_process as p; print(p())"
+    command = "from llamaduo.owner import this_process as p; print(p())"
     return subprocess.run(
         [sys.executable, "-c", command], capture_output=True, text=True, check=True
     ).stdout.strip()
@@ -232,7 +232,7 @@ def test_another_process_under_the_number_of_a_dead_one_holds_no_claim(
 def test_a_killed_process_that_nobody_has_waited_for_holds_no_claim(
     ledger: Ledger, path: Path
 ) -> None:
-    command = "import llamaduo.ledger as l; print(l._this_process(), flush=True); input()"
+    command = "import llamaduo.owner as l; print(l.this_process(), flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as child:

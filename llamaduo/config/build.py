@@ -5,7 +5,7 @@ package is trusted, and nothing is called unless it is a `Component`.
 """
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -14,6 +14,7 @@ from llamaduo.component import Component
 from llamaduo.errors import ConfigError
 from llamaduo.experiment import Experiment
 from llamaduo.options import nearest
+from llamaduo.secrets import secrets, without_secrets
 
 OURS = "llamaduo"
 _BAD = object()
@@ -30,7 +31,7 @@ def build(config: Mapping[str, Any], faults: list[str] | None = None) -> Experim
     Raises:
         ConfigError: naming each fault by its dotted path, with the nearest valid name.
     """
-    found = list(faults or [])
+    found = [*(faults or []), *_secrets(config, "")]
     trusted = config.get("trusted") or []
     packages = {OURS, *map(str, trusted)} if isinstance(trusted, list) else {OURS}
     fields = {key: _part(value, str(key), packages, found) for key, value in config.items()}
@@ -38,6 +39,18 @@ def build(config: Mapping[str, Any], faults: list[str] | None = None) -> Experim
     if found or not isinstance(experiment, Experiment):
         raise ConfigError("\n  ".join(["the config cannot be built:", *found]))
     return experiment
+
+
+def _secrets(value: Any, path: str) -> Iterator[str]:
+    """Say where a secret of the environment stands in the config: it would be kept and shown."""
+    if isinstance(value, Mapping | list):
+        below = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for key, one in below:
+            yield from _secrets(one, f"{path}.{key}".lstrip("."))
+    elif isinstance(value, str):
+        for name, secret in secrets().items():
+            if secret in value:
+                yield f"{path}: holds what {name} holds; a key is read from the environment only"
 
 
 def _part(value: Any, path: str, packages: set[str], faults: list[str]) -> Any:
@@ -99,7 +112,7 @@ def _validated(
 
 def _in_words(component: type[BaseModel], fault: Any, path: str) -> str:
     where = ".".join(part for part in (path, *map(str, fault["loc"])) if part)
-    got = repr(fault["input"])
+    got = without_secrets(repr(fault["input"]))
     got = got if len(got) <= 60 else f"{got[:57]}..."
     if fault["type"] == "missing":
         return f"{where}: has to be given"

@@ -9,6 +9,7 @@ from pydantic import Field
 from llamaduo.component import Component
 from llamaduo.errors import ServiceError
 from llamaduo.records import Outcome, Reply, Request, Usage
+from llamaduo.secrets import without_secrets
 
 
 class Price(Component):
@@ -159,9 +160,5 @@ class ChatService(Component):
 
     def _words(self, error: Exception) -> str:
         """Return the error in one short line, without the value of any key."""
-        words = " ".join(str(error).split())
-        for name, value in sorted(os.environ.items(), key=lambda item: -len(item[1])):
-            secret = name == self.key_env or any(w in name for w in ("KEY", "TOKEN", "SECRET"))
-            if secret and len(value) >= 8:
-                words = words.replace(value, f"[{name}]")
+        words = without_secrets(" ".join(str(error).split()), self.key_env or "")
         return f"{type(error).__name__}: {words[:300]}"

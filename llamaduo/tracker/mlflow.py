@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 
 from llamaduo.component import Component, digest
 from llamaduo.records import Assessment, Example, Judgement, Projection, Result, Round
+from llamaduo.secrets import without_secrets
 
 SHOWN = 200
 """Judgements in the table of MLflow's page; the Parquet file beside it has them all."""
@@ -60,7 +62,7 @@ class MlflowTracker(Component):
 
     def _look(self, uri: str, folder: Path) -> str:
         if self.uri:
-            return f"runs: {self.uri}"
+            return f"runs: {re.sub('//[^/@]*@', '//', self.uri)}"  # no password of a database
         return f"runs: mlflow ui --backend-store-uri {uri}"
 
 
@@ -137,7 +139,8 @@ class MlflowRun:
 
     def fail(self, error: BaseException) -> None:
         """Mark the run, with the error's own words."""
-        self.client.set_tag(self.id, "llamaduo.error", f"{type(error).__name__}: {error}"[:5000])
+        words = without_secrets(f"{type(error).__name__}: {error}")
+        self.client.set_tag(self.id, "llamaduo.error", words[:5000])
         self.client.set_terminated(self.id, "FAILED")
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from llamaduo.errors import LlamaDuoError, UsageError
 from llamaduo.options import nearest
+from llamaduo.secrets import without_secrets
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -87,8 +88,8 @@ def job(composed: "DictConfig") -> None:
         code, said = error.exit_code, f"{error}"
         print(f"llamaduo: {error}", file=sys.stderr)
     except Exception as error:
-        code, said = 1, f"{type(error).__name__}: {error}"
-        traceback.print_exc()
+        code, said = 1, without_secrets(f"{type(error).__name__}: {error}")
+        print(without_secrets(traceback.format_exc()), file=sys.stderr)
     if number is None:
         ENDED.append(code)
         return

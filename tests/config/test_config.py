@@ -135,6 +135,14 @@ def test_a_component_of_a_trusted_package_is_built(
     assert built.task.checks["short"].key()["words"] == 3
 
 
+def test_a_key_in_a_config_is_refused_and_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-abcd-1234")
+    for override in ("service.name=${oc.env:OPENAI_API_KEY}", "samples=sk-abcd-1234"):
+        said = refused([override])
+        assert "holds what OPENAI_API_KEY holds" in said
+        assert "sk-abcd-1234" not in said
+
+
 def test_a_component_of_another_group_is_refused() -> None:
     said = refused(["task._target_=llamaduo.tuner.untuned.Untuned"])
     assert "task" in said
