@@ -85,6 +85,10 @@ def _reasons(
             f"{worst.low:.1f} %, with all of them passed the upper is {best.high:.1f} %"
         )
     if verdict == "not enough data":
-        reasons.append("the goal lies inside the interval: more test prompts would narrow it")
+        reasons.append(
+            "the goal lies inside the interval: more test prompts would narrow it"
+            if (measure.low or 0) < goal <= (measure.high or 0)
+            else "the prompts without a score could turn it: find out why they have none"
+        )
     unreachable = out_of_reach(test.prompts, goal)
     return (*reasons, unreachable) if unreachable else tuple(reasons)

@@ -1,5 +1,6 @@
 """What a user can put right. Anything else is a bug and keeps its traceback."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -19,6 +20,11 @@ class ConfigError(LlamaDuoError):
     """The config asks for something that cannot be built; every fault is in the message."""
 
     exit_code = 2
+
+    def __init__(self, head: str, faults: Sequence[str] = ()) -> None:
+        """Say what cannot be, and below it each fault."""
+        super().__init__("\n  ".join([head, *faults]))
+        self.faults = tuple(faults)
 
 
 class DataError(LlamaDuoError):

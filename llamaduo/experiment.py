@@ -99,6 +99,5 @@ class Experiment(Component):
 
     def faults(self) -> list[str]:
         """Return what stands in the way of running it here: keys, models, retired services."""
-        services = {s.name: s for s in (self.service, self.judge.service)}
-        found = [fault for service in services.values() for fault in service.faults()]
-        return found + self.local.faults()
+        found = [*self.service.faults(), *self.judge.service.faults(), *self.local.faults()]
+        return list(dict.fromkeys(found))

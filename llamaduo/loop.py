@@ -5,7 +5,7 @@ goes on from the last stage that finished, and inside one that did not.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from llamaduo.component import file_sha256
 from llamaduo.decision import decide, undecided
@@ -52,13 +52,14 @@ def run(exp: Experiment, stages: Stages, split: Rows[Placed], shown: Run) -> Res
                 grown.append(stages.grow(number, split, train))
         test = stages.judge(f"round {rounds[-1].number}", adapters[-1], split, "test")
         decision = decide(test.assessment, exp.goal.at_least)
-        baselines = compare(exp, stages, split, adapters)
+        for assessment in compare(exp, stages, split, adapters):
+            baselines.append(assessment)
     except OverBudget as stop:
         stopped = "budget"
         if decision is None:
             decision = undecided(str(stop), exp.goal.at_least)
         else:
-            said = (*decision.reasons, f"no baseline was judged: {stop}")
+            said = (*decision.reasons, f"not every baseline was judged: {stop}")
             decision = decision.model_copy(update={"reasons": said})
     return result(exp, stages, split, rounds, stopped, test, baselines, decision, grown)
 
@@ -71,8 +72,8 @@ def met(assessment: Assessment, exp: Experiment) -> bool:
 
 def compare(
     exp: Experiment, stages: Stages, split: Rows[Placed], adapters: Sequence[Folder]
-) -> list[Assessment]:
-    """Judge the baselines on the test prompts; one that is the same model is judged once.
+) -> Iterator[Assessment]:
+    """Judge the baselines on the test prompts, one by one; the same model is judged once.
 
     The gain that synthetic rows may claim is the one over coverage rows tuned on for as
     many steps as the last round: much of what a later round gains is longer training.
@@ -91,7 +92,8 @@ def compare(
             adapter = stages.tune(coverage, equal) if len(adapters) > 1 else adapters[0]
         models[adapter.content] = (name, adapter)
     models.pop(adapters[-1].content, None)
-    return [stages.judge(name, model, split, "test").assessment for name, model in models.values()]
+    for name, model in models.values():
+        yield stages.judge(name, model, split, "test").assessment
 
 
 def as_round(
@@ -148,7 +150,7 @@ def result(
     )
     return Result.model_validate(
         {
-            "fingerprint": exp.fingerprint(),
+            "fingerprint": stages.run,
             "task": exp.task.name,
             "service": exp.service.name,
             "judge": exp.judge.service.name,

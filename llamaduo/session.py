@@ -32,14 +32,15 @@ def run(exp: Experiment, progress: Progress) -> Result:
     """
     faults = exp.faults()
     if faults:
-        raise ConfigError("\n  ".join(["this experiment cannot run here:", *faults]))
+        raise ConfigError("this experiment cannot run here:", faults)
     private = Path(exp.home) / ".llamaduo"
     refuse_network_home(Path(exp.home))
-    place = private / "runs" / exp.fingerprint()
+    name = exp.fingerprint()
+    place = private / "runs" / name
     place.mkdir(parents=True, exist_ok=True)
     ledger = Ledger(private / "ledger.sqlite")
     ledger.free_the_dead()
-    stages = Stages(exp, Store(private / "store"), ledger, progress)
+    stages = Stages(exp, Store(private / "store"), ledger, progress, name)
     try:
         result = _run(exp, stages, place, progress)
     except BaseException as error:
@@ -54,17 +55,17 @@ def run(exp: Experiment, progress: Progress) -> Result:
 def _run(exp: Experiment, stages: Stages, place: Path, progress: Progress) -> Result:
     split = stages.split()
     tests, train = len(part(split, "test")), len(part(split, "train"))
-    progress.say(f"run {exp.fingerprint()} in {exp.home}")
+    progress.say(f"run {stages.run} in {exp.home}")
     unreachable = out_of_reach(tests, exp.goal.at_least)
     if unreachable:
         progress.say(unreachable)
     shown = exp.tracker.open(
         home=Path(exp.home),
-        fingerprint=exp.fingerprint(),
+        fingerprint=stages.run,
         task=exp.task.name,
         name=f"{exp.local.name} <- {exp.service.name} n={train}",
         params=params(exp),
-        tags=tags(exp),
+        tags=tags(exp) | {"llamaduo.fingerprint": stages.run},
     )
     try:
         result = loop.run(exp, stages, split, shown)
@@ -77,7 +78,9 @@ def _run(exp: Experiment, stages: Stages, place: Path, progress: Progress) -> Re
         raise
     now = f"spent now: ${stages.ledger.spent_now:.4f} in {stages.ledger.calls_now} calls"
     made = f"stages made now: {len(stages.store.made)}"
-    print(report.summary(result, [f"{now}; {made}", f"report: {path}", shown.where]), flush=True)
+    last = stages.judged[rounds[-1], exp.judge.on].adapter if rounds else None
+    where = [f"{now}; {made}", f"report: {path}", *([f"adapter: {last}"] if last else [])]
+    print(report.summary(result, [*where, shown.where]), flush=True)
     return result
 
 
@@ -95,6 +98,7 @@ def params(exp: Experiment) -> dict[str, str]:
     for name in ("task", "service", "local", "tuner", "engine", "synth", "dedup", "goal", "judge"):
         walk(name, getattr(exp, name).key())
     flat |= {"samples": str(exp.samples), "seed": str(exp.seed)}
+    flat["baselines"] = json.dumps(sorted(exp.baselines))
     return flat
 
 
@@ -102,7 +106,6 @@ def tags(exp: Experiment) -> dict[str, str]:
     """Return what runs can be filtered by."""
     return {
         "llamaduo.kind": "loop",
-        "llamaduo.fingerprint": exp.fingerprint(),
         "llamaduo.task": exp.task.name,
         "llamaduo.local": exp.local.name,
         "llamaduo.service": exp.service.name,

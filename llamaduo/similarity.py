@@ -14,7 +14,12 @@ PERMUTATIONS = 128
 BANDS = 64
 """With two rows a band, a pair of similarity 0.4 is proposed with probability 0.99998."""
 
-_WORD = re.compile(r"\w+")
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+)
+"""Scripts that put no space between words: Thai, Lao, Burmese, Khmer, Japanese, Chinese."""
+
+_WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
 
 Shingles = frozenset[str]
 
@@ -22,9 +27,10 @@ Shingles = frozenset[str]
 def shingles(text: str) -> Shingles:
     """Return the word 3-grams of `text`, case and punctuation aside.
 
-    A text of one or two words is one shingle; a text without words is none.
+    A text of one or two words is one shingle, and so is a text of signs alone. In scripts
+    without spaces a character is taken for a word.
     """
-    words = _WORD.findall(text.lower())
+    words = _WORD.findall(text.lower()) or text.split()
     count = max(len(words) - WIDTH + 1, min(len(words), 1))
     return frozenset(" ".join(words[i : i + WIDTH]) for i in range(count))
 

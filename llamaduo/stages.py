@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from llamaduo.desk import Desk
 from llamaduo.experiment import Experiment
@@ -31,6 +32,8 @@ class Judged:
 
     rows: Rows[Judgement]
     assessment: Assessment
+    adapter: Path
+    """Folder of the model's adapter; of an untuned one it holds none."""
 
 
 @dataclass
@@ -41,6 +44,8 @@ class Stages:
     store: Store
     ledger: Ledger
     progress: Progress
+    run: str
+    """Fingerprint of the run: taken once, so that a file edited meanwhile does not move it."""
     paid: list[str] = field(default_factory=list)
     """Recipes that rest on service calls, in the order they came up."""
     judged: dict[tuple[str, Part], Judged] = field(default_factory=dict)
@@ -119,7 +124,7 @@ class Stages:
             checks=exp.task.checks,
             steps=training(adapter).steps,
         )
-        self.judged[name, on] = Judged(judgements, assessment)
+        self.judged[name, on] = Judged(judgements, assessment, adapter.path)
         return self.judged[name, on]
 
     def grow(self, number: int, split: Rows[Placed], train: Rows[Example]) -> Rows[Sifted]:
@@ -168,7 +173,7 @@ class Stages:
             ledger=self.ledger,
             service=service,
             recipe=work.recipe,
-            run=exp.fingerprint(),
+            run=self.run,
             seed=exp.seed,
             budget=exp.budget_usd,
         )

@@ -287,7 +287,9 @@ def play(exp: Experiment) -> Played:
     """Run the loop on the store and ledger of the experiment's home."""
     ledger = Ledger(exp.home / "ledger.sqlite")
     try:
-        stages = Stages(exp, Store(exp.home / "store"), ledger, Progress(io.StringIO()))
+        stages = Stages(
+            exp, Store(exp.home / "store"), ledger, Progress(io.StringIO()), exp.fingerprint()
+        )
         split = stages.split()
         result = loop.run(exp, stages, split, Silent())
         assert ledger.answered_twice() == 0

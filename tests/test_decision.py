@@ -72,6 +72,12 @@ def test_unjudged_prompts_count_as_passed_against_keeping_the_service() -> None:
     assert decide(decided_on(40, 75, prompts=100), 90).verdict == "keep the service"
 
 
+def test_where_missing_scores_decide_no_more_prompts_are_advised() -> None:
+    said = decide(decided_on(90, 90, prompts=100), 90).reasons
+    assert "the goal lies inside the interval" not in " ".join(said)
+    assert any("find out why they have none" in reason for reason in said)
+
+
 def test_a_few_unjudged_prompts_do_not_stop_a_clear_case() -> None:
     decision = decide(decided_on(398, 398, prompts=400), 90)
     assert decision.verdict == "switch"

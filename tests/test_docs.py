@@ -11,7 +11,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from llamaduo import decision
 from llamaduo.config import from_overrides
@@ -31,6 +30,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 OURS = ("llamaduo ", "python -m llamaduo ")
 MODULES = ("house_checks", "house_judge")
+BRIEF = "python -m llamaduo experiments=brief 'trusted=[house_checks]'"
 
 
 @dataclass(frozen=True)
@@ -101,13 +101,7 @@ def first_values(overrides: Sequence[str], *, sweep: bool) -> list[str]:
     checked = check(list(overrides), sweep=sweep)
     assert not checked.faults
     assert bool(checked.swept) is sweep
-    chosen = []
-    for text in checked.good:
-        if text in checked.swept:
-            [override] = OverridesParser.create().parse_overrides([text])
-            text = f"{text.partition('=')[0].lstrip('+')}={next(override.sweep_iterator())}"
-        chosen.append(text)
-    return chosen
+    return checked.jobs()[0]
 
 
 def composed(command: str) -> Experiment:
@@ -260,7 +254,7 @@ def answer(text: str, target: str) -> Answer:
 
 
 def test_the_check_of_ones_own_passes_short_answers_only() -> None:
-    brief = composed("python -m llamaduo experiments=brief").task.checks["brief"]
+    brief = composed(BRIEF).task.checks["brief"]
     asked = answer("", "").example
     assert brief.passes("three short words", asked)
     assert not brief.passes("these are four words", asked)
@@ -268,9 +262,7 @@ def test_the_check_of_ones_own_passes_short_answers_only() -> None:
 
 def test_a_check_of_ones_own_leaves_the_rows_where_they_are() -> None:
     plain = from_overrides([]).task.place()
-    assert part(composed("python -m llamaduo experiments=brief").task.place(), "test") == part(
-        plain, "test"
-    )
+    assert part(composed(BRIEF).task.place(), "test") == part(plain, "test")
 
 
 class Nobody:

@@ -1,5 +1,6 @@
 """The loop, whole: rounds, goals, budgets, kills, and that nothing is done or paid twice."""
 
+import io
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -17,7 +18,12 @@ from small_world import (
 
 from llamaduo import loop
 from llamaduo.component import file_sha256
+from llamaduo.ledger import Ledger
+from llamaduo.progress import Progress
 from llamaduo.records import Result, Tally, Usage
+from llamaduo.stages import Stages
+from llamaduo.store import Store
+from llamaduo.tracker.silent import Silent
 from llamaduo.tuner.untuned import Untuned
 
 TRAIN, KEPT, CALLS = 16, 18, 6
@@ -159,7 +165,35 @@ def test_a_budget_that_ends_among_the_baselines_leaves_the_verdict_standing(
     assert (result.stopped, result.test, result.baselines) == ("budget", known.test, ())
     assert result.decision.verdict == known.decision.verdict == "keep the service"
     assert result.decision.measure == known.decision.measure
-    assert "no baseline was judged: stopped by the budget" in result.decision.reasons[-1]
+    assert "not every baseline was judged: stopped by the budget" in result.decision.reasons[-1]
+
+
+def test_a_baseline_that_was_judged_before_the_budget_ended_is_kept(
+    home: Path, diary: Diary, whole: tuple[Result, Diary, Path]
+) -> None:
+    _, did, _ = whole
+    ample = Diary()
+    play(experiment(home.parent / "ample", ample, baselines=("untuned",)))
+    assert len(ample.asked) > len(did.asked)
+    both = ("untuned", "coverage")
+    exp = experiment(home, diary, baselines=both, budget_usd=PRICE * len(ample.asked))
+    result = play(exp).result
+    assert (result.stopped, [a.name for a in result.baselines]) == ("budget", ["untuned"])
+
+
+def test_a_file_that_is_edited_meanwhile_gives_a_run_no_second_budget(
+    home: Path, diary: Diary
+) -> None:
+    exp = experiment(home, diary)
+    name = exp.fingerprint()
+    stages = Stages(exp, Store(home / "store"), Ledger(home / "l"), Progress(io.StringIO()), name)
+    split = stages.split()
+    rows = home / "rows.jsonl"
+    rows.write_bytes(rows.read_bytes().replace(b"target 7", b"target 8"))
+    result = loop.run(exp, stages, split, Silent())
+    assert result.fingerprint == name != exp.fingerprint()
+    assert stages.ledger.spent(name) == pytest.approx(PRICE * len(diary.asked))
+    stages.ledger.close()
 
 
 @pytest.mark.parametrize(

@@ -44,14 +44,15 @@ def test_case_punctuation_and_space_make_no_difference() -> None:
     ("text", "expected"),
     [
         ("", set()),
-        ("?! ...", set()),
+        ("\u2615 \u2615", {"\u2615 \u2615"}),
+        ("\u6211\u5011\u7684\u8ca8", {"\u6211 \u5011 \u7684", "\u5011 \u7684 \u8ca8"}),
         ("yes", {"yes"}),
         ("yes please", {"yes please"}),
         ("yes please now", {"yes please now"}),
         ("yes please now sir", {"yes please now", "please now sir"}),
     ],
 )
-def test_a_short_text_is_one_shingle_and_one_without_words_is_none(
+def test_shingles_are_of_words_of_signs_or_in_scripts_without_spaces_of_characters(
     text: str, expected: set[str]
 ) -> None:
     assert shingles(text) == expected

@@ -22,7 +22,8 @@ from llamaduo.experiment import Experiment
 from llamaduo.options import shipped
 
 __all__ = [
-    "check_all",
+    "check_one",
+    "check_sweep",
     "experiment",
     "from_overrides",
     "job_number",
@@ -38,26 +39,53 @@ def from_overrides(overrides: list[str]) -> Experiment:
     Raises:
         ConfigError: with every fault there is, in one message.
     """
-    return check_all(check(overrides, sweep=False))
+    return check_one(check(overrides, sweep=False))
 
 
-def check_all(checked: Checked) -> Experiment:
-    """Compose and build what is not swept; faults of choices and of values come together.
+def check_one(checked: Checked) -> Experiment:
+    """Compose and build; faults of choices and of values come together.
 
     Raises:
         ConfigError: with every fault there is, in one message.
     """
+    return _built(checked.good, checked.faults)
+
+
+def check_sweep(checked: Checked) -> Path:
+    """Check what the jobs of a sweep have in common, and return their home.
+
+    A fault that only some jobs have is left to them, and the others run. Looked at are as
+    many jobs as the longest list of values has; every value is in one of them.
+
+    Raises:
+        ConfigError: with every fault that all jobs have, in one message.
+    """
+    refused: list[ConfigError] = []
+    home = Path.cwd()
+    jobs = checked.jobs()
+    for overrides in jobs:
+        try:
+            home = Path(_built(overrides, checked.faults).home)
+        except ConfigError as error:
+            refused.append(error)
+    first = refused[0].faults if len(refused) == len(jobs) else checked.faults
+    shared = [fault for fault in first if all(fault in error.faults for error in refused)]
+    if shared:
+        raise ConfigError("no job of this sweep can run:", shared)
+    return home
+
+
+def _built(overrides: list[str], faults: list[str]) -> Experiment:
     register()
-    once = [text for text in checked.good if text not in checked.swept]
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(shipped("conf")), version_base="1.3"):
-            config = compose("config", overrides=once)
+            config = compose("config", overrides=overrides)
         values = plain(config)
     except (HydraException, OmegaConfBaseException) as error:
-        words = [*checked.faults, " ".join(str(error).split())]
-        raise ConfigError("\n  ".join(["the config cannot be composed:", *words])) from None
-    return build(values, checked.faults)
+        words = [*faults, " ".join(str(error).split())]
+        raise ConfigError("the config cannot be composed:", words) from None
+    return build(values, faults)
 
 
 def experiment(config: DictConfig) -> Experiment:
@@ -85,11 +113,22 @@ def plain(config: DictConfig) -> Mapping[str, Any]:
     if isinstance(values.get("home"), str):
         values["home"] = Path(values["home"]).expanduser().absolute()
     judge, service = values.get("judge"), values.get("service")
+    if isinstance(judge, dict) and True in judge:  # how YAML 1.1 reads the key `on`
+        judge.setdefault("on", judge.pop(True))
     if isinstance(judge, dict) and isinstance(service, dict):
         own = judge.get("service")
         if own is None or (isinstance(own, dict) and "_target_" not in own):
-            judge["service"] = {**service, **(own or {})}
+            judge["service"] = _merged(service, own or {})
     return {str(key): value for key, value in values.items()}
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `base` with the keys of `over` put in, at any depth."""
+    found = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(found.get(key), Mapping)
+        found[key] = _merged(found[key], value) if both else value
+    return found
 
 
 def launch(arguments: list[str], job: Callable[[DictConfig], None]) -> None:

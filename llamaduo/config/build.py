@@ -37,7 +37,7 @@ def build(config: Mapping[str, Any], faults: list[str] | None = None) -> Experim
     fields = {key: _part(value, str(key), packages, found) for key, value in config.items()}
     experiment = _validated(Experiment, fields, "", found)
     if found or not isinstance(experiment, Experiment):
-        raise ConfigError("\n  ".join(["the config cannot be built:", *found]))
+        raise ConfigError("the config cannot be built:", found)
     return experiment
 
 

@@ -10,17 +10,26 @@ from hydra.errors import HydraException
 from llamaduo.errors import UsageError
 from llamaduo.options import EXPERIMENTS, check_option, groups, nearest
 
-LAUNCHERS = ("hydra/launcher", "hydra/sweeper")
-
 
 @dataclass
 class Checked:
     """Overrides as Hydra should get them, and what is wrong with the rest."""
 
     good: list[str] = field(default_factory=list)
-    swept: list[str] = field(default_factory=list)
-    """Those of `good` that have more than one value."""
+    swept: dict[str, list[str]] = field(default_factory=dict)
+    """Those of `good` that have more than one value: an override for each."""
     faults: list[str] = field(default_factory=list)
+
+    def jobs(self) -> list[list[str]]:
+        """Return the overrides of a few jobs of the sweep, each swept value in one of them."""
+        count = max((len(values) for values in self.swept.values()), default=1)
+        return [
+            [values[min(i, len(values) - 1)] for values in map(self._values, self.good)]
+            for i in range(count)
+        ]
+
+    def _values(self, text: str) -> list[str]:
+        return self.swept.get(text, [text])
 
 
 def check(overrides: list[str], *, sweep: bool) -> Checked:
@@ -44,7 +53,8 @@ def check(overrides: list[str], *, sweep: bool) -> Checked:
             continue
         checked.good.append(good)
         if override.is_sweep_override():
-            checked.swept.append(good)
+            key = good.partition("=")[0]
+            checked.swept[good] = [f"{key}={value}" for value in override.sweep_string_iterator()]
     return checked
 
 

@@ -17,7 +17,7 @@ from llamaduo.options import EXPERIMENTS, groups, shipped
 
 
 def _tame(result: ConfigResult) -> ConfigResult:
-    """Give a file back unless it sets `hydra`, whose callbacks and loggers are code.
+    """Give a file back unless it could have code run: by `hydra`, or by trusting a package.
 
     Raises:
         ConfigLoadError: naming the file.
@@ -25,8 +25,11 @@ def _tame(result: ConfigResult) -> ConfigResult:
     config: Any = result.config
     keys = [str(key) for key in config] if isinstance(config, DictConfig) else []
     places = [result.header.get("package") or "", *_packages(config.get("defaults") or [])]
-    if any("hydra" in re.split("[.:]", name) for name in [*places, *keys]):
-        raise ConfigLoadError(f"{result.path}: a file may not set `hydra`; the command line may")
+    for barred in ("hydra", "trusted"):
+        if any(barred in re.split("[.:]", name) for name in [*places, *keys]):
+            raise ConfigLoadError(
+                f"{result.path}: a file may not set `{barred}`; the command line may"
+            )
     return result
 
 

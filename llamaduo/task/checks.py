@@ -26,7 +26,7 @@ class JsonKeys(Component):
         """Whether the whole answer parses, and to those keys."""
         try:
             value = json.loads(answer)
-        except ValueError:
+        except (ValueError, RecursionError):  # the latter for `[[[[...` without end
             return False
         return isinstance(value, dict) and set(value) == set(self.keys)
 

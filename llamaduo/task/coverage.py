@@ -25,8 +25,9 @@ class Split(Component):
     """Share that is sealed: judged once, for the decision. 0 where the source brings its own."""
     seed: int = 0
     """Another seed is another split, so another test set. Not the run's seed, on purpose."""
-    near: float = Field(0.5, gt=0, le=1)
-    """Jaccard similarity from which two rows are near copies, kept in one part."""
+    near: float = Field(0.5, ge=0.4, le=1)
+    """Jaccard similarity from which two rows are near copies, kept in one part. Below 0.4
+    MinHash would no longer propose every such pair."""
 
     @model_validator(mode="after")
     def _is_whole(self) -> "Split":

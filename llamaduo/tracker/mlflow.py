@@ -21,6 +21,7 @@ FINGERPRINT = "llamaduo.fingerprint"
 ROUND = "llamaduo.round"
 CONTENT = "llamaduo.content"
 """Tag with a digest of what is shown, so that showing it again does nothing."""
+ERROR = "llamaduo.error"
 COST = "llamaduo.cost"
 """The same, of the cost over months."""
 
@@ -54,7 +55,8 @@ class MlflowTracker(Component):
             experiment = _experiment(client, f"llamaduo/{task}", None if self.uri else folder)
             run = _find(client, experiment, {FINGERPRINT: fingerprint}, "loop")
             if run is None:
-                run = _make(client, experiment, name, tags, params)
+                run = _make(client, experiment, name, tags)
+            _params(client, run, params)  # a kill may have come before they were logged
         client.update_run(run, status="RUNNING", name=name)
         for key, value in tags.items():
             client.set_tag(run, key, value)
@@ -91,7 +93,7 @@ class MlflowRun:
             return
         fresh = {**tags, "llamaduo.kind": "round", "llamaduo.adapter": round_.adapter}
         fresh["llamaduo.train_sha256"] = round_.train
-        nested = _make(self.client, self.experiment, f"round {round_.number}", fresh, {})
+        nested = _make(self.client, self.experiment, f"round {round_.number}", fresh)
         figures = _figures(round_)
         _log(self.client, self.id, figures, step=round_.number)
         _log(self.client, nested, figures, step=round_.number)
@@ -118,11 +120,15 @@ class MlflowRun:
             outcome = {"cost/break_even_month": projection.break_even_month}
             if result.test is not None:
                 outcome |= _of_assessment(result.test, "test")
+            for other in result.baselines:
+                outcome[f"baseline/{other.name}"] = other.coverage.value
             _log(self.client, self.id, outcome, step=0)
             self.client.log_artifacts(self.id, str(report), "report")
             self.client.set_tag(self.id, "llamaduo.verdict", result.decision.verdict)
             self.client.set_tag(self.id, "llamaduo.stopped", result.stopped)
             self.client.set_tag(self.id, CONTENT, content)
+        if ERROR in self.client.get_run(self.id).data.tags:
+            self.client.delete_tag(self.id, ERROR)
         self.client.set_terminated(self.id, "FINISHED")
 
     def _cost(self, projection: Projection) -> None:
@@ -140,7 +146,7 @@ class MlflowRun:
     def fail(self, error: BaseException) -> None:
         """Mark the run, with the error's own words."""
         words = without_secrets(f"{type(error).__name__}: {error}")
-        self.client.set_tag(self.id, "llamaduo.error", words[:5000])
+        self.client.set_tag(self.id, ERROR, words[:5000])
         self.client.set_terminated(self.id, "FAILED")
 
 
@@ -159,14 +165,19 @@ def _find(client: Any, experiment: str, tags: Mapping[str, str], kind: str) -> s
     return str(found[0].info.run_id) if found else None
 
 
-def _make(
-    client: Any, experiment: str, name: str, tags: Mapping[str, str], params: Mapping[str, str]
-) -> str:
+def _make(client: Any, experiment: str, name: str, tags: Mapping[str, str]) -> str:
+    return str(client.create_run(experiment, run_name=name, tags=dict(tags)).info.run_id)
+
+
+def _params(client: Any, run: str, params: Mapping[str, str]) -> None:
+    """Log params; those that are there already stay, as MLflow wants it."""
     from mlflow.entities import Param
 
-    run = client.create_run(experiment, run_name=name, tags=dict(tags)).info.run_id
-    client.log_batch(run, params=[Param(_name(k), v[:6000]) for k, v in params.items()])
-    return str(run)
+    there = client.get_run(run).data.params
+    fresh = {_name(name): value[:6000] for name, value in params.items()}
+    missing = [Param(name, value) for name, value in fresh.items() if name not in there]
+    if missing:
+        client.log_batch(run, params=missing)
 
 
 def _log(client: Any, run: str, figures: Mapping[str, float | None], *, step: int) -> None:

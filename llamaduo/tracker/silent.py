@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from llamaduo.component import Component
 from llamaduo.records import Example, Judgement, Projection, Result, Round
@@ -10,7 +11,7 @@ from llamaduo.records import Example, Judgement, Projection, Result, Round
 class Silent(Component):
     """Shows runs nowhere."""
 
-    where: str = ""
+    where: ClassVar[str] = ""
     """Nowhere."""
 
     def open(

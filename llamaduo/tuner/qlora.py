@@ -119,6 +119,8 @@ class Qlora(Component):
         from transformers import PrinterCallback
         from trl import SFTConfig
 
+        from llamaduo.tuner.order import EpochOrder
+
         gpu = load.device().type == "cuda"
         base = load.nf4(local)
         count = base.config.num_hidden_layers
@@ -144,7 +146,6 @@ class Qlora(Component):
             weight_decay=0.0,
             optim="adamw_torch",
             max_length=None,  # rows were measured above; TRL would cut or drop them unsaid
-            train_sampling_strategy="group_by_length" if self.group_by_length else "random",
             activation_checkpointing=self.gradient_checkpointing,
             use_cpu=not gpu,
             bf16=gpu,  # on a CPU the weights' own type does, and autocast costs more than it saves
@@ -152,11 +153,16 @@ class Qlora(Component):
             save_steps=self.save_steps,
             save_total_limit=2,
             logging_steps=1,
+            logging_nan_inf_filter=False,  # it would log a diverged step as a loss of 0
             seed=seed,
             report_to="none",
             disable_tqdm=True,
         )
-        trainer = _answer_trainer()(
+        if gpu:
+            arguments._n_gpu = 1  # a second GPU would double the rows of a step, unsaid
+        group = self.batch_size * self.accumulation if self.group_by_length else None
+        order = EpochOrder([len(row["input_ids"]) for row in data], seed=seed, group=group)
+        trainer = _answer_trainer(order)(
             model=base,
             args=arguments,
             train_dataset=Dataset.from_list(data),
@@ -232,8 +238,8 @@ def _write(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def _answer_trainer() -> Any:
-    """Return an SFTTrainer that computes logits only where a label stands.
+def _answer_trainer(order: Any) -> Any:
+    """Return an SFTTrainer that takes rows in `order`, and logits only where a label stands.
 
     A prompt has no loss, so its logits (the vocabulary is wide) are work for nothing; the
     loss is the same number. Most of a row is prompt, in most tasks.
@@ -243,6 +249,9 @@ def _answer_trainer() -> Any:
 
     class AnswerTrainer(SFTTrainer):  # type: ignore[misc]
         """Takes the loss of answers, and nothing else, from the model."""
+
+        def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+            return order
 
         def compute_loss(
             self,
@@ -272,10 +281,14 @@ def _callback(meter: Meter) -> Any:
     from transformers import TrainerCallback
 
     class Steps(TrainerCallback):  # type: ignore[misc]
-        """Tells the meter of every step."""
+        """Tells the meter of every step, and keeps no checkpoint of the last."""
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
             if logs and "loss" in logs:
                 meter.step(note=f"loss {logs['loss']:.3f}")
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if state.global_step >= state.max_steps:  # resumed from there, it would go one further
+                control.should_save = False
 
     return Steps()

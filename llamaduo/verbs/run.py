@@ -5,18 +5,14 @@ import os
 import sys
 import time
 import traceback
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llamaduo.errors import LlamaDuoError, UsageError
+from llamaduo.errors import ConfigError, LlamaDuoError, UsageError
 from llamaduo.options import nearest
 from llamaduo.secrets import without_secrets
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
-
-SWEEP = "LLAMADUO_SWEEP"
-"""Environment variable by which the jobs of a sweep know where to write how they ended."""
 
 
 FLAGS = {
@@ -35,13 +31,19 @@ def main(arguments: list[str]) -> int:
     flags, overrides = split(arguments)
     sweep = "-m" in flags or "--multirun" in flags
     checked = check(overrides, sweep=sweep)
-    exp = config.check_all(checked)
+    if {"--cfg", "-c", "--info", "-i", "--hydra-help"} & set(flags):
+        if checked.faults:
+            raise ConfigError("the config cannot be shown:", checked.faults)
+        config.launch([*flags, *checked.good], job)
+        return 0
     if not sweep:
+        config.check_one(checked)
         config.launch([*flags, *checked.good], job)
         return ENDED.pop() if ENDED else 0
-    place = Path(exp.home) / ".llamaduo" / "sweeps" / f"{time.time_ns():x}-{os.getpid()}"
+    place = (
+        config.check_sweep(checked) / ".llamaduo" / "sweeps" / f"{time.time_ns():x}-{os.getpid()}"
+    )
     place.mkdir(parents=True)
-    os.environ[SWEEP] = str(place)
     config.launch([*flags, *checked.good, f"hydra.sweep.dir={place}"], job)
     ends = [json.loads(path.read_text(encoding="utf-8")) for path in place.glob("*/end.json")]
     ends.sort(key=lambda end: end["job"])

@@ -10,6 +10,7 @@ import pytest
 from llamaduo.config import from_overrides
 from llamaduo.errors import ConfigError
 from llamaduo.options import EXPERIMENTS, groups, options
+from llamaduo.service.chat import ChatService
 
 OWN_SERVER = [
     "service.name=mine",
@@ -141,6 +142,28 @@ def test_a_key_in_a_config_is_refused_and_not_repeated(monkeypatch: pytest.Monke
         said = refused([override])
         assert "holds what OPENAI_API_KEY holds" in said
         assert "sk-abcd-1234" not in said
+
+
+def test_a_file_may_not_trust_a_package(tmp_path: Path) -> None:
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments/evil.yaml").write_text(
+        "# @package _global_\ntrusted: [evil]\ntask: {checks: {x: {_target_: evil.X}}}\n"
+    )
+    assert "a file may not set `trusted`" in refused(["experiments=evil"])
+
+
+def test_on_is_a_key_and_no_boolean_in_a_file_too(tmp_path: Path) -> None:
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments/mine.yaml").write_text("# @package _global_\njudge:\n  on: test\n")
+    assert from_overrides(["experiments=mine"]).judge.on == "test"
+    assert from_overrides(["experiments=mine", "judge.on=dev"]).judge.on == "dev"
+
+
+def test_a_key_below_the_judges_service_changes_that_one_only() -> None:
+    built = from_overrides(["service=gpt", "judge.service.price.input=2"])
+    assert isinstance(built.judge.service, ChatService)
+    assert isinstance(built.service, ChatService)
+    assert (built.judge.service.price.input, built.service.price.input) == (2.0, 2.5)
 
 
 def test_a_component_of_another_group_is_refused() -> None:

@@ -153,9 +153,9 @@ def test_half_a_surrogate_pair_does_not_lose_a_paid_reply(monkeypatch: pytest.Mo
     assert Reply.model_validate_json(reply.model_dump_json()) == reply
 
 
-def litellm_error(kind: str, **more: Any) -> Exception:
+def litellm_error(kind: str, words: str = "it said no", **more: Any) -> Exception:
     error: Exception = getattr(litellm.exceptions, kind)(
-        message="it said no", model="m", llm_provider="openai", **more
+        message=words, model="m", llm_provider="openai", **more
     )
     return error
 
@@ -194,6 +194,49 @@ def test_a_request_at_fault_is_not_made_again(kind: str, monkeypatch: pytest.Mon
     reply, again = attempt(service())
     assert (reply.outcome, again) == (Outcome.FAILED, False)
     assert reply.cause.startswith(f"{kind}: ")
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("BadRequestError", "Your credit balance is too low to access the API"),
+        ("BadRequestError", '{"status": "PERMISSION_DENIED"}'),
+        ("RateLimitError", "insufficient_quota"),
+    ],
+)
+def test_an_account_that_can_make_no_call_stops_all(
+    kind: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replies(monkeypatch, litellm_error(kind, words))
+    with pytest.raises(ServiceError, match="gpt cannot be used"):
+        attempt(service())
+
+
+def test_a_reply_that_does_not_say_its_tokens_counts_as_the_most_it_can_cost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent = wire()
+    del sent["usage"]
+    replies(monkeypatch, sent)
+    reply, again = attempt(service())
+    assert (reply.outcome, reply.text, again) == (Outcome.OK, "So.", False)
+    assert reply.usage.usd == service().upper_bound_usd(ASKED) > 0
+
+
+def test_a_reply_without_choices_is_kept_and_not_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Empty:
+        choices: tuple[Any, ...] = ()
+        usage = None
+
+    async def acompletion(**given: Any) -> Any:
+        return Empty()
+
+    monkeypatch.setattr(litellm, "acompletion", acompletion)
+    reply, again = attempt(service())
+    assert (reply.outcome, reply.cause, again) == (Outcome.FAILED, "a reply without choices", False)
+    assert reply.usage.usd > 0
 
 
 def test_a_content_policy_is_a_filtered_reply(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,7 @@ ROW = Example(id="a", messages=(Message(role="user", content="?"),), target='{"l
         (JsonKeys(keys=("label",)), '["label"]', False),
         (JsonKeys(keys=("label",)), '"label"', False),
         (JsonKeys(keys=()), "{}", True),
+        (JsonKeys(keys=()), "[" * 100_000, False),
         (OneOf(values=("yes", "no")), " no\n", True),
         (OneOf(values=("yes", "no")), "No", False),
         (OneOf(values=("yes", "no")), "yes no", False),

@@ -165,6 +165,26 @@ def test_a_run_that_ends_in_an_error_says_so(tmp_path: Path) -> None:
     assert len(run.data.params["odd _name_"]) == 6000
 
 
+def test_a_run_that_goes_on_to_its_end_has_no_error(
+    finished: Finished, client: MlflowClient
+) -> None:
+    exp = finished.exp
+    opened = MlflowTracker().open(
+        home=finished.home,
+        fingerprint=exp.fingerprint(),
+        task=exp.task.name,
+        name="again",
+        params={"late": "yes"},
+        tags={},
+    )
+    opened.fail(KeyboardInterrupt())
+    assert "llamaduo.error" in client.get_run(opened.id).data.tags
+    opened.finish(finished.result, project(exp.workload), finished.place)
+    run = client.get_run(opened.id)
+    assert (run.info.status, run.data.params["late"]) == ("FINISHED", "yes")
+    assert "llamaduo.error" not in run.data.tags
+
+
 def test_two_processes_that_begin_with_no_database_share_one_run(tmp_path: Path) -> None:
     command = [sys.executable, "-c", OPEN, str(tmp_path)]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]

@@ -12,6 +12,7 @@ from llamaduo.local import load
 from llamaduo.progress import Progress
 from llamaduo.records import Example, Message, Training
 from llamaduo.store import _hashes as hashes
+from llamaduo.tuner import qlora
 from llamaduo.tuner.qlora import Qlora, newest_checkpoint, tokens
 
 
@@ -75,30 +76,61 @@ def test_training_again_gives_the_same_bytes(tiny: Experiment, tmp_path: Path) -
     assert hashes(tmp_path / "a/out") == hashes(tmp_path / "b/out")
 
 
-def test_a_killed_training_goes_on_from_its_checkpoint_to_the_same_bytes(
-    tiny: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    by = tuner(tiny, steps=7, save_steps=3, dropout=0.1)
-    tune(tiny, by, tmp_path / "whole")
+def dying_at(step: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Let training end as by Ctrl-C at its n-th step from here; returns what counts the steps."""
     import trl
 
-    step = trl.SFTTrainer.training_step
-    calls: list[int] = []
+    whole = trl.SFTTrainer.training_step
+    steps: list[int] = []
 
     def dies(self: Any, *args: Any, **kwargs: Any) -> Any:
-        calls.append(1)
-        if len(calls) == 6:
+        steps.append(1)
+        if len(steps) == step:
             raise KeyboardInterrupt
-        return step(self, *args, **kwargs)
+        return whole(self, *args, **kwargs)
 
     monkeypatch.setattr(trl.SFTTrainer, "training_step", dies)
-    with pytest.raises(KeyboardInterrupt):
-        tune(tiny, by, tmp_path / "killed")
-    (tmp_path / "killed/work/checkpoint-6").mkdir()  # a second kill, while it was being written
-    calls.clear()
-    tune(tiny, by, tmp_path / "killed")
-    assert len(calls) == 4  # steps 4 to 7
+    return steps
+
+
+@pytest.mark.parametrize("grouped", [True, False])
+def test_a_training_killed_in_its_third_epoch_goes_on_to_the_same_bytes(
+    tiny: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, grouped: bool
+) -> None:
+    rows = [row(n, "yes" * (n % 4 + 1)) for n in range(12)]  # 3 steps an epoch
+    by = tuner(tiny, steps=10, save_steps=4, dropout=0.1, group_by_length=grouped)
+    tune(tiny, by, tmp_path / "whole", rows)
+    with monkeypatch.context() as patch:
+        dying_at(10, patch)
+        with pytest.raises(KeyboardInterrupt):
+            tune(tiny, by, tmp_path / "killed", rows)
+    (tmp_path / "killed/work/checkpoint-10").mkdir()  # a second kill, while it was being written
+    steps = dying_at(99, monkeypatch)
+    facts = tune(tiny, by, tmp_path / "killed", rows)
+    assert (len(steps), facts.steps) == (2, 10)  # steps 9 and 10
     assert hashes(tmp_path / "killed/out") == hashes(tmp_path / "whole/out")
+
+
+def test_a_training_killed_after_its_last_step_makes_none_too_many(
+    tiny: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by = tuner(tiny, steps=8, save_steps=4, schedule="constant_with_warmup")
+    tune(tiny, by, tmp_path / "whole")
+
+    def dies(*given: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(qlora, "save", dies)
+        with pytest.raises(KeyboardInterrupt):
+            tune(tiny, by, tmp_path / "killed")
+    assert tune(tiny, by, tmp_path / "killed").steps == 8
+    assert hashes(tmp_path / "killed/out") == hashes(tmp_path / "whole/out")
+
+
+def test_a_training_that_diverges_is_an_error(tiny: Experiment, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"the loss became (nan|inf): lower tuner\.lr"):
+        tune(tiny, tuner(tiny, steps=8, lr=1e30, clip=1e30), tmp_path)
 
 
 def test_a_checkpoint_that_was_not_written_whole_is_removed(tmp_path: Path) -> None:
@@ -134,7 +166,7 @@ def test_the_loss_where_labels_stand_is_the_loss_of_all_logits(
     )
     model: Any = load.dense(tiny.local)
     inputs = {"input_ids": ids, "labels": labels, "attention_mask": mask}
-    ours = _answer_trainer().compute_loss(None, model, inputs)
+    ours = _answer_trainer(None).compute_loss(None, model, inputs)
     logits = model(input_ids=ids, attention_mask=mask).logits[:, :-1]
     whole = cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten(), ignore_index=-100)
     assert ours.item() == pytest.approx(whole.item(), rel=1e-5)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from llamaduo import config
+from llamaduo.config.overrides import check
 from llamaduo.errors import ConfigError
 from llamaduo.verbs import run
 
@@ -39,6 +41,37 @@ def test_a_fault_that_all_jobs_share_is_said_before_any_begins(tmp_path: Path) -
     with pytest.raises(ConfigError, match="rounds: Input should be greater"):
         run.main(["-m", "tuner.r=4,8", *QUICK, "rounds=0"])
     assert not (tmp_path / ".llamaduo").exists()
+
+
+@pytest.mark.parametrize(
+    "swept",
+    [
+        ["tuner.epochs=null", "tuner.steps=1,2"],
+        ["service=gpt,claude", "service@judge.service=gpt"],
+        ["service=openai_compatible", "service.model=a,b", "service.name=n"],
+    ],
+)
+def test_what_only_a_swept_value_makes_whole_is_no_fault(swept: list[str]) -> None:
+    price = ["service.price.as_of=2026-01-01", "service.price.source=x"]
+    price += ["service.price.input=1", "service.price.output=1", "service.api_base=http://x/v1"]
+    more = price if "openai" in swept[0] else []
+    config.check_sweep(check([*swept, *more], sweep=True))
+
+
+def test_a_sweep_of_which_every_job_is_wrong_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no job of this sweep can run:\n  tuner: "):
+        run.main(["-m", "tuner.steps=100,200", "seed=1,2,3"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_config_that_lacks_values_can_be_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run.main(["--cfg", "job", "-p", "service", "service=openai_compatible"]) == 0
+    assert "api_base: ???" in capsys.readouterr().out
+
+
+def test_a_choice_that_is_not_there_is_not_shown() -> None:
+    with pytest.raises(ConfigError, match="did you mean `gpt`"):
+        run.main(["--cfg", "job", "service=gtp"])
 
 
 def test_a_run_that_the_budget_stops_ends_with_3_and_goes_on_with_more(
