@@ -5,10 +5,12 @@ import os
 import sys
 import warnings
 
-from llamaduo.errors import LlamaDuoError
+from llamaduo.errors import LlamaDuoError, UsageError
+from llamaduo.options import nearest
 from llamaduo.verbs import VERBS
 
 INTERRUPTED = 130
+READER_GONE = 141
 
 
 def main() -> int:
@@ -33,10 +35,15 @@ def main() -> int:
         return 0
     verb = words.pop(0) if words[0] in VERBS else "run"
     try:
+        if words and words[0].isidentifier():
+            raise UsageError(f"{words[0]}: no such verb{nearest(words[0], VERBS)}")
         code: int = importlib.import_module(f"llamaduo.verbs.{verb}").main(words)
     except LlamaDuoError as error:
         print(f"llamaduo: {error}", file=sys.stderr)
         return error.exit_code
+    except BrokenPipeError:  # the reader has seen enough: `llamaduo cost | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READER_GONE
     except KeyboardInterrupt:
         print("llamaduo: stopped; the same command goes on from here", file=sys.stderr)
         return INTERRUPTED

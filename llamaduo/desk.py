@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -10,11 +11,15 @@ from dataclasses import dataclass
 from llamaduo.component import digest, seed_of
 from llamaduo.errors import OverBudget, ServiceError
 from llamaduo.ledger import Claim, Ledger
+from llamaduo.owner import LEASE
 from llamaduo.records import Outcome, Reply, Request
 from llamaduo.service import Service
 
 LONGEST_WAIT = 60.0
 """Seconds between two tries, at most."""
+
+LONG = 1.0
+"""Seconds between two looks at a call that another process makes, at most."""
 
 GAVE_UP = "given up"
 """Begins the cause of a call whose failure might pass, tried as often as the service says."""
@@ -140,7 +145,13 @@ class Desk:
                     f"${bound:.4f}; what was bought is kept. Go on with a larger budget_usd"
                 )
             await _pause(pause, stop)
-            pause = min(2 * pause, 1.0)
+            if pause < LONG <= 2 * pause and (host := self.ledger.holder(key)):
+                print(
+                    f"llamaduo: waiting for a call that a process of {host} makes; one of "
+                    f"another host is taken over after {LEASE:.0f} s",
+                    file=sys.stderr,
+                )
+            pause = min(2 * pause, LONG)
         return None
 
     async def _buy(

@@ -237,6 +237,13 @@ class Ledger:
         ).fetchone()
         return int(count)
 
+    def holder(self, key: str) -> str:
+        """Return the host whose process holds the claim on `key`; empty where none does."""
+        row = self._db.execute(
+            "select owner from calls where key = ? and state = 'claimed'", (key,)
+        ).fetchone()
+        return str(row[0]).rsplit(":", 2)[0] if row else ""
+
     def spent(self, run: str) -> float:
         """Return the dollars that calls made for `run` have cost."""
         row = self._db.execute("select spent from runs where run = ?", (run,)).fetchone()

@@ -83,7 +83,7 @@ def summary(result: Result, where: Sequence[str]) -> str:
         *("  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in (head, *body)),
     ]
     if result.test:
-        lines.append(f"on the sealed test: {_sentence(result.test)}")
+        lines.append(f"on {_the_test(result)}: {_sentence(result.test)}")
     lines += [f"  {a.name}: {_sentence(a)}" for a in result.baselines]
     lines.append(f"verdict: {result.decision.verdict}")
     lines += [f"  {reason}" for reason in result.decision.reasons]
@@ -114,7 +114,16 @@ def _test_table(result: Result) -> list[str]:
         for a in models
     ]
     said = _gain(result)
-    return ["## On the sealed test", "", *_markdown(head, rows), "", *said]
+    covered = (
+        "A prompt is covered where the means of its marks reach both thresholds: similarity "
+        f"{result.similarity:g} and precision {result.precision:g}, of 100."
+    )
+    return [f"## On {_the_test(result)}", "", *_markdown(head, rows), "", covered, "", *said]
+
+
+def _the_test(result: Result) -> str:
+    """Say whether the test had no say before: the interval holds for such a test only."""
+    return "the sealed test" if result.steered_on == "dev" else "the test, which steered too"
 
 
 def _gain(result: Result) -> list[str]:
@@ -167,7 +176,7 @@ def _rows(result: Result) -> list[str]:
     counted = ", ".join(f"{n} {part}" for part, n in result.rows.items() if n)
     lines = ["## Rows", "", f"- coverage rows: {counted}"]
     if result.rows.get("out"):
-        lines.append("- `out`: near copies of rows that their source put in the test set")
+        lines.append("- `out`: near copies of rows that their source put in another part")
     for r in result.rounds[1:]:
         dropped = ", ".join(f"{n} {why}" for why, n in r.dropped.items()) or "none"
         lines.append(f"- dropped before round {r.number}: {dropped}")

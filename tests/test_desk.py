@@ -489,6 +489,7 @@ def test_a_claim_of_another_host_is_waited_for_until_its_lease_is_over(
     at = desk(ledger, service)
     hold(ledger, at, ask_for(0), "another-host:1:0.00", path)
     assert ledger.free_the_dead() == 0
+    assert ledger.holder(at._key(ask_for(0)[0])) == "another-host"
     with closing(sqlite3.connect(path)) as db, db:
         db.execute("update calls set claimed_at = claimed_at - ?", (LEASE + 1,))
     with within(10):

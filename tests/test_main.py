@@ -43,6 +43,13 @@ def test_a_word_that_is_neither_verb_nor_override_is_refused(
     assert "Traceback" not in said
 
 
+def test_a_verb_that_is_not_there_is_named_with_the_nearest(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert typed(monkeypatch, "doctr") == 2
+    assert capsys.readouterr().err == "llamaduo: doctr: no such verb; did you mean `doctor`?\n"
+
+
 def test_an_error_of_the_users_is_one_message(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

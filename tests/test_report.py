@@ -287,3 +287,11 @@ def test_what_stopped_the_loop_and_what_it_was_computed_with_are_said(tmp_path: 
 
 def test_nothing_is_said_of_the_arithmetic_where_nothing_was_tuned(plain: str) -> None:
     assert "tuned on NF4" not in plain
+
+
+def test_the_thresholds_and_a_test_that_steered_are_said(tmp_path: Path, plain: str) -> None:
+    assert "both thresholds: similarity 90 and precision 90, of 100" in plain
+    assert "## On the sealed test" in plain
+    steered = report(outcome(steered_on="test"), tmp_path, judged={})
+    assert "sealed" not in steered
+    assert "on the test, which steered too: coverage" in summary(outcome(steered_on="test"), [])

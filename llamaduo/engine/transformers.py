@@ -164,7 +164,9 @@ def _prefill(model: Any, prompts: Sequence[Sequence[int]], samples: int, pad: in
         attention_mask=mask,
         position_ids=(mask.cumsum(1) - 1).clamp(min=0),
         use_cache=True,
-        logits_to_keep=1,
+        # An index and not the number 1: a slice is not contiguous, and torch would then multiply
+        # by a copy of the head for every prompt, gigabytes of it.
+        logits_to_keep=torch.tensor([width - 1], device=where),
     )
     out.past_key_values.batch_repeat_interleave(samples)
     return _State(

@@ -52,10 +52,7 @@ class FileRows(Component):
 
     def read(self) -> list[Read]:
         """Read the file whole, so that a fault in any row is found."""
-        rows = read_rows(self._lines(), str(self.path))
-        if self.limit is None or self.limit >= len(rows):
-            return rows
-        return [rows[i * len(rows) // self.limit] for i in range(self.limit)]
+        return spread(read_rows(self._lines(), str(self.path)), self.limit)
 
     def _lines(self) -> Iterator[tuple[str, Any]]:
         # Not str.splitlines(): it also cuts at U+2028 and others, which JSON leaves unescaped.
@@ -69,7 +66,7 @@ class FileRows(Component):
 
 
 class HubRows(Component):
-    """Splits of a hub dataset, read from its `messages` column."""
+    """Splits of a hub dataset; its rows have one of the shapes that `FileRows` reads."""
 
     repo: str
     revision: str
@@ -80,6 +77,8 @@ class HubRows(Component):
     """Hub split that is the sealed test set as it stands; None: `task.split` makes one."""
     category: str | None = None
     """Take only rows of this category; None: all."""
+    limit: int | None = Field(None, ge=1)
+    """Take so many rows, spread evenly over the splits, to try things out. None: all."""
 
     def read(self) -> list[Read]:
         """Download (or find in the hub's cache) and read."""
@@ -94,7 +93,14 @@ class HubRows(Component):
                 for i, row in enumerate(rows)
                 if self.category is None or row.get("category") == self.category
             ]
-        return read_rows(taken, self.repo)
+        return spread(read_rows(taken, self.repo), self.limit)
+
+
+def spread(rows: list[Read], limit: int | None) -> list[Read]:
+    """Return `limit` rows, spread evenly over all of them; all, where there are no more."""
+    if limit is None or limit >= len(rows):
+        return rows
+    return [rows[i * len(rows) // limit] for i in range(limit)]
 
 
 def read_rows(rows: Iterable[tuple[str, Any]], source: str) -> list[Read]:

@@ -220,7 +220,7 @@ def save(model: Any, tokenizer: Any, local: LocalModel, facts: Training, out: Pa
     path = out / "adapter_config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
     config["base_model_name_or_path"] = local.base
-    config["revision"] = local.revision
+    config["revision"] = local.source()[1]  # only a hub model has one that others can load
     config["target_modules"] = sorted(config["target_modules"])
     _write(path, config)
     tokenizer.save_pretrained(out)

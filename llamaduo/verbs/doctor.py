@@ -13,6 +13,10 @@ LIBRARIES = {
     "trl": "tuning",
     "bitsandbytes": "4-bit weights",
     "litellm": "service calls",
+    "accelerate": "tuning",
+    "datasets": "rows of the hub",
+    "gguf": "the demo's weights",
+    "matplotlib": "figures",
     "mlflow": "showing runs",
     "rensa": "near-duplicates",
 }
@@ -41,7 +45,8 @@ def machine(home: Path) -> Iterator[tuple[bool, str]]:
         except importlib.metadata.PackageNotFoundError:
             yield False, f"{name} ({use}): pip install {name}"
     yield True, gpu()
-    free = shutil.disk_usage(home).free / 2**30
+    there = next(folder for folder in (home, *home.parents) if folder.exists())
+    free = shutil.disk_usage(there).free / 2**30
     yield free > 5, f"{free:.0f} GiB free under {home}" + ("" if free > 5 else "; 5 are wanted")
 
 

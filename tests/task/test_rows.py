@@ -245,6 +245,18 @@ def test_the_same_row_in_both_splits_of_the_hub_has_two_ids(
     assert len({row.id for row, _ in rows}) == 2
 
 
+def test_a_limit_takes_hub_rows_of_all_splits(monkeypatch: pytest.MonkeyPatch) -> None:
+    chats = [chat(f"{n}?", "Coding") for n in range(8)]
+    Hub(monkeypatch, learn=chats[:6], held=chats[6:])
+    rows = HubRows(repo="some/rows", revision="abc", train="learn", test="held", limit=4).read()
+    assert [(row.question, part) for row, part in rows] == [
+        ("0?", None),
+        ("2?", None),
+        ("4?", None),
+        ("6?", "test"),
+    ]
+
+
 def test_a_category_without_rows_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     Hub(monkeypatch, learn=[chat("one?", "Chat")])
     with pytest.raises(DataError, match="no rows"):
