@@ -63,7 +63,7 @@ def _run(exp: Experiment, stages: Stages, place: Path, progress: Progress) -> Re
         home=Path(exp.home),
         fingerprint=stages.run,
         task=exp.task.name,
-        name=f"{exp.local.name} <- {exp.service.name} n={train}",
+        name=f"{exp.local.name} <- {exp.service.name} n={train} {stages.run[:6]}",
         params=params(exp),
         tags=tags(exp) | {"llamaduo.fingerprint": stages.run},
     )

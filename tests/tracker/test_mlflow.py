@@ -49,7 +49,9 @@ def test_a_run_has_one_parent_and_a_nested_run_for_each_round(
 ) -> None:
     [parent] = runs(client, "loop")
     rounds = runs(client, "round")
-    assert parent.info.run_name == "tiny-random <- simulated-teacher n=23"
+    assert parent.info.run_name == (
+        f"tiny-random <- simulated-teacher n=23 {finished.result.fingerprint[:6]}"
+    )
     assert parent.info.status == "FINISHED"
     assert parent.data.tags["llamaduo.verdict"] == finished.result.decision.verdict
     assert parent.data.tags["llamaduo.simulated"] == "true"
