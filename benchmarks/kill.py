@@ -16,18 +16,20 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 COMMAND = [sys.executable, "-m", "llamaduo"]
 LONGER = {"demo_tiny": ["tuner.steps=60", "tuner.save_steps=7", "task.rows.limit=120"], "demo": []}
 """Settings that make the stages of the tiny run long enough to be hit."""
-LONGEST = {
-    ("demo_tiny", "adapter"): 8.0,
-    ("demo_tiny", "judgements"): 1.5,
-    ("demo", "adapter"): 90.0,
-    ("demo", "judgements"): 1.5,
-}
-"""Seconds into a stage in which the kill is drawn; about as long as the stage takes."""
+LONGEST = {"demo_tiny": 8.0, "demo": 90.0}
+"""Seconds into tuning in which the kill is drawn; about as long as it takes."""
+STAGES = ("adapter", "judgements")
+MARKED = (
+    "select count(*) from replies join calls using (key) where stage like 'judgements/%' "
+    "and outcome != 'failed'"
+)
+"""Counts the marks that a ledger holds."""
 
 
 def main() -> int:
@@ -36,6 +38,7 @@ def main() -> int:
     asked.add_argument("--experiment", default="demo_tiny", choices=sorted(LONGER))
     asked.add_argument("--kills", type=int, default=10, help="kills of each of the two stages")
     asked.add_argument("--reference", type=Path, help="home of an undisturbed run, if there is one")
+    asked.add_argument("--stages", nargs="+", default=STAGES, choices=STAGES)
     asked.add_argument("--seed", type=int, default=0)
     given = asked.parse_args()
     draw = random.Random(given.seed)
@@ -46,17 +49,19 @@ def main() -> int:
         finish(words, home)
         wanted = outcome(home)
         faults = 0
-        for stage in ("adapter", "judgements"):
+        for stage in given.stages:
             for number in range(given.kills):
                 place = Path(folder) / f"{stage}-{number}"
                 place.mkdir()
-                longest = LONGEST[given.experiment, stage]
-                at = strike(words, place, stage, draw, longest)
+                if stage == "adapter":
+                    at = strike_tuning(words, place, draw.uniform(0, LONGEST[given.experiment]))
+                else:
+                    at = strike_judging(words, place, draw.randrange(1, marks(home)))
                 finish(words, place)
                 wrong = differences(outcome(place), wanted) + half_made(place)
                 faults += bool(wrong)
                 print(f"{stage} kill {number}: {at}; {'; '.join(wrong) or 'same'}", flush=True)
-    print(f"{2 * given.kills} kills, {faults} with a difference")
+    print(f"{len(given.stages) * given.kills} kills, {faults} with a difference")
     return 1 if faults else 0
 
 
@@ -65,34 +70,56 @@ def finish(words: list[str], home: Path) -> None:
     subprocess.run([*words, f"home={home}"], check=True, capture_output=True)
 
 
-def strike(words: list[str], home: Path, stage: str, draw: random.Random, longest: float) -> str:
-    """Start a run and kill it at a random moment of `stage`; say what was there."""
-    for _ in range(20):
-        with subprocess.Popen(
-            [*words, f"home={home}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        ) as process:
-            wait = draw.uniform(0, longest)
-            while process.poll() is None and not in_the_making(home, stage):
-                time.sleep(0.005)
-            time.sleep(wait)
-            hit = in_the_making(home, stage)
-            process.send_signal(signal.SIGKILL)
-        if hit:
-            return f"killed {wait:.2f} s into it, {hit}"
-    raise SystemExit(f"{stage} could not be hit in 20 tries")
+def strike_tuning(words: list[str], home: Path, wait: float) -> str:
+    """Kill a run `wait` seconds into its first tuning; say what was there."""
+    with started(words, home) as process:
+        while process.poll() is None and not list(drafts(home)):
+            time.sleep(0.005)
+        time.sleep(wait)
+        found = list(drafts(home))
+        process.send_signal(signal.SIGKILL)
+    if not found:
+        raise SystemExit(f"tuning took less than {wait:.1f} s")
+    left = sorted(path.name for path in found[0].glob("work/checkpoint-*"))
+    return f"killed {wait:.2f} s into it, {', '.join(left) or 'no checkpoint'}"
 
 
-def in_the_making(home: Path, stage: str) -> str:
-    """Return what a stage has written so far, if it is begun and not complete; else ""."""
-    for place in (home / ".llamaduo/store" / stage).glob("*"):
-        draft = place / "draft"
-        if draft.is_dir() and not (place / "manifest.json").exists():
-            checkpoints = [p.name for p in (place / "work").glob("checkpoint-*")]
-            rows = draft / "rows.jsonl"
-            size = rows.stat().st_size if rows.exists() else 0
-            if stage == "adapter" or rows.exists():
-                return f"{checkpoints or 'no checkpoint'}" if not size else f"{size} bytes of rows"
-    return ""
+def strike_judging(words: list[str], home: Path, number: int) -> str:
+    """Kill a run once it holds so many marks, over all that it judges; say how many."""
+    with started(words, home) as process:
+        while process.poll() is None and marks(home) < number:
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+    rows = [path.stat().st_size for path in home.glob(".llamaduo/store/judgements/*/draft/*.jsonl")]
+    return f"killed at mark {number}, {marks(home)} kept, {sum(rows)} bytes of a half-made stage"
+
+
+def started(words: list[str], home: Path) -> "subprocess.Popen[bytes]":
+    """Start a run."""
+    quiet = subprocess.DEVNULL
+    return subprocess.Popen([*words, f"home={home}"], stdout=quiet, stderr=quiet)
+
+
+def drafts(home: Path) -> Iterator[Path]:
+    """Yield the adapters in the making."""
+    for place in (home / ".llamaduo/store/adapter").glob("*"):
+        if (place / "draft").is_dir() and not (place / "manifest.json").exists():
+            yield place
+
+
+def marks(home: Path) -> int:
+    """Count the marks in a ledger; 0 where there is none yet."""
+    path = home / ".llamaduo/ledger.sqlite"
+    if not path.exists():
+        return 0
+    ledger = sqlite3.connect(path, timeout=60)
+    try:
+        (count,) = ledger.execute(MARKED).fetchone()
+    except sqlite3.OperationalError:  # its tables are not there yet
+        count = 0
+    finally:
+        ledger.close()
+    return int(count)
 
 
 def outcome(home: Path) -> dict[str, str]:

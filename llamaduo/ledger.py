@@ -274,14 +274,6 @@ class Ledger:
             usage=usage,
         )
 
-    def answered_twice(self) -> int:
-        """Count the keys with more than one reply that is not a failed try: always 0."""
-        (count,) = self._db.execute(
-            "select count(*) from (select key from replies where outcome != 'failed' "
-            "group by key having count(*) > 1)"
-        ).fetchone()
-        return int(count)
-
     def _account(self, run: str) -> tuple[float, float]:
         self._db.execute("insert or ignore into runs values (?, 0, 0)", (run,))
         spent, reserved = self._db.execute(

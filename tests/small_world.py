@@ -292,8 +292,17 @@ def play(exp: Experiment) -> Played:
         )
         split = stages.split()
         result = loop.run(exp, stages, split, Silent())
-        assert ledger.answered_twice() == 0
+        assert answered_twice(ledger) == 0
         made = [recipe.partition("/")[0] for recipe in stages.store.made]
         return Played(result, made, ledger.calls_now, split, stages.judged)
     finally:
         ledger.close()
+
+
+def answered_twice(ledger: Ledger) -> int:
+    """Count the keys with more than one reply that is not a failed try."""
+    (count,) = ledger._db.execute(
+        "select count(*) from (select key from replies where outcome != 'failed' "
+        "group by key having count(*) > 1)"
+    ).fetchone()
+    return int(count)

@@ -104,7 +104,7 @@ def test_a_training_killed_in_its_third_epoch_goes_on_to_the_same_bytes(
         dying_at(10, patch)
         with pytest.raises(KeyboardInterrupt):
             tune(tiny, by, tmp_path / "killed", rows)
-    (tmp_path / "killed/work/checkpoint-10").mkdir()  # a second kill, while it was being written
+    (tmp_path / "killed/work/checkpoint-10").mkdir()  # killed again while it was being written
     steps = dying_at(99, monkeypatch)
     facts = tune(tiny, by, tmp_path / "killed", rows)
     assert (len(steps), facts.steps) == (2, 10)  # steps 9 and 10
