@@ -17,8 +17,9 @@ from random import Random
 from llamaduo import session
 from llamaduo.config import from_overrides
 from llamaduo.experiment import Experiment
+from llamaduo.findings import Assessment, Result
 from llamaduo.progress import Progress
-from llamaduo.records import Assessment, Example, Result
+from llamaduo.records import Example
 from llamaduo.service import Caller
 from llamaduo.synth.self_instruct import SelfInstruct
 

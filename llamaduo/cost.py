@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from llamaduo.records import Projection
+from llamaduo.findings import Projection
 from llamaduo.workload import Claims, Workload
 
 

@@ -1,47 +1,129 @@
 """What the figures on the sealed test allow one to say. Pure."""
 
-import math
+from collections.abc import Sequence
+from typing import Literal, Protocol
 
-from llamaduo.metrics import Z95, share
-from llamaduo.records import Assessment, Decision, Measure, Verdict
+from llamaduo.findings import (
+    Assessment,
+    Audit,
+    Category,
+    CategoryVerdict,
+    Compared,
+    Decision,
+    Measure,
+    Verdict,
+)
+from llamaduo.intervals import LEVEL
+from llamaduo.metrics import difference, share
+from llamaduo.power import out_of_reach, pairs_needed, prompts_needed
 
 
-def decide(test: Assessment, goal: float) -> Decision:
+class Goal(Protocol):
+    """What has to be shown."""
+
+    @property
+    def at_least(self) -> float:
+        """Coverage in %."""
+        ...
+
+    @property
+    def against(self) -> Literal["absolute", "service"]:
+        """Whether the coverage itself counts, or its distance to the service's own."""
+        ...
+
+    @property
+    def margin(self) -> float:
+        """Points of coverage that it may stay under the service's."""
+        ...
+
+    @property
+    def latency_p95_ms(self) -> float | None:
+        """Milliseconds that 95 of 100 answers have to come in; None: no matter."""
+        ...
+
+
+def level_of_look(number: int) -> float:
+    """Return the level of the interval of the `number`th look at one test set.
+
+    The error of 5 % is shared out as 1/2, 1/6, 1/12, ... of it, 1/(k(k+1)) for look k. All
+    of them together are never more than the whole, however many rounds there are in the
+    end (Bonferroni; the looks may depend on each other in any way).
+
+    Args:
+        number: from 1 on.
+    """
+    return 1 - (1 - LEVEL) / (number * (number + 1))
+
+
+def decide(
+    test: Assessment,
+    goal: Goal,
+    *,
+    service: Compared | None = None,
+    audit: Audit | None = None,
+    latency_p95_ms: float | None = None,
+    level: float = LEVEL,
+) -> Decision:
     """Say `switch`, `keep the service` or `not enough data`.
 
-    `switch` needs the whole 95 % interval of coverage at or over the goal, with every
-    unjudged prompt counted as failed; `keep the service` needs it under the goal, with
-    every unjudged prompt counted as passed. All between is not enough data.
+    `switch` needs the whole interval at or over the goal, with every unjudged prompt
+    counted as failed; `keep the service` needs it under the goal, with every unjudged
+    prompt counted as passed. All between is not enough data. A switch is not said on the
+    word of a judge that its audit speaks against, nor while an asked-for latency is not met.
 
     Args:
         test: the last round's model on the sealed test.
-        goal: coverage that is wanted, in %.
+        service: that model against the service's own answers; needed for `against: service`.
+        audit: of the judge.
+        latency_p95_ms: as measured; None: not measured.
+        level: of the interval the verdict hangs on.
     """
-    n = test.coverage.n
-    if n == 0 or test.coverage.value is None:
-        return Decision(
-            verdict="not enough data",
-            measure=test.coverage,
-            goal=goal,
-            reasons=(f"none of {test.prompts} test prompts could be judged",),
-        )
-    hits = round(test.coverage.value * n / 100)
-    lost = test.prompts - n
-    worst = share("coverage %", hits, test.prompts)
-    best = share("coverage %", hits + lost, test.prompts)
-    verdict: Verdict
-    if worst.low is not None and worst.low >= goal:
-        verdict = "switch"
-    elif best.high is not None and best.high < goal:
-        verdict = "keep the service"
+    if goal.against == "service":
+        worst, measure, best, wanted = _beside_service(test, service, goal, level)
     else:
+        worst, measure, best = _absolute(test.coverage, test.prompts, level)
+        wanted = goal.at_least
+    verdict = settle(worst, best, wanted)
+    blocked = _blocks(goal, audit, latency_p95_ms)
+    reasons = [_said(measure, goal)]
+    lost = test.prompts - measure.n
+    if measure.value is not None and lost > 0:
+        reasons.append(
+            f"{lost} prompts have no score: with all of them failed the lower bound is "
+            f"{_plain(worst.low)}, with all of them passed the upper is {_plain(best.high)}"
+        )
+    if verdict == "switch" and blocked:
         verdict = "not enough data"
+        reasons.append("the figures alone would say switch, and this stands against it:")
+    reasons += blocked
+    needed = None
+    if verdict == "not enough data" and not blocked and measure.value is not None:
+        needed, said = _how_many_more(measure, wanted, goal, test, service, level)
+        reasons.append(said)
     return Decision(
         verdict=verdict,
-        measure=test.coverage,
-        goal=goal,
-        reasons=_reasons(verdict, test, worst, best, goal, lost),
+        measure=measure,
+        goal=wanted,
+        reasons=tuple(reasons),
+        needed=needed,
+        blocked=tuple(blocked),
+        categories=_categories(test.categories, goal),
     )
+
+
+def settle(worst: Measure, best: Measure, goal: float) -> Verdict:
+    """Return what an interval says of a goal, given its worst and its best case."""
+    if worst.low is not None and worst.low >= goal:
+        return "switch"
+    if best.high is not None and best.high < goal:
+        return "keep the service"
+    return "not enough data"
+
+
+def same_at_both_ends(low: int, high: int, prompts: int, goal: float, level: float) -> bool:
+    """Whether the verdict is the same with `low` and with `high` covered prompts of all."""
+    ends = [share("coverage %", hits, prompts, level) for hits in (low, high)]
+    return len({settle(end, end, goal) for end in ends}) == 1
 
 
 def undecided(why: str, goal: float) -> Decision:
@@ -50,45 +132,123 @@ def undecided(why: str, goal: float) -> Decision:
     return Decision(verdict="not enough data", measure=nothing, goal=goal, reasons=(why,))
 
 
-def out_of_reach(prompts: int, goal: float) -> str:
-    """Say so if not even a perfect model could show `goal` % on `prompts`; else "".
+def unreachable(prompts: int, goal: Goal, level: float = LEVEL) -> str:
+    """Say so if not even a perfect model could show the goal on `prompts`; else "".
 
     Args:
         prompts: in the test set, at least 1.
-        goal: coverage in %.
+        level: of the interval the verdict will hang on.
     """
-    low = share("coverage %", prompts, prompts).low
-    if low is None or low >= goal:
+    if goal.against == "absolute":
+        return out_of_reach(prompts, goal.at_least, level)
+    low = difference(0, 0, prompts, level).low
+    if low is None or low >= -goal.margin:
         return ""
-    said = (
-        f"{prompts} test prompts cannot show a coverage of {goal:g} %: {prompts} of {prompts} "
-        f"has a lower bound of {math.floor(10 * low) / 10:g} %. "
+    return (
+        f"{prompts} test prompts cannot show that coverage is at most {goal.margin:g} points under "
+        f"the service's: with not one difference the lower bound is {low:.1f} points"
     )
-    if goal >= 100:
-        return said + "No number of prompts could: ask for less"
-    needed = math.ceil(Z95**2 * goal / (100 - goal))
-    return said + f"A perfect model would need {needed} prompts"
 
 
-def _reasons(
-    verdict: Verdict, test: Assessment, worst: Measure, best: Measure, goal: float, lost: int
-) -> tuple[str, ...]:
-    measure = test.coverage
-    said = (
+def _absolute(coverage: Measure, prompts: int, level: float) -> tuple[Measure, Measure, Measure]:
+    n = coverage.n
+    hits = 0 if coverage.value is None else round(coverage.value * n / 100)
+    return (
+        share("coverage %", hits, prompts, level),
+        share("coverage %", hits, n, level),
+        share("coverage %", hits + prompts - n, prompts, level),
+    )
+
+
+def _beside_service(
+    test: Assessment, service: Compared | None, goal: Goal, level: float
+) -> tuple[Measure, Measure, Measure, float]:
+    if service is None:
+        raise ValueError("against the service: its own answers have to be judged too")
+    ours, theirs, n = service.only_ours, service.only_theirs, service.coverage.n
+    lost = test.prompts - n
+    return (
+        difference(ours, theirs + lost, test.prompts, level),
+        difference(ours, theirs, n, level),
+        difference(ours + lost, theirs, test.prompts, level),
+        -goal.margin,
+    )
+
+
+def _blocks(goal: Goal, audit: Audit | None, latency: float | None) -> list[str]:
+    found = [f"the judge: {flag}" for flag in audit.flags] if audit else []
+    if goal.latency_p95_ms is not None:
+        if latency is None:
+            found.append(
+                f"latency: 95 of 100 answers have to come in {goal.latency_p95_ms:g} ms, and how "
+                "long they take has not been measured"
+            )
+        elif latency > goal.latency_p95_ms:
+            found.append(
+                f"latency: 95 of 100 answers come in {latency:.0f} ms, and have to in "
+                f"{goal.latency_p95_ms:g} ms"
+            )
+    return found
+
+
+def _said(measure: Measure, goal: Goal) -> str:
+    if measure.value is None:
+        return "no test prompt could be judged"
+    interval = f"{100 * measure.level:.4g} % interval"
+    if goal.against == "service":
+        return (
+            f"coverage is {measure.value:+.1f} points from the service's own on {measure.n} test "
+            f"prompts, {interval} {measure.low:+.1f} to {measure.high:+.1f}; the goal is at most "
+            f"{goal.margin:g} points under it"
+        )
+    return (
         f"{measure.value:.1f} % of {measure.n} judged test prompts are covered, "
-        f"95 % interval {measure.low:.1f} to {measure.high:.1f} %; the goal is {goal:g} %"
+        f"{interval} {measure.low:.1f} to {measure.high:.1f} %; the goal is {goal.at_least:g} %"
     )
-    reasons = [said]
-    if lost:
-        reasons.append(
-            f"{lost} prompts have no score: with all of them failed the lower bound is "
-            f"{worst.low:.1f} %, with all of them passed the upper is {best.high:.1f} %"
+
+
+def _how_many_more(
+    measure: Measure,
+    wanted: float,
+    goal: Goal,
+    test: Assessment,
+    service: Compared | None,
+    level: float,
+) -> tuple[int | None, str]:
+    assert measure.value is not None
+    if goal.against == "service" and service is not None:
+        needed = pairs_needed(service.only_ours, service.only_theirs, measure.n, wanted, level)
+    else:
+        needed = prompts_needed(measure.value, wanted, level)
+    if needed is not None and needed <= test.prompts:
+        if measure.n < test.prompts:
+            return None, "the prompts without a score could turn it: find out why they have none"
+        return needed, (
+            f"the goal lies just inside the interval: about {needed} test prompts settle such a "
+            "case in 80 of 100 tries, and this was one of the others"
         )
-    if verdict == "not enough data":
-        reasons.append(
-            "the goal lies inside the interval: more test prompts would narrow it"
-            if (measure.low or 0) < goal <= (measure.high or 0)
-            else "the prompts without a score could turn it: find out why they have none"
+    if needed is None:
+        said = "so near the goal that no test of a practical size would settle it"
+    else:
+        said = (
+            f"the goal lies inside the interval: if {measure.value:.1f} is the truth, about "
+            f"{needed} test prompts would settle it (in 80 of 100 tries)"
         )
-    unreachable = out_of_reach(test.prompts, goal)
-    return (*reasons, unreachable) if unreachable else tuple(reasons)
+    cannot = unreachable(test.prompts, goal, level)
+    return needed, f"{said}. {cannot}" if cannot else said
+
+
+def _categories(found: Sequence[Category], goal: Goal) -> tuple[CategoryVerdict, ...]:
+    """Return a verdict for each; against the service there is none, pairs are too few."""
+    if goal.against == "service":
+        return ()
+    verdicts = []
+    for one in found:
+        worst, measure, best = _absolute(one.coverage, one.prompts, one.coverage.level)
+        verdict = settle(worst, best, goal.at_least)
+        verdicts.append(CategoryVerdict(category=one.name, verdict=verdict, measure=measure))
+    return tuple(verdicts)
+
+
+def _plain(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.1f}"

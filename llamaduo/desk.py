@@ -24,7 +24,7 @@ LONG = 1.0
 GAVE_UP = "given up"
 """Begins the cause of a call whose failure might pass, tried as often as the service says."""
 
-Reader = Callable[[str], str]
+Reader = Callable[[Request, str], str]
 """Reads a reply's text; returns an empty string, or why it cannot be used."""
 
 
@@ -53,7 +53,9 @@ class Desk:
         spent = f"${self.ledger.spent(self.run):.4f}"
         return spent if self.budget is None else f"{spent} of ${self.budget:.2f}"
 
-    def ask(self, requests: Sequence[Request], reads: Reader = lambda text: "") -> list[Reply]:
+    def ask(
+        self, requests: Sequence[Request], reads: Reader = lambda request, text: ""
+    ) -> list[Reply]:
         """Return one reply for each request, in order; known ones are not bought again.
 
         Args:
@@ -82,7 +84,7 @@ class Desk:
             )
 
     def _key(self, request: Request) -> str:
-        said = request.model_dump(mode="json", exclude={"row"})
+        said = request.model_dump(mode="json", exclude={"row", "tag"})
         return digest(self.service.key(), said, self.seed)
 
     async def _all(self, asked: dict[str, Request], reads: Reader) -> dict[str, Reply]:
@@ -136,7 +138,7 @@ class Desk:
             if claim is Claim.ANSWERED:
                 reply = self.ledger.reply(key)
                 assert reply is not None, "an answered call has a reply"
-                return self._read(key, reply, reads)
+                return self._read(key, request, reply, reads)
             if claim is Claim.TOO_DEAR and not (
                 self.ledger.free_the_dead() or self.ledger.in_flight(self.run)
             ):
@@ -176,11 +178,11 @@ class Desk:
         except BaseException:
             self.ledger.release(key)
             raise
-        return self._read(key, reply, reads)
+        return self._read(key, request, reply, reads)
 
-    def _read(self, key: str, reply: Reply, reads: Reader) -> Reply:
+    def _read(self, key: str, request: Request, reply: Reply, reads: Reader) -> Reply:
         """Mark a reply whose text is of no use; a kill may have come between answer and mark."""
-        if reply.outcome is Outcome.OK and (why := reads(reply.text)):
+        if reply.outcome is Outcome.OK and (why := reads(request, reply.text)):
             reply = reply.model_copy(update={"outcome": Outcome.UNREADABLE, "cause": why})
             self.ledger.mark(key, Outcome.UNREADABLE, why)
         return reply

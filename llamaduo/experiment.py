@@ -15,9 +15,10 @@ from llamaduo.synth import Synth
 from llamaduo.task import Task
 from llamaduo.tracker import Tracker
 from llamaduo.tuner import Tuner
+from llamaduo.tuner.untuned import Untuned
 from llamaduo.workload import Workload
 
-Baseline = Literal["untuned", "coverage", "equal_steps"]
+Baseline = Literal["untuned", "few_shot", "coverage", "equal_steps", "service"]
 
 
 class Goal(Component):
@@ -29,6 +30,23 @@ class Goal(Component):
     """Threshold of a covered prompt: how close its answers come to the target, 0 to 100."""
     precision: float = Field(ge=0, le=100)
     """Threshold of a covered prompt: how well its answers do what is asked, 0 to 100."""
+    against: Literal["absolute", "service"] = "absolute"
+    """`service`: the verdict hangs on the distance to the service's own coverage of the same
+    prompts, and `at_least` only steers the loop."""
+    margin: float = Field(5.0, gt=0, le=100)
+    """Points of coverage the local model may stay under the service, with `against: service`."""
+    latency_p95_ms: float | None = Field(None, gt=0)
+    """Milliseconds that 95 of 100 answers have to come in; no switch is said before it is
+    measured. None: no matter."""
+
+
+class Ceiling(Component):
+    """How the service is asked for its second answers, the `service` baseline."""
+
+    max_tokens: int = Field(ge=1)
+    """Tokens of an answer; a service that thinks does so within them."""
+    temperature: float = Field(ge=0)
+    """What the service is asked with in production."""
 
 
 class Experiment(Component):
@@ -55,6 +73,9 @@ class Experiment(Component):
     """Service dollars the run may spend, over all its restarts. None: no limit."""
     baselines: tuple[Baseline, ...] = ()
     """Other models judged on the same test prompts."""
+    shots: int = Field(4, ge=1)
+    """Examples of train that the `few_shot` baseline shows the untuned model."""
+    ceiling: Ceiling
     home: Path
     """Where the store, the ledger and mlruns/ stand."""
     trusted: tuple[str, ...] = ()
@@ -64,18 +85,38 @@ class Experiment(Component):
 
     @model_validator(mode="after")
     def _does_not_mix(self) -> "Experiment":
-        if self.service.simulated != self.judge.service.simulated and not self.allow_simulated:
+        kinds = {service.simulated for service in (self.service, *self.judges)}
+        if len(kinds) > 1 and not self.allow_simulated:
             raise ValueError(
-                f"{self.service.name} teaches and {self.judge.service.name} judges, and one of "
-                "them is simulated: nothing real follows from that. Choose both alike, or set "
+                f"{self.service.name} teaches and {self.judge.name} judges, and not all of "
+                "them are simulated: nothing real follows from that. Choose all alike, or set "
                 "allow_simulated=true"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_decided(self) -> "Experiment":
+        if self.goal.against == "service" and "service" not in self.baselines:
+            raise ValueError(
+                "goal.against=service holds the local model against the service's own answers: "
+                "add `service` to baselines"
+            )
+        if self.engine.asked is not None and not isinstance(self.tuner, Untuned):
+            raise ValueError(
+                "an endpoint cannot answer with an adapter that is tuned here: choose tuner=none "
+                "to judge it as it is, or engine=transformers"
             )
         return self
 
     @property
     def simulated(self) -> bool:
         """Whether a simulated service has a part in it."""
-        return self.service.simulated or self.judge.service.simulated
+        return any(service.simulated for service in (self.service, *self.judges))
+
+    @property
+    def judges(self) -> tuple[Service, ...]:
+        """The services that judge."""
+        return tuple(self.judge.services.values())
 
     def fingerprint(self) -> str:
         """Name what makes the result. Not: limits, places, tracker, workload.
@@ -95,9 +136,12 @@ class Experiment(Component):
             self.samples,
             self.seed,
             sorted(self.baselines),
+            self.shots if "few_shot" in self.baselines else 0,
+            self.ceiling.key() if "service" in self.baselines else "",
         )
 
     def faults(self) -> list[str]:
         """Return what stands in the way of running it here: keys, models, retired services."""
-        found = [*self.service.faults(), *self.judge.service.faults(), *self.local.faults()]
+        found = [fault for service in (self.service, *self.judges) for fault in service.faults()]
+        found += self.local.faults()
         return list(dict.fromkeys(found))

@@ -11,17 +11,8 @@ from llamaduo.component import file_sha256
 from llamaduo.decision import decide, undecided
 from llamaduo.errors import OverBudget
 from llamaduo.experiment import Experiment
-from llamaduo.records import (
-    Assessment,
-    Decision,
-    Example,
-    Placed,
-    Result,
-    Round,
-    Sifted,
-    Tally,
-    Usage,
-)
+from llamaduo.findings import Assessment, Decision, Result, Round
+from llamaduo.records import Example, Placed, Sifted, Tally, Usage
 from llamaduo.stages import Judged, Stages, part, training
 from llamaduo.store import Folder, Rows
 from llamaduo.tracker import Run
@@ -51,7 +42,7 @@ def run(exp: Experiment, stages: Stages, split: Rows[Placed], shown: Run) -> Res
             if number + 1 < exp.rounds:
                 grown.append(stages.grow(number, split, train))
         test = stages.judge(f"round {rounds[-1].number}", adapters[-1], split, "test")
-        decision = decide(test.assessment, exp.goal.at_least)
+        decision = decide(test.assessment, exp.goal)
         for assessment in compare(exp, stages, split, adapters):
             baselines.append(assessment)
     except OverBudget as stop:
@@ -153,7 +144,7 @@ def result(
             "fingerprint": stages.run,
             "task": exp.task.name,
             "service": exp.service.name,
-            "judge": exp.judge.service.name,
+            "judge": exp.judge.name,
             "local": exp.local.name,
             "licence": exp.local.licence,
             "simulated": exp.simulated,

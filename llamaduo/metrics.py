@@ -1,15 +1,15 @@
 """Judgements in, an assessment out. Pure."""
 
-import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Protocol
 
-from llamaduo.records import Answer, Assessment, Example, Judgement, Measure, Score
+import numpy as np
 
-Z95 = 1.959964
-"""Two-sided 95 % point of the normal distribution."""
+from llamaduo.findings import Assessment, Category, Compared, Measure
+from llamaduo.intervals import LEVEL, bounded_mean, paired_shares, ratio_of_means, wilson
+from llamaduo.records import Answer, Example, Judgement, Score
 
 
 class Check(Protocol):
@@ -18,20 +18,6 @@ class Check(Protocol):
     def passes(self, answer: str, example: Example) -> bool:
         """Whether `answer` passes."""
         ...
-
-
-def wilson(hits: int, n: int) -> tuple[float, float]:
-    """Return the 95 % Wilson score interval of a share, 0..1 (Wilson 1927).
-
-    Args:
-        hits: 0..n.
-        n: at least 1.
-    """
-    share = hits / n
-    centre = share + Z95**2 / (2 * n)
-    spread = Z95 * math.sqrt(share * (1 - share) / n + Z95**2 / (4 * n**2))
-    scale = 1 + Z95**2 / n
-    return max((centre - spread) / scale, 0.0), min((centre + spread) / scale, 1.0)
 
 
 def prompt_scores(judgements: Sequence[Judgement]) -> dict[str, Score]:
@@ -75,35 +61,151 @@ def assess(
         steps: optimiser steps behind the model.
     """
     scores = prompt_scores(judgements)
-    hits = sum(covered(score, similarity, precision) for score in scores.values())
+    handled = {row: covered(score, similarity, precision) for row, score in scores.items()}
     answers = [judgement.answer for judgement in judgements]
     return Assessment(
         name=name,
         prompts=len({answer.example.id for answer in answers}),
-        coverage=share("coverage %", hits, len(scores)),
-        similarity=fmean(s.similarity for s in scores.values()) if scores else None,
-        precision=fmean(s.precision for s in scores.values()) if scores else None,
+        coverage=share("coverage %", sum(handled.values()), len(handled)),
+        similarity=mean("similarity", [s.similarity for s in scores.values()]),
+        precision=mean("precision", [s.precision for s in scores.values()]),
         unjudged=sum(judgement.score is None for judgement in judgements),
         answers=len(answers),
         cut=sum(answer.finish == "length" for answer in answers),
+        missing=sum(answer.finish == "none" for answer in answers),
         checks=passed(checks, answers),
+        categories=by_category(judgements, handled),
+        marks=sum(len(judgement.marks) for judgement in judgements),
+        spared=sum(judgement.spared for judgement in judgements),
         steps=steps,
     )
 
 
-def share(name: str, hits: int, n: int) -> Measure:
+def by_category(
+    judgements: Sequence[Judgement], handled: Mapping[str, bool]
+) -> tuple[Category, ...]:
+    """Return the coverage of each category, by name; nothing where there is but one.
+
+    The level is Bonferroni's: with C categories each interval errs in 1/C of 5 %, so that
+    all of them hold together in 95 % of cases.
+    """
+    rows: dict[str, set[str]] = defaultdict(set)
+    for judgement in judgements:
+        rows[judgement.answer.example.category].add(judgement.answer.example.id)
+    if len(rows) < 2:
+        return ()
+    level = 1 - (1 - LEVEL) / len(rows)
+    found = []
+    for category, names in sorted(rows.items()):
+        hits = [handled[name] for name in names if name in handled]
+        coverage = share("coverage %", sum(hits), len(hits), level)
+        found.append(Category(name=category, prompts=len(names), coverage=coverage))
+    return tuple(found)
+
+
+def share(name: str, hits: int, n: int, level: float = LEVEL) -> Measure:
     """Return a share in % with its Wilson interval; nothing where n is 0."""
     if n == 0:
+        return Measure(name=name, value=None, low=None, high=None, n=0, level=level)
+    low, high = wilson(hits, n, level)
+    return Measure(
+        name=name, value=100 * hits / n, low=100 * low, high=100 * high, n=n, level=level
+    )
+
+
+def mean(name: str, values: Sequence[float], *, least: float = 0.0, most: float = 100.0) -> Measure:
+    """Return a mean with an interval for bounded values; nothing where there is none.
+
+    Args:
+        values: one a prompt, each in `least`..`most`.
+    """
+    if not values:
         return Measure(name=name, value=None, low=None, high=None, n=0)
-    low, high = wilson(hits, n)
-    return Measure(name=name, value=100 * hits / n, low=100 * low, high=100 * high, n=n)
+    low, high = bounded_mean(np.asarray(values), least=least, most=most)
+    return Measure(name=name, value=fmean(values), low=low, high=high, n=len(values))
 
 
-def passed(checks: Mapping[str, Check], answers: Sequence[Answer]) -> dict[str, float]:
-    """Return, for each check, the share in % of `answers` that pass; empty with no answers."""
+def passed(checks: Mapping[str, Check], answers: Sequence[Answer]) -> dict[str, Measure]:
+    """Return, for each check, the share in % of `answers` that pass; empty with no answers.
+
+    The interval is over prompts, of each the share of its answers that pass.
+    """
     if not answers:
         return {}
-    return {
-        name: 100 * fmean(check.passes(answer.text, answer.example) for answer in answers)
-        for name, check in checks.items()
-    }
+    found = {}
+    for name, check in checks.items():
+        shares: dict[str, list[bool]] = defaultdict(list)
+        for answer in answers:
+            shares[answer.example.id].append(check.passes(answer.text, answer.example))
+        found[name] = mean(name, [100 * fmean(passes) for passes in shares.values()])
+    return found
+
+
+def compare(
+    name: str,
+    first: Sequence[Judgement],
+    second: Sequence[Judgement],
+    *,
+    similarity: float,
+    precision: float,
+) -> Compared:
+    """Set two models side by side on the prompts that both have a score for.
+
+    A difference taken prompt by prompt is known far better than that of two averages: how
+    hard a prompt is does not count.
+
+    Args:
+        name: of the second model.
+        first: judgements of the decided model.
+        second: judgements of the other.
+        similarity: threshold of a covered prompt.
+        precision: the other threshold.
+    """
+    ours, theirs = prompt_scores(first), prompt_scores(second)
+    rows = sorted(ours.keys() & theirs.keys())
+    n = len(rows)
+    pairs = [
+        (covered(ours[r], similarity, precision), covered(theirs[r], similarity, precision))
+        for r in rows
+    ]
+    only_ours, only_theirs = pairs.count((True, False)), pairs.count((False, True))
+    return Compared(
+        name=name,
+        only_ours=only_ours,
+        only_theirs=only_theirs,
+        coverage=difference(only_ours, only_theirs, n),
+        similarity=mean(
+            "similarity",
+            [ours[r].similarity - theirs[r].similarity for r in rows],
+            least=-100.0,
+        ),
+        precision=mean(
+            "precision", [ours[r].precision - theirs[r].precision for r in rows], least=-100.0
+        ),
+        match=_match([ours[r].precision for r in rows], [theirs[r].precision for r in rows]),
+    )
+
+
+def difference(only_ours: int, only_theirs: int, n: int, level: float = LEVEL) -> Measure:
+    """Return the difference of two coverages in points, by Tango's interval."""
+    if n == 0:
+        return Measure(name="coverage, difference", value=None, low=None, high=None, n=0)
+    low, high = paired_shares(only_ours, only_theirs, n, level)
+    value = 100 * (only_ours - only_theirs) / n
+    return Measure(
+        name="coverage, difference",
+        value=value,
+        low=100 * low,
+        high=100 * high,
+        n=n,
+        level=level,
+    )
+
+
+def _match(ours: Sequence[float], theirs: Sequence[float]) -> Measure:
+    """Return P-Match in %: local precision over the service's (LlamaDuo, Table 1)."""
+    if not theirs or not any(theirs):
+        return Measure(name="P-Match %", value=None, low=None, high=None, n=len(theirs))
+    low, high = ratio_of_means(np.asarray(ours), np.asarray(theirs), most=100.0)
+    value = 100 * fmean(ours) / fmean(theirs)
+    return Measure(name="P-Match %", value=value, low=100 * low, high=100 * high, n=len(ours))

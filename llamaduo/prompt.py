@@ -39,6 +39,33 @@ def json_objects(reply: str) -> list[dict[str, Any]]:
     return found
 
 
+def tagged_objects(reply: str, tag: str, *, deepest: int = 64) -> list[dict[str, Any]]:
+    """Return the JSON objects in `reply` whose `tag` is `tag`, in order.
+
+    Each is looked for from its tag backwards, so that nothing that stands before it, a brace
+    left open or a megabyte of them, has a say in what is found.
+
+    Args:
+        deepest: opening braces tried before a tag; so many may stand within its object.
+    """
+    decoder = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
+    found: dict[int, dict[str, Any]] = {}
+    for named in re.finditer(re.escape(tag), reply) if tag else ():
+        at = named.start()
+        for _ in range(deepest):
+            at = reply.rfind("{", 0, at)
+            if at == -1:
+                break
+            try:
+                value, end = decoder.raw_decode(reply, at)
+            except (ValueError, RecursionError):
+                continue
+            if end > named.start() and isinstance(value, dict) and value.get("tag") == tag:
+                found[at] = value
+                break
+    return [found[at] for at in sorted(found)]
+
+
 def _finite(number: str) -> float:
     value = float(number)
     return value if math.isfinite(value) else _refuse(number)

@@ -101,8 +101,11 @@ class Answer(Record):
     text: str
     sample: int = 0
     """Which draw this is, when one prompt is answered several times."""
-    finish: Literal["stop", "length"] = "stop"
-    """`stop`: ended by its own end of turn. `length`: cut at the token limit."""
+    finish: Literal["stop", "length", "none"] = "stop"
+    """`stop`: ended by its own end of turn. `length`: cut at the token limit. `none`: no
+    answer came, and there is nothing to judge."""
+    why: str = ""
+    """Why no answer came, e.g. `refused: content policy`."""
 
 
 class Score(Record):
@@ -114,16 +117,25 @@ class Score(Record):
     """0 to 100: how fully it does what the instruction asks."""
 
 
+class Mark(Score):
+    """The two marks of one reply of a judge."""
+
+    by: str = ""
+    """Which member of a panel gave them; empty with one judge."""
+
+
 class Judgement(Record):
     """A judge's mean over its repeats on one `Answer`."""
 
     answer: Answer
     score: Score | None
     """None when no reply could be read: unjudged, which is not a score of 0."""
-    replies: int
-    """How many replies the mean is over."""
+    marks: tuple[Mark, ...] = ()
+    """Of every reply that could be read, in the order they were asked for."""
     why: tuple[str, ...] = ()
     """One cause for each repeat that gave no score, e.g. `refused: content policy`."""
+    spared: int = 0
+    """Repeats that were not asked for, since they could not have changed the verdict."""
 
 
 class Outcome(StrEnum):
@@ -162,6 +174,9 @@ class Request(Record):
     """Tells repeats of one question apart: ten repeats are ten samples, and ten calls."""
     row: str = ""
     """Id of the row it is asked for; not part of what is sent."""
+    tag: str = ""
+    """What the reply has to repeat, so that no text it quotes passes for it; part of what is
+    sent only where a message holds it."""
 
 
 class Reply(Record):
@@ -181,119 +196,3 @@ class Tally(Record):
     calls: int
     outcomes: dict[str, int]
     usage: Usage
-
-
-class Measure(Record):
-    """A share or mean with its interval and how many prompts it is over."""
-
-    name: str
-    value: float | None
-    """None where n is 0."""
-    low: float | None
-    high: float | None
-    n: int
-
-
-class Assessment(Record):
-    """How one model did on one set of prompts."""
-
-    name: str
-    """Which model: `round 1`, `untuned`, ..."""
-    prompts: int
-    """Prompts asked."""
-    coverage: Measure
-    """Share of judged prompts at or over both thresholds, in %, Wilson 95 %."""
-    similarity: float | None
-    precision: float | None
-    """Mean over judged prompts of the mean over their answers; None with none judged."""
-    unjudged: int
-    """Answers without a score."""
-    answers: int
-    cut: int
-    """Answers cut at the token limit."""
-    checks: dict[str, float]
-    """Share of answers, in %, that pass each check of the task that needs no judge."""
-    steps: int
-    """Optimiser steps behind the model; 0 for an untuned one."""
-
-
-class Round(Record):
-    """One turn of the loop."""
-
-    number: int
-    train_rows: int
-    synthetic_rows: int
-    dropped: dict[str, int]
-    """Fresh rows of the turn before that were dropped, by reason."""
-    adapter: str
-    """Content digest of the adapter."""
-    train: str
-    """sha256 of the rows it was tuned on."""
-    training: Training
-    assessment: Assessment
-    usd: float
-    """Service dollars up to the end of this turn, at the price when first bought."""
-    nearest_test: tuple[float, float] | None = None
-    """Largest and 99th percentile similarity of synthetic rows to any test row, 0..1."""
-
-
-Verdict = Literal["switch", "keep the service", "not enough data"]
-
-
-class Decision(Record):
-    """What the run says should be done, and why."""
-
-    verdict: Verdict
-    measure: Measure
-    """The figure the verdict hangs on."""
-    goal: float
-    reasons: tuple[str, ...]
-
-
-class Result(Record):
-    """What a run came to; all that its report says of it."""
-
-    fingerprint: str
-    task: str
-    service: str
-    judge: str
-    """Name of the service that judged."""
-    local: str
-    licence: str
-    simulated: bool
-    """Whether a simulated service had a part in it."""
-    goal: float
-    similarity: float
-    """Threshold of a covered prompt."""
-    precision: float
-    rows: dict[str, int]
-    """Coverage rows by part of the split."""
-    steered_on: str
-    """`dev`, or `test` in the paper's protocol."""
-    rounds: tuple[Round, ...]
-    stopped: Literal["goal", "rounds", "budget"]
-    test: Assessment | None
-    """The last round's model on the sealed test; None where it was not opened."""
-    baselines: tuple[Assessment, ...]
-    """Other models on the same test prompts, judged the same way."""
-    decision: Decision
-    tallies: tuple[Tally, ...]
-    """Service calls by stage, over the whole run."""
-    note: str = ""
-    """What the service said of its own synthetic rows, and how often; empty if nothing."""
-
-    @property
-    def usd(self) -> float:
-        """Service dollars behind the run, at the price when each call was first bought."""
-        return sum(tally.usage.usd for tally in self.tallies)
-
-
-class Projection(Record):
-    """Money over months: the service against a model of one's own."""
-
-    months: tuple[int, ...]
-    service_usd: tuple[float, ...]
-    """Cumulative, one entry a month in `months`."""
-    local_usd: tuple[float, ...]
-    break_even_month: float | None
-    """None where the local model never pays for itself."""

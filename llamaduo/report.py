@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from llamaduo import cost, plots
+from llamaduo.findings import Assessment, Measure, Result, Round
 from llamaduo.metrics import prompt_scores
-from llamaduo.records import Assessment, Judgement, Measure, Result, Round
+from llamaduo.records import Judgement
 from llamaduo.workload import Workload
 
 SIMULATED = (
@@ -69,8 +70,8 @@ def summary(result: Result, where: Sequence[str]) -> str:
             str(r.train_rows),
             _percent(r.assessment.coverage),
             str(r.assessment.coverage.n),
-            _mark(r.assessment.similarity),
-            _mark(r.assessment.precision),
+            _mark(r.assessment.similarity.value),
+            _mark(r.assessment.precision.value),
             f"{r.assessment.unjudged}/{r.assessment.answers}",
             f"${r.usd:.4f}",
         )
@@ -105,11 +106,11 @@ def _test_table(result: Result) -> list[str]:
             str(a.steps),
             _with_interval(a.coverage),
             str(a.coverage.n),
-            _mark(a.similarity),
-            _mark(a.precision),
+            _mark(a.similarity.value),
+            _mark(a.precision.value),
             f"{a.unjudged} of {a.answers}",
             str(a.cut),
-            *(_mark(a.checks.get(name)) for name in names),
+            *(_with_interval(a.checks[name]) for name in names),
         ]
         for a in models
     ]
@@ -155,8 +156,8 @@ def _rounds_table(result: Result) -> list[str]:
             "-" if r.training.loss is None else f"{r.training.loss:.3f}",
             _with_interval(r.assessment.coverage),
             str(r.assessment.coverage.n),
-            _mark(r.assessment.similarity),
-            _mark(r.assessment.precision),
+            _mark(r.assessment.similarity.value),
+            _mark(r.assessment.precision.value),
             f"{r.assessment.unjudged} of {r.assessment.answers}",
             str(r.assessment.cut),
             str(len(r.training.too_long)),

@@ -9,12 +9,13 @@ from pathlib import Path
 import llamaduo
 from llamaduo import loop, report
 from llamaduo.cost import project
-from llamaduo.decision import out_of_reach
+from llamaduo.decision import level_of_look, unreachable
 from llamaduo.errors import ConfigError
 from llamaduo.experiment import Experiment
+from llamaduo.findings import Result
+from llamaduo.intervals import LEVEL
 from llamaduo.ledger import Ledger
 from llamaduo.progress import Progress
-from llamaduo.records import Result
 from llamaduo.secrets import without_secrets
 from llamaduo.stages import Stages, part
 from llamaduo.store import Store, refuse_network_home
@@ -56,9 +57,10 @@ def _run(exp: Experiment, stages: Stages, place: Path, progress: Progress) -> Re
     split = stages.split()
     tests, train = len(part(split, "test")), len(part(split, "train"))
     progress.say(f"run {stages.run} in {exp.home}")
-    unreachable = out_of_reach(tests, exp.goal.at_least)
-    if unreachable:
-        progress.say(unreachable)
+    looks = exp.rounds if exp.judge.on == "test" else 1
+    cannot = unreachable(tests, exp.goal, level_of_look(looks) if looks > 1 else LEVEL)
+    if cannot:
+        progress.say(cannot)
     shown = exp.tracker.open(
         home=Path(exp.home),
         fingerprint=stages.run,
@@ -109,7 +111,7 @@ def tags(exp: Experiment) -> dict[str, str]:
         "llamaduo.task": exp.task.name,
         "llamaduo.local": exp.local.name,
         "llamaduo.service": exp.service.name,
-        "llamaduo.judge": exp.judge.service.name,
+        "llamaduo.judge": exp.judge.name,
         "llamaduo.simulated": str(exp.simulated).lower(),
         "llamaduo.rounds": str(exp.rounds),
         "llamaduo.budget_usd": str(exp.budget_usd),
@@ -121,7 +123,7 @@ def facts(exp: Experiment) -> list[str]:
     return [
         f"local model: {exp.local.name} ({exp.local.base}, revision {exp.local.revision}), "
         f"licence {exp.local.licence}",
-        f"service: {exp.service.name}; judge: {exp.judge.service.name}",
+        f"service: {exp.service.name}; judge: {exp.judge.name}",
         *_knowledge(exp),
         f"seed {exp.seed}, {exp.samples} answers a prompt",
         f"llamaduo {llamaduo.__version__}, Python {platform.python_version()}, "

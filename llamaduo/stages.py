@@ -2,28 +2,27 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from llamaduo.desk import Desk
+from llamaduo.engine.asked import Asked
+from llamaduo.engine.asked import answers as answers_of
 from llamaduo.experiment import Experiment
+from llamaduo.findings import Assessment
+from llamaduo.judge import Stop
 from llamaduo.ledger import Ledger
 from llamaduo.metrics import assess
 from llamaduo.progress import Progress
-from llamaduo.records import (
-    Answer,
-    Assessment,
-    Example,
-    Judgement,
-    Part,
-    Placed,
-    Sifted,
-    Tally,
-    Training,
-)
+from llamaduo.records import Answer, Example, Judgement, Part, Placed, Sifted, Tally, Training
 from llamaduo.service import Service
 from llamaduo.store import Folder, Rows, Store, Work
+from llamaduo.task.shots import examples_for, with_examples
 from llamaduo.tuner import Tuner
 from llamaduo.tuner.untuned import Untuned
+
+SERVICE = "the service itself"
+"""What the table calls the service's second answers, judged against its first."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +31,8 @@ class Judged:
 
     rows: Rows[Judgement]
     assessment: Assessment
-    adapter: Path
-    """Folder of the model's adapter; of an untuned one it holds none."""
+    adapter: Path | None
+    """Folder of the model's adapter; of an untuned one it holds none. None for the service."""
 
 
 @dataclass
@@ -88,44 +87,122 @@ class Stages:
         inputs = [tuner.key(), exp.local.key(), exp.seed, train.content]
         return self.store.folder("adapter", inputs, make)
 
-    def judge(self, name: str, adapter: Folder, split: Rows[Placed], on: Part) -> Judged:
-        """Answer the prompts of one part, and have the answers judged."""
-        exp, prompts = self.exp, part(split, on)
+    def judge(
+        self,
+        name: str,
+        adapter: Folder,
+        split: Rows[Placed],
+        on: Part,
+        *,
+        stop: Stop | None = None,
+        shots: int = 0,
+    ) -> Judged:
+        """Answer the prompts of one part, and have the answers judged.
+
+        Args:
+            stop: None has every answer judged as often as the next.
+            shots: examples of train that each prompt begins with.
+        """
+        how = self.exp.engine.asked
+        if how is None:
+            answers = self._answers(adapter, split, on, shots)
+        else:
+            answers = self._asked(how, split, on, shots)
+        return self._judged(name, answers, on, adapter, stop)
+
+    def ceiling(self, split: Rows[Placed], on: Part, *, stop: Stop | None = None) -> Judged:
+        """Have the service answer again, and its answers judged like any model's."""
+        exp = self.exp
+        how = Asked(exp.service, exp.ceiling.max_tokens, exp.ceiling.temperature)
+        return self._judged(SERVICE, self._asked(how, split, on, 0), on, None, stop)
+
+    def _answers(self, adapter: Folder, split: Rows[Placed], on: Part, shots: int) -> Rows[Answer]:
+        """Have the local model answer."""
+        exp, rows = self.exp, part(split, on)
 
         def answer(work: Work, done: tuple[Answer, ...]) -> Iterator[Answer]:
-            return exp.engine.answer(
+            given = exp.engine.answer(
                 exp.local,
                 adapter.path,
-                prompts,
+                self._with_examples(rows, split, shots),
                 samples=exp.samples,
                 max_new_tokens=exp.task.max_new_tokens,
                 seed=exp.seed,
                 done=done,
                 progress=self.progress,
             )
+            return as_asked(given, rows)
 
         inputs = [exp.engine.key(), exp.local.key(), adapter.content, split.content, on]
-        how = [exp.samples, exp.task.max_new_tokens, exp.seed]
-        answers = self.store.rows("answers", [*inputs, *how], Answer, answer)
+        how = [exp.samples, exp.task.max_new_tokens, exp.seed, *([shots] if shots else [])]
+        return self.store.rows("answers", [*inputs, *how], Answer, answer)
 
-        def grade(work: Work, done: tuple[Judgement, ...]) -> Iterator[Judgement]:
-            desk = self._desk(exp.judge.service, work)
-            return exp.judge.grade(answers[len(done) :], desk, progress=self.progress)
+    def _asked(self, how: Asked, split: Rows[Placed], on: Part, shots: int) -> Rows[Answer]:
+        """Have a model behind an API answer, as often as the local one does."""
+        exp, rows = self.exp, part(split, on)
 
-        judgements = self.store.rows(
-            "judgements", [exp.judge.key(), exp.seed, answers.content], Judgement, grade
-        )
-        self._rests_on(judgements.recipe)
+        def answer(work: Work, done: tuple[Answer, ...]) -> Iterator[Answer]:
+            given = answers_of(
+                self._with_examples(rows, split, shots),
+                self._desk(how.service, work),
+                how,
+                samples=exp.samples,
+                done=done,
+                progress=self.progress,
+            )
+            return as_asked(given, rows)
+
+        inputs = [how.service.key(), how.max_tokens, how.temperature, split.content, on]
+        inputs += [exp.samples, exp.seed, shots]
+        answers = self.store.rows("asked", inputs, Answer, answer)
+        self._rests_on(answers.recipe)
+        return answers
+
+    def _with_examples(
+        self, rows: Sequence[Example], split: Rows[Placed], shots: int
+    ) -> list[Example]:
+        examples = examples_for(part(split, "train"), shots, self.exp.seed)
+        return [with_examples(row, examples) for row in rows]
+
+    def _judged(
+        self,
+        name: str,
+        answers: Rows[Answer],
+        on: Part,
+        adapter: Folder | None,
+        stop: Stop | None,
+    ) -> Judged:
+        exp = self.exp
+        early = stop is not None and exp.judge.early_stop
+        inputs = [exp.judge.key(), exp.seed, answers.content, [exp.goal.key(), on] if early else []]
+        judgements = self._graded("judgements", inputs, answers, stop if early else None)
         assessment = assess(
             name,
             judgements,
             similarity=exp.goal.similarity,
             precision=exp.goal.precision,
             checks=exp.task.checks,
-            steps=training(adapter).steps,
+            steps=training(adapter).steps if adapter else 0,
         )
-        self.judged[name, on] = Judged(judgements, assessment, adapter.path)
+        self.judged[name, on] = Judged(judgements, assessment, adapter.path if adapter else None)
         return self.judged[name, on]
+
+    def _graded(
+        self, stage: str, inputs: Sequence[object], answers: Sequence[Answer], stop: Stop | None
+    ) -> Rows[Judgement]:
+        """Have answers judged, by every service of the judge."""
+        judge = self.exp.judge
+
+        def grade(work: Work, done: tuple[Judgement, ...]) -> Iterator[Judgement]:
+            desks = {name: self._desk(one, work) for name, one in judge.services.items()}
+            # With a rule that looks at all answers, all are judged again; what is known is free.
+            begun = 0 if stop else len(done)
+            graded = judge.grade(answers[begun:], desks, stop=stop, progress=self.progress)
+            return islice(graded, len(done) - begun, None)
+
+        judgements = self.store.rows(stage, inputs, Judgement, grade)
+        self._rests_on(judgements.recipe)
+        return judgements
 
     def grow(self, number: int, split: Rows[Placed], train: Rows[Example]) -> Rows[Sifted]:
         """Have rows written like the coverage rows of train, and sift them."""
@@ -192,6 +269,12 @@ class Stages:
 def part(split: Sequence[Placed], name: Part) -> list[Example]:
     """Return the rows of one part of the split, in order."""
     return [row.example for row in split if row.part == name]
+
+
+def as_asked(answers: Iterator[Answer], rows: Sequence[Example]) -> Iterator[Answer]:
+    """Put each answer beside the row as it is, without the examples its prompt began with."""
+    plain = {row.id: row for row in rows}
+    return (answer.model_copy(update={"example": plain[answer.example.id]}) for answer in answers)
 
 
 def training(adapter: Folder) -> Training:

@@ -11,8 +11,8 @@ import pytest
 from llamaduo import session
 from llamaduo.config import from_overrides
 from llamaduo.experiment import Experiment
+from llamaduo.findings import Result
 from llamaduo.progress import Progress
-from llamaduo.records import Result
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"

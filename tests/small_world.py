@@ -16,22 +16,12 @@ from llamaduo import loop
 from llamaduo.component import Component
 from llamaduo.dedup.minhash import Minhash
 from llamaduo.experiment import Experiment
+from llamaduo.findings import Result
 from llamaduo.judge.paper import PaperJudge
 from llamaduo.ledger import Ledger
 from llamaduo.local import LocalModel
 from llamaduo.progress import Progress
-from llamaduo.records import (
-    Answer,
-    Example,
-    Outcome,
-    Part,
-    Placed,
-    Reply,
-    Request,
-    Result,
-    Training,
-    Usage,
-)
+from llamaduo.records import Answer, Example, Outcome, Part, Placed, Reply, Request, Training, Usage
 from llamaduo.stages import Judged, Stages
 from llamaduo.store import Store
 from llamaduo.synth.self_instruct import SelfInstruct

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from llamaduo.decision import decide, out_of_reach, undecided
+from llamaduo.findings import Assessment
 from llamaduo.metrics import share, wilson
-from llamaduo.records import Assessment
 
 
 def decided_on(hits: int, judged: int, prompts: int | None = None) -> Assessment:

@@ -402,7 +402,7 @@ def test_ctrl_c_keeps_the_calls_in_flight_and_begins_no_other(ledger: Ledger, pa
     assert len(after.asked) == 6
 
 
-def no_even(text: str) -> str:
+def no_even(request: Request, text: str) -> str:
     """Read only replies of an odd sample."""
     return "" if int(text[-1]) % 2 else "an even number"
 
@@ -432,7 +432,7 @@ def test_a_reply_that_a_kill_left_unread_is_read_when_it_is_asked_for(ledger: Le
 def test_only_a_good_reply_is_read(ledger: Ledger) -> None:
     cut = Reply(outcome=Outcome.TRUNCATED, cause="max_tokens", text="{")
     service = Scripted(lambda request, tries: (cut, False))
-    assert desk(ledger, service).ask(ask_for(0), lambda text: "no JSON") == [cut]
+    assert desk(ledger, service).ask(ask_for(0), lambda request, text: "no JSON") == [cut]
 
 
 def test_a_call_that_two_results_rest_on_is_bought_once_and_counted_for_both(

@@ -18,9 +18,10 @@ from small_world import (
 
 from llamaduo import loop
 from llamaduo.component import file_sha256
+from llamaduo.findings import Result
 from llamaduo.ledger import Ledger
 from llamaduo.progress import Progress
-from llamaduo.records import Result, Tally, Usage
+from llamaduo.records import Tally, Usage
 from llamaduo.stages import Stages
 from llamaduo.store import Store
 from llamaduo.tracker.silent import Silent

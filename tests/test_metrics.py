@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llamaduo.findings import Assessment, Measure
 from llamaduo.metrics import assess, covered, passed, prompt_scores, share, wilson
-from llamaduo.records import Answer, Assessment, Example, Judgement, Measure, Message, Score
+from llamaduo.records import Answer, Example, Judgement, Message, Score
 from llamaduo.task import Check
 from llamaduo.task.checks import Exact, OneOf
 

@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from llamaduo.cost import project
+from llamaduo.findings import Assessment, Measure, Round
 from llamaduo.plots import cost_lines, coverage_by_round, reflected_density, save, score_density
-from llamaduo.records import Assessment, Measure, Round, Training
+from llamaduo.records import Training
 from llamaduo.workload import Workload
 
 MARK = "similarity, 0 to 100"

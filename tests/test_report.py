@@ -8,20 +8,9 @@ import pytest
 from small_world import workload
 
 from llamaduo.decision import decide
+from llamaduo.findings import Assessment, Result, Round
 from llamaduo.metrics import share
-from llamaduo.records import (
-    Answer,
-    Assessment,
-    Example,
-    Judgement,
-    Message,
-    Result,
-    Round,
-    Score,
-    Tally,
-    Training,
-    Usage,
-)
+from llamaduo.records import Answer, Example, Judgement, Message, Score, Tally, Training, Usage
 from llamaduo.report import SIMULATED, summary, write
 
 

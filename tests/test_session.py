@@ -12,8 +12,8 @@ from llamaduo import report, session
 from llamaduo.component import file_sha256
 from llamaduo.config import from_overrides
 from llamaduo.errors import ConfigError
+from llamaduo.findings import Result
 from llamaduo.progress import Progress
-from llamaduo.records import Result
 
 
 def mlflow_runs(home: Path) -> int:

@@ -115,7 +115,7 @@ def plain(config: DictConfig) -> Mapping[str, Any]:
     judge, service = values.get("judge"), values.get("service")
     if isinstance(judge, dict) and True in judge:  # how YAML 1.1 reads the key `on`
         judge.setdefault("on", judge.pop(True))
-    if isinstance(judge, dict) and isinstance(service, dict):
+    if isinstance(judge, dict) and isinstance(service, dict) and "members" not in judge:
         own = judge.get("service")
         if own is None or (isinstance(own, dict) and "_target_" not in own):
             judge["service"] = _merged(service, own or {})

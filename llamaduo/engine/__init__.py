@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from llamaduo.engine.asked import Asked
 from llamaduo.local import LocalModel
 from llamaduo.progress import Progress
 from llamaduo.records import Answer, Example
@@ -12,6 +13,11 @@ from llamaduo.records import Answer, Example
 @runtime_checkable
 class Engine(Protocol):
     """Batch inference."""
+
+    @property
+    def asked(self) -> Asked | None:
+        """The service that answers in its stead; None: it answers itself."""
+        ...
 
     def key(self) -> dict[str, Any]:
         """Return what makes its answers."""

@@ -27,6 +27,11 @@ class TransformersEngine(Component):
     """What answers: the adapter merged into the dense base, or on top of it (both can be
     served), or on the 4-bit copy it was tuned on (smaller; another model's scores)."""
 
+    @property
+    def asked(self) -> None:
+        """No one: it answers itself."""
+        return None
+
     def answer(
         self,
         local: LocalModel,

@@ -69,8 +69,13 @@ class Caller(Protocol):
         """The run's spend so far, for people."""
         ...
 
-    def ask(self, requests: Sequence[Request], reads: Callable[[str], str] = ...) -> list[Reply]:
-        """Return one reply for each request; `reads` says why a text is of no use, or "".
+    def ask(
+        self, requests: Sequence[Request], reads: Callable[[Request, str], str] = ...
+    ) -> list[Reply]:
+        """Return one reply for each request.
+
+        Args:
+            reads: says why the text that came for a request is of no use, or "".
 
         Raises:
             OverBudget: before the first call that could cost more than is left. Replies

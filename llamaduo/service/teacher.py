@@ -18,7 +18,8 @@ from llamaduo.prompt import json_objects
 
 EDITED = "simulated: knows nothing of this task, edited the example"
 
-_TAG = r"<{0}>\n(.*?)\n</{0}>"
+_PLAIN = r"<{0}>\n(.*?)\n</{0}>"
+_FENCED = r"<{0}-(\w+)>\n(.*?)\n</{0}-\1>"
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,9 @@ class Teacher:
     def reply(self, message: str, seed: int) -> Said:
         """Reply to the last message of a chat."""
         draw = Random(seed_of(message, seed))
-        if "<candidate>" in message and "<reference>" in message:
-            return self._judge(message, draw)
+        reference, candidate = _fenced(message, "reference"), _fenced(message, "candidate")
+        if reference and candidate:
+            return self._judge(reference, candidate, draw)
         if "<examples>" in message:
             return self._write(message, draw)
         return Said(self._answer(message))
@@ -133,27 +135,39 @@ class Teacher:
             text = re.sub(r"\{(\w+)\}", one, text)
         return text
 
-    def _judge(self, message: str, draw: Random) -> Said:
+    def _judge(self, reference: "Fenced", candidate: "Fenced", draw: Random) -> Said:
         chance = draw.random()
         if chance < 0.004:
             return Said("", finish="content_filter")
         if chance < 0.012:
             return Said("I would rather not put a number on this one.")
-        likeness = _likeness(_tagged(message, "reference"), _tagged(message, "candidate"))
-        marks = {
-            name: {
+        likeness = _likeness(reference.text, candidate.text)
+        marks: dict[str, Any] = {"tag": candidate.tag}
+        for name in ("similarity", "precision"):
+            marks[name] = {
                 "reason": f"simulated: {100 * likeness:.0f} % of the reference is there",
                 "score": round(min(max(96 * likeness + draw.gauss(0, self.noise), 1), 100)),
             }
-            for name in ("similarity", "precision")
-        }
         body = json.dumps(marks)
         return Said(f"My assessment (simulated):\n{body}" if chance < 0.5 else body)
 
 
 def _tagged(message: str, tag: str) -> str:
-    found = re.search(_TAG.format(tag), message, re.DOTALL)
+    found = re.search(_PLAIN.format(tag), message, re.DOTALL)
     return found[1] if found else ""
+
+
+@dataclass(frozen=True)
+class Fenced:
+    """What stands between two of the judge's marks, and their tag."""
+
+    tag: str
+    text: str
+
+
+def _fenced(message: str, name: str) -> Fenced | None:
+    found = re.search(_FENCED.format(name), message, re.DOTALL)
+    return Fenced(found[1], found[2]) if found else None
 
 
 def _likeness(reference: str, candidate: str) -> float:

@@ -65,7 +65,7 @@ class SelfInstruct(Component):
                     self._request(few, topic, number * calls + start + i)
                     for i, few in enumerate(batch)
                 ]
-                replies = caller.ask(requests, why_unreadable)
+                replies = caller.ask(requests, lambda request, text: why_unreadable(text))
                 for i, (few, reply) in enumerate(zip(batch, replies, strict=True)):
                     place = f"s{number}-{start + i}"
                     for row in self._rows(few, reply, caller.name, place):

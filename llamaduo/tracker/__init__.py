@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from llamaduo.records import Example, Judgement, Projection, Result, Round
+from llamaduo.findings import Projection, Result, Round
+from llamaduo.records import Example, Judgement
 
 
 @runtime_checkable

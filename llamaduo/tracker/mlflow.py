@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from llamaduo.component import Component, digest
-from llamaduo.records import Assessment, Example, Judgement, Projection, Result, Round
+from llamaduo.findings import Assessment, Projection, Result, Round
+from llamaduo.records import Example, Judgement
 from llamaduo.secrets import without_secrets
 
 SHOWN = 200
@@ -212,12 +213,12 @@ def _of_assessment(assessment: Assessment, prefix: str) -> dict[str, float | Non
         f"{prefix}/coverage": assessment.coverage.value,
         f"{prefix}/coverage_low": assessment.coverage.low,
         f"{prefix}/coverage_high": assessment.coverage.high,
-        f"{prefix}/similarity": assessment.similarity,
-        f"{prefix}/precision": assessment.precision,
+        f"{prefix}/similarity": assessment.similarity.value,
+        f"{prefix}/precision": assessment.precision.value,
         f"{prefix}/prompts": assessment.coverage.n,
         f"{prefix}/unjudged": assessment.unjudged,
         f"{prefix}/cut": assessment.cut,
-        **{f"{prefix}/{name}": share for name, share in assessment.checks.items()},
+        **{f"{prefix}/{name}": share.value for name, share in assessment.checks.items()},
     }
 
 
@@ -247,7 +248,7 @@ def _judgement_row(judgement: Judgement) -> dict[str, Any]:
         "finish": answer.finish,
         "similarity": None if score is None else score.similarity,
         "precision": None if score is None else score.precision,
-        "replies": judgement.replies,
+        "replies": len(judgement.marks),
         "why": "; ".join(judgement.why),
     }
 

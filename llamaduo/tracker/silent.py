@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from llamaduo.component import Component
-from llamaduo.records import Example, Judgement, Projection, Result, Round
+from llamaduo.findings import Projection, Result, Round
+from llamaduo.records import Example, Judgement
 
 
 class Silent(Component):

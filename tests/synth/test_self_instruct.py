@@ -27,14 +27,16 @@ class Scripted:
         self.asked: list[Request] = []
 
     def ask(
-        self, requests: Sequence[Request], reads: Callable[[str], str] = lambda text: ""
+        self,
+        requests: Sequence[Request],
+        reads: Callable[[Request, str], str] = lambda request, text: "",
     ) -> list[Reply]:
         given = []
         for request in requests:
             said = self.replies[len(self.asked) % len(self.replies)]
             self.asked.append(request)
             if isinstance(said, str):
-                why = reads(said)
+                why = reads(request, said)
                 said = Reply(outcome=Outcome.UNREADABLE if why else Outcome.OK, text=said)
             given.append(said)
         return given

@@ -13,7 +13,7 @@ from mlflow.tracking import MlflowClient
 
 from llamaduo.component import file_sha256
 from llamaduo.cost import project
-from llamaduo.records import Round
+from llamaduo.findings import Round
 from llamaduo.tracker.mlflow import MlflowTracker
 
 OPEN = """

@@ -1,0 +1,98 @@
+"""How a judge's marks are spread: the paper's Figure 3."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from llamaduo.plots.style import STYLES, blank, legend
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+NARROWEST = 1.0
+"""Marks: below it a kernel would draw detail that a judge's whole marks do not have."""
+
+
+def score_density(scores: Mapping[str, Sequence[float]], *, title: str, label: str) -> "Figure":
+    """Draw how a judge's marks are spread, one curve a name.
+
+    The density is a Gaussian kernel estimate with Silverman's bandwidth, reflected at 0
+    and 100 so that each curve holds all of its answers between the two. A name with one
+    mark, or all marks the same, has no spread to estimate: it is drawn as a pin, whose
+    height means nothing.
+
+    Args:
+        scores: marks by name, e.g. by round, each 0..100; drawn in the given order.
+        title: what the figure shows.
+        label: of the horizontal axis, e.g. `similarity, 0 to 100`.
+
+    Raises:
+        ValueError: for a mark outside 0..100.
+    """
+    figure, axes = blank()
+    grid = np.linspace(0.0, 100.0, 501)
+    for at, (name, marks) in enumerate(scores.items()):
+        values = np.asarray(marks, dtype=float)
+        if not np.all((values >= 0) & (values <= 100)):
+            raise ValueError(f"{name}: a mark is not in 0..100")
+        color, dashes = STYLES[at % len(STYLES)]
+        if len(values) > 1 and np.ptp(values) > 0:
+            share = 100 * reflected_density(values, grid)
+            axes.plot(
+                grid,
+                share,
+                color=color,
+                linestyle=dashes,
+                linewidth=2,
+                label=f"{name} (n = {len(values)})",
+            )
+        else:
+            pinned = values[:1]
+            alike = f", all {values[0]:g}" if len(values) > 1 else ""
+            axes.plot(
+                np.repeat(pinned, 2),
+                [0, 0.25 + 0.1 * (at % len(STYLES))][: 2 * len(pinned)],
+                color=color,
+                linestyle=dashes,
+                linewidth=2,
+                marker="v",
+                markevery=[1] if len(pinned) else None,
+                transform=axes.get_xaxis_transform(),
+                label=f"{name} (n = {len(values)}{alike})",
+            )
+    axes.set_title(title, fontsize=11)
+    axes.set_xlabel(label)
+    axes.set_ylabel("% of prompts per mark")
+    axes.set_xlim(-1, 101)
+    axes.set_ylim(bottom=0)
+    legend(figure)
+    return figure
+
+
+def reflected_density(
+    values: npt.NDArray[np.float64], grid: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Estimate the density of `values` on 0..100, where it integrates to 1.
+
+    Silverman's rule of thumb, 0.9 min(s, IQR / 1.34) n^(-1/5) (Density Estimation, 1986,
+    eq. 3.31), at least one mark; each kernel's tails are folded back at 0 and 100.
+
+    Args:
+        values: shape (n,), each 0..100, n of 2 or more and not all the same.
+        grid: shape (g,), where to estimate, each 0..100.
+
+    Returns:
+        Shape (g,), the density per mark.
+    """
+    spread = float(np.std(values, ddof=1))
+    quarters = float(np.subtract(*np.percentile(values, [75, 25]))) / 1.34
+    narrow = min(spread, quarters) if quarters > 0 else spread
+    width = max(0.9 * narrow * len(values) ** -0.2, NARROWEST)
+    mirrored = np.concatenate([values, -values, 200 - values])
+    kernels = np.exp(-0.5 * ((grid[:, None] - mirrored[None, :]) / width) ** 2)
+    density: npt.NDArray[np.float64] = kernels.sum(axis=1) / (
+        len(values) * width * np.sqrt(2 * np.pi)
+    )
+    return density
