@@ -63,14 +63,29 @@ def bounded_mean(
     Raises:
         ValueError: for a value outside the bounds, or none at all.
     """
-    values = np.asarray(values, dtype=np.float64)
-    if not len(values) or values.min() < least or values.max() > most:
+    low, high = bounded_means(np.asarray(values)[:, None], least=least, most=most, level=level)
+    return float(low[0]), float(high[0])
+
+
+def bounded_means(
+    values: Floats, *, least: float, most: float, level: float = LEVEL
+) -> tuple[Floats, Floats]:
+    """Return the intervals of several samples of one size, as `bounded_mean` does of one.
+
+    Args:
+        values: shape (n, samples).
+
+    Returns:
+        The lower ends and the upper, each of shape (samples,).
+    """
+    values = np.asarray(values, dtype=np.float32)
+    if not values.size or values.min() < least or values.max() > most:
         raise ValueError(f"there has to be a value, and each in {least:g}..{most:g}")
     tail = (1 - level) / 2
     weights = _weights(len(values) + 1)
-    seen = weights[:, :-1] @ values
-    low = float(np.quantile(seen + weights[:, -1] * least, tail))
-    high = float(np.quantile(seen + weights[:, -1] * most, 1 - tail))
+    seen, unseen = weights[:, :-1] @ values, weights[:, -1:]
+    low = np.quantile(seen + unseen * np.float32(least), tail, axis=0)
+    high = np.quantile(seen + unseen * np.float32(most), 1 - tail, axis=0)
     return low, high
 
 

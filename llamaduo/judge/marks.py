@@ -16,7 +16,7 @@ from pydantic import Field, field_validator
 
 from llamaduo.component import Component, DataFile, digest
 from llamaduo.judge import Stop
-from llamaduo.judge.stopping import FEWEST, to_judge_again
+from llamaduo.judge.stopping import FEWEST, Tallies, to_judge_again
 from llamaduo.progress import Progress
 from llamaduo.prompt import fill, tagged_objects
 from llamaduo.records import Answer, Judgement, Mark, Message, Outcome, Reply, Request, Score
@@ -113,10 +113,9 @@ class MarksJudge(Component):
         The ledger keeps what a kill would lose: a second start asks the same again, free.
         """
         so_far: list[list[Given]] = [[] for _ in answers]
-        prompts: dict[str, list[int]] = defaultdict(list)
-        for i, answer in enumerate(answers):
-            prompts[answer.example.id].append(i)
-        rows = list(prompts.values())
+        names = {answer.example.id: None for answer in answers}
+        number = {name: i for i, name in enumerate(names)}
+        seen = Tallies([number[answer.example.id] for answer in answers])
         asked = [0] * len(answers)
         again, turn = list(range(len(answers))), range(FEWEST)
         wide = max(AT_ONCE // (FEWEST * len(callers)), 1)
@@ -127,12 +126,14 @@ class MarksJudge(Component):
                     fresh = self._ask([answers[i] for i in some], turn, callers)
                     for i, came in zip(some, fresh, strict=True):
                         so_far[i] += came
+                        for mark in marks_of(came):
+                            seen.add(i, mark)
                         asked[i] = turn.stop
                     meter.step(len(some) * len(turn), note=_spend(callers))
                 if turn.stop == self.repeats:
                     break
-                marks = [[marks_of(so_far[i]) for i in row] for row in rows]
-                again = [i for r in to_judge_again(marks, self.repeats, stop) for i in rows[r]]
+                still = set(to_judge_again(seen, self.repeats * len(callers), stop))
+                again = [i for i, of in enumerate(seen.prompt_of) if int(of) in still]
                 turn = range(turn.stop, turn.stop + 1)
         for answer, came, times in zip(answers, so_far, asked, strict=True):
             spared = 0 if answer.finish == "none" else self.repeats - times

@@ -7,9 +7,9 @@ not, only those prompts whose own end is open are judged again.
 
 import math
 from collections.abc import Sequence
-from statistics import NormalDist
 
 import numpy as np
+import numpy.typing as npt
 
 from llamaduo.judge import Stop
 from llamaduo.records import Score
@@ -23,66 +23,79 @@ WIDTH = 3.0
 LEAST_SPREAD = 1.0
 """Points: repeats that happened to agree do not prove a judge without noise."""
 
-Marks = Sequence[Sequence[Score]]
-"""Of one prompt: for each of its answers, the marks so far."""
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 
-def to_judge_again(prompts: Sequence[Marks], repeats: int, stop: Stop) -> list[int]:
-    """Return the prompts, by index, that have to be judged again; none where all is settled.
+class Tallies:
+    """The marks of every answer so far: how many, their sum, the sum of their squares."""
+
+    def __init__(self, prompt_of: Sequence[int]) -> None:
+        """Start with no marks.
+
+        Args:
+            prompt_of: of each answer the number of its prompt, from 0 on.
+        """
+        self.prompt_of: Ints = np.asarray(prompt_of, dtype=np.int64)
+        self.prompts = int(self.prompt_of.max()) + 1 if len(self.prompt_of) else 0
+        self.count: Floats = np.zeros(len(self.prompt_of))
+        self.total: Floats = np.zeros((len(self.prompt_of), 2))
+        self.square: Floats = np.zeros((len(self.prompt_of), 2))
+
+    def add(self, answer: int, score: Score) -> None:
+        """Count one more mark of an answer."""
+        marks = np.array([score.similarity, score.precision])
+        self.count[answer] += 1
+        self.total[answer] += marks
+        self.square[answer] += marks**2
+
+
+def to_judge_again(seen: Tallies, repeats: int, stop: Stop) -> list[int]:
+    """Return the prompts, by number, that have to be judged again; none where all is settled.
 
     Args:
-        prompts: marks so far of every prompt; one without any may end either way.
+        seen: marks so far; a prompt without any may end either way.
         repeats: marks that an answer has when none is spared.
     """
-    spreads = _spreads(prompts)
-    chances = [_chances(marks, repeats, spreads, stop) for marks in prompts]
-    low, high = _ends([worst for worst, _ in chances], [best for _, best in chances])
-    if stop.same(low, high, len(prompts)):
+    worst, best = _chances(seen, repeats, _spreads(seen), stop)
+    low = worst.sum() - WIDTH * math.sqrt((worst * (1 - worst)).sum())
+    high = best.sum() + WIDTH * math.sqrt((best * (1 - best)).sum())
+    ends = max(math.floor(low), 0), min(math.ceil(high), seen.prompts)
+    if stop.same(*ends, seen.prompts):
         return []
-    return [i for i, (low_, high_) in enumerate(chances) if high_ > SURE and low_ < 1 - SURE]
+    return [int(i) for i in np.flatnonzero((best > SURE) & (worst < 1 - SURE))]
 
 
-def _spreads(prompts: Sequence[Marks]) -> tuple[float, float]:
+def _spreads(seen: Tallies) -> Floats:
     """Return the standard deviations between repeats of one answer, over all answers."""
-    sums, freedom = np.zeros(2), 0
-    for marks in prompts:
-        for given in marks:
-            if len(given) > 1:
-                values = np.array([(m.similarity, m.precision) for m in given])
-                sums += ((values - values.mean(axis=0)) ** 2).sum(axis=0)
-                freedom += len(given) - 1
+    freedom = np.maximum(seen.count - 1, 0).sum()
     if not freedom:
-        return math.inf, math.inf
-    both = np.maximum(np.sqrt(sums / freedom), LEAST_SPREAD)
-    return float(both[0]), float(both[1])
+        return np.full(2, np.inf)
+    within = seen.square - seen.total**2 / np.maximum(seen.count, 1)[:, None]
+    spread: Floats = np.maximum(np.sqrt(np.maximum(within.sum(axis=0), 0) / freedom), LEAST_SPREAD)
+    return spread
 
 
-def _chances(
-    marks: Marks, repeats: int, spreads: tuple[float, float], stop: Stop
-) -> tuple[float, float]:
-    """Return bounds of the chance that a prompt is covered once all repeats are in."""
-    given = [one for one in marks if one]
-    if not given:
-        return 0.0, 1.0
+def _chances(seen: Tallies, repeats: int, spreads: Floats, stop: Stop) -> tuple[Floats, Floats]:
+    """Return bounds of each prompt's chance of being covered once all repeats are in."""
+    from scipy.special import ndtr
+
+    marked = seen.count > 0
+    count = np.maximum(seen.count, 1)
     # What is still to come of an answer moves its mean by a normal with this variance.
-    left = sum(max(1 / len(one) - 1 / repeats, 0.0) for one in given) / len(given) ** 2
+    left = np.where(marked, np.maximum(1 / count - 1 / repeats, 0), 0)
+    answers = np.bincount(seen.prompt_of, marked, seen.prompts)
+    of = np.maximum(answers, 1)
+    error = np.sqrt(np.bincount(seen.prompt_of, left, seen.prompts)) / of
     found = []
-    for name, limit, spread in zip(
-        ("similarity", "precision"), (stop.similarity, stop.precision), spreads, strict=True
-    ):
-        mean = sum(sum(getattr(m, name) for m in one) / len(one) for one in given) / len(given)
-        error = spread * math.sqrt(left) if left else 0.0
-        if error == 0.0:
-            found.append(float(mean >= limit))
-        else:
-            found.append(NormalDist().cdf((mean - limit) / error))
+    for i, limit in enumerate((stop.similarity, stop.precision)):
+        means = np.where(marked, seen.total[:, i] / count, 0)
+        gap = np.bincount(seen.prompt_of, means, seen.prompts) / of - limit
+        with np.errstate(divide="ignore", invalid="ignore"):
+            chance = ndtr(gap / (spreads[i] * error))
+        found.append(np.where(error > 0, chance, gap >= 0))
     # The two marks of a prompt go together, and nobody knows how closely: from not at all
-    # to wholly.
-    return found[0] * found[1], min(found)
-
-
-def _ends(worst: Sequence[float], best: Sequence[float]) -> tuple[int, int]:
-    """Return the fewest and the most covered prompts that are to be reckoned with."""
-    low = sum(worst) - WIDTH * math.sqrt(sum(p * (1 - p) for p in worst))
-    high = sum(best) + WIDTH * math.sqrt(sum(p * (1 - p) for p in best))
-    return max(math.floor(low), 0), min(math.ceil(high), len(worst))
+    # to wholly. A prompt without a mark may end either way.
+    worst = np.where(answers > 0, found[0] * found[1], 0.0)
+    best = np.where(answers > 0, np.minimum(found[0], found[1]), 1.0)
+    return worst, best
