@@ -71,6 +71,9 @@ class Experiment(Component):
     """Of tuning, answers and service calls; the split has its own."""
     budget_usd: float | None = Field(None, ge=0)
     """Service dollars the run may spend, over all its restarts. None: no limit."""
+    usd_per_point: float | None = Field(None, gt=0)
+    """Service dollars that a point of coverage is worth: the loop ends when even the upper end
+    of what the last round gained cost more. None: it goes on."""
     baselines: tuple[Baseline, ...] = ()
     """Other models judged on the same test prompts."""
     shots: int = Field(4, ge=1)

@@ -4,55 +4,65 @@ Read this first. Each call on `stages` is one stage whose result is kept; a run 
 goes on from the last stage that finished, and inside one that did not.
 """
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
-
-from llamaduo.component import file_sha256
-from llamaduo.decision import decide, undecided
+from llamaduo.baselines import others
+from llamaduo.decision import decide, level_of_look, undecided
+from llamaduo.economics import not_worth_it
 from llamaduo.errors import OverBudget
 from llamaduo.experiment import Experiment
-from llamaduo.findings import Assessment, Decision, Result, Round
-from llamaduo.records import Example, Placed, Sifted, Tally, Usage
-from llamaduo.stages import Judged, Stages, part, training
-from llamaduo.store import Folder, Rows
+from llamaduo.findings import Assessment, Result
+from llamaduo.intervals import LEVEL
+from llamaduo.judging import SERVICE, Judged
+from llamaduo.metrics import compare
+from llamaduo.outcome import Course, as_round, in_a_line, result, unaudited
+from llamaduo.records import Placed
+from llamaduo.stages import Stages
+from llamaduo.store import Rows
 from llamaduo.tracker import Run
 from llamaduo.tuner.untuned import Untuned
 
 
 def run(exp: Experiment, stages: Stages, split: Rows[Placed], shown: Run) -> Result:
     """Run `exp` to its goal, its last round or the end of its budget, and decide."""
-    rounds: list[Round] = []
-    grown: list[Rows[Sifted]] = []
-    adapters: list[Folder] = []
-    test: Judged | None = None
-    baselines: list[Assessment] = []
-    decision: Decision | None = None
-    stopped = "rounds"
+    course = Course()
     try:
-        for number in range(exp.rounds):
-            train = stages.train(split, grown)
-            adapters.append(stages.tune(train, exp.tuner))
-            judged = stages.judge(f"round {number}", adapters[-1], split, exp.judge.on)
-            rounds.append(as_round(number, train, grown, adapters[-1], judged, stages.tallies()))
-            shown.round(rounds[-1], train=train, adapter=adapters[-1].path, judgements=judged.rows)
-            stages.progress.say(in_a_line(rounds[-1], exp))
-            if met(judged.assessment, exp):
-                stopped = "goal"
-                break
-            if number + 1 < exp.rounds:
-                grown.append(stages.grow(number, split, train))
-        test = stages.judge(f"round {rounds[-1].number}", adapters[-1], split, "test")
-        decision = decide(test.assessment, exp.goal)
-        for assessment in compare(exp, stages, split, adapters):
-            baselines.append(assessment)
+        turn(exp, stages, split, shown, course)
+        judge_test(exp, stages, split, course)
+        beside(exp, stages, split, course)
     except OverBudget as stop:
-        stopped = "budget"
-        if decision is None:
-            decision = undecided(str(stop), exp.goal.at_least)
-        else:
-            said = (*decision.reasons, f"not every baseline was judged: {stop}")
-            decision = decision.model_copy(update={"reasons": said})
-    return result(exp, stages, split, rounds, stopped, test, baselines, decision, grown)
+        course.stopped = "budget"
+        end_early(exp, course, stop)
+    return result(exp, stages, split, course)
+
+
+def turn(exp: Experiment, stages: Stages, split: Rows[Placed], shown: Run, course: Course) -> None:
+    """Tune, answer, judge and grow, until something says that it is enough."""
+    for number in range(exp.rounds):
+        name = f"round {number}"
+        train = stages.train(split, course.grown)
+        adapter = stages.tune(train, exp.tuner)
+        course.adapters.append(adapter)
+        if exp.judge.on == "test":
+            course.openings = stages.open_test(split, name, adapter)
+        judged = stages.judge(name, adapter, split, exp.judge.on, look=number + 1)
+        course.steering.append(judged)
+        course.rounds.append(
+            as_round(number, train, course.grown, adapter, judged, stages.tallies())
+        )
+        last = course.rounds[-1]
+        shown.round(last, train=train, adapter=adapter.path, judgements=judged.rows)
+        stages.progress.say(in_a_line(last, exp))
+        if met(judged.assessment, exp):
+            course.stopped = "goal"
+            return
+        if isinstance(exp.tuner, Untuned):
+            course.stopped = "nothing to tune"
+            return
+        if why := plateau(exp, course):
+            stages.progress.say(why)
+            course.stopped = "plateau"
+            return
+        if number + 1 < exp.rounds:
+            course.grown.append(stages.grow(number, split, train))
 
 
 def met(assessment: Assessment, exp: Experiment) -> bool:
@@ -61,121 +71,69 @@ def met(assessment: Assessment, exp: Experiment) -> bool:
     return reached is not None and reached >= exp.goal.at_least
 
 
-def compare(
-    exp: Experiment, stages: Stages, split: Rows[Placed], adapters: Sequence[Folder]
-) -> Iterator[Assessment]:
-    """Judge the baselines on the test prompts, one by one; the same model is judged once.
-
-    The gain that synthetic rows may claim is the one over coverage rows tuned on for as
-    many steps as the last round: much of what a later round gains is longer training.
-    """
-    steps = training(adapters[-1]).steps
-    coverage = stages.train(split, [])
-    models: dict[str, tuple[str, Folder]] = {}
-    for baseline in exp.baselines:
-        if baseline == "untuned":
-            name, adapter = "untuned", stages.tune(coverage, Untuned())
-        elif baseline == "coverage":
-            name, adapter = "coverage rows alone", adapters[0]
-        else:
-            name = "coverage rows alone, at equal steps"
-            equal = exp.tuner.for_steps(steps)
-            adapter = stages.tune(coverage, equal) if len(adapters) > 1 else adapters[0]
-        models[adapter.content] = (name, adapter)
-    models.pop(adapters[-1].content, None)
-    for name, model in models.values():
-        yield stages.judge(name, model, split, "test").assessment
+def plateau(exp: Experiment, course: Course) -> str:
+    """Say so if another round is not worth its price, going by the last; else ""."""
+    if exp.usd_per_point is None or len(course.rounds) < 2:
+        return ""
+    before, after = course.steering[-2:]
+    gain = compare(
+        before.assessment.name,
+        after.rows,
+        before.rows,
+        similarity=exp.goal.similarity,
+        precision=exp.goal.precision,
+    )
+    price = course.rounds[-1].usd - course.rounds[-2].usd
+    return not_worth_it(gain.coverage, price, exp.usd_per_point)
 
 
-def as_round(
-    number: int,
-    train: Rows[Example],
-    grown: Sequence[Rows[Sifted]],
-    adapter: Folder,
-    judged: Judged,
-    tallies: Sequence[Tally],
-) -> Round:
-    """Put the facts of a finished round together."""
-    kept = [row for more in grown for row in more if not row.dropped]
-    nearest = sorted(row.nearest_test for row in kept)
-    return Round(
-        number=number,
-        train_rows=len(train),
-        synthetic_rows=len(kept),
-        dropped=dict(sorted(Counter(r.dropped for r in grown[-1] if r.dropped).items()))
-        if grown
-        else {},
-        adapter=adapter.content,
-        train=file_sha256(train.path),
-        training=training(adapter),
-        assessment=judged.assessment,
-        usd=sum(tally.usage.usd for tally in tallies),
-        nearest_test=(nearest[-1], nearest[int(0.99 * (len(nearest) - 1))]) if nearest else None,
+def judge_test(exp: Experiment, stages: Stages, split: Rows[Placed], course: Course) -> None:
+    """Open the sealed test for the last model, question the judge, and decide."""
+    name, adapter = course.rounds[-1].assessment.name, course.adapters[-1]
+    course.openings = stages.open_test(split, name, adapter)
+    look = course.looks if exp.judge.on == "test" else 1
+    course.test = stages.judge(name, adapter, split, "test", look=look)
+    course.audit = stages.audit(course.test)
+    if exp.goal.against == "service":
+        set_beside(exp, course, stages.ceiling(split))
+    course.decision = decide(
+        course.test.assessment,
+        exp.goal,
+        service=next((one for one in course.compared if one.name == SERVICE), None),
+        audit=course.audit,
+        level=level_of_look(look) if exp.judge.on == "test" else LEVEL,
     )
 
 
-def in_a_line(round_: Round, exp: Experiment) -> str:
-    """Say how a round went."""
-    coverage = round_.assessment.coverage
-    share = "nothing judged" if coverage.value is None else f"{coverage.value:.1f} %"
-    return (
-        f"round {round_.number}: {round_.train_rows} rows, coverage {share} of "
-        f"{coverage.n} {exp.judge.on} prompts; the goal is {exp.goal.at_least:g} %"
-    )
+def beside(exp: Experiment, stages: Stages, split: Rows[Placed], course: Course) -> None:
+    """Judge the baselines on the same test prompts, one by one."""
+    for judged in others(exp, stages, split, course.adapters):
+        if all(judged.assessment.name != one.name for one in course.compared):
+            set_beside(exp, course, judged)
 
 
-def result(
-    exp: Experiment,
-    stages: Stages,
-    split: Rows[Placed],
-    rounds: Sequence[Round],
-    stopped: str,
-    test: Judged | None,
-    baselines: Sequence[Assessment],
-    decision: Decision,
-    grown: Sequence[Rows[Sifted]],
-) -> Result:
-    """Put together what the run came to."""
-    notes = Counter(
-        row.example.origin.note for more in grown for row in more if row.example.origin.note
-    )
-    return Result.model_validate(
-        {
-            "fingerprint": stages.run,
-            "task": exp.task.name,
-            "service": exp.service.name,
-            "judge": exp.judge.name,
-            "local": exp.local.name,
-            "licence": exp.local.licence,
-            "simulated": exp.simulated,
-            "goal": exp.goal.at_least,
-            "similarity": exp.goal.similarity,
-            "precision": exp.goal.precision,
-            "rows": {name: len(part(split, name)) for name in ("train", "dev", "test", "out")},
-            "steered_on": exp.judge.on,
-            "rounds": tuple(rounds),
-            "stopped": stopped,
-            "test": test.assessment if test else None,
-            "baselines": tuple(baselines),
-            "decision": decision,
-            "tallies": by_stage(stages.tallies()),
-            "note": "; ".join(f"{note} ({n} rows)" for note, n in sorted(notes.items())),
-        }
-    )
-
-
-def by_stage(tallies: Sequence[Tally]) -> tuple[Tally, ...]:
-    """Add up the tallies of each stage."""
-    summed: dict[str, Tally] = {}
-    for tally in tallies:
-        before = summed.get(
-            tally.stage, Tally(stage=tally.stage, calls=0, outcomes={}, usage=Usage())
+def set_beside(exp: Experiment, course: Course, other: Judged) -> None:
+    """Take another model's figures down, and its difference to the decided one."""
+    assert course.test is not None, "the test is judged first"
+    course.baselines.append(other.assessment)
+    course.compared.append(
+        compare(
+            other.assessment.name,
+            course.test.rows,
+            other.rows,
+            similarity=exp.goal.similarity,
+            precision=exp.goal.precision,
         )
-        outcomes = Counter(before.outcomes) + Counter(tally.outcomes)
-        summed[tally.stage] = Tally(
-            stage=tally.stage,
-            calls=before.calls + tally.calls,
-            outcomes=dict(sorted(outcomes.items())),
-            usage=before.usage + tally.usage,
-        )
-    return tuple(summed.values())
+    )
+
+
+def end_early(exp: Experiment, course: Course, stop: OverBudget) -> None:
+    """Say what can be said where the budget ended."""
+    if course.decision is not None:
+        said = (*course.decision.reasons, f"not every baseline was judged: {stop}")
+        course.decision = course.decision.model_copy(update={"reasons": said})
+    elif course.test is None or exp.goal.against == "service":
+        course.decision = undecided(str(stop), exp.goal.at_least)
+    else:
+        course.audit = unaudited(exp.judge.name, str(stop))
+        course.decision = decide(course.test.assessment, exp.goal, audit=course.audit)

@@ -14,10 +14,11 @@ from llamaduo.errors import ConfigError
 from llamaduo.experiment import Experiment
 from llamaduo.findings import Result
 from llamaduo.intervals import LEVEL
+from llamaduo.judging import part
 from llamaduo.ledger import Ledger
 from llamaduo.progress import Progress
 from llamaduo.secrets import without_secrets
-from llamaduo.stages import Stages, part
+from llamaduo.stages import Stages
 from llamaduo.store import Store, refuse_network_home
 
 LIBRARIES = ("torch", "transformers", "peft", "trl", "bitsandbytes", "litellm")

@@ -22,7 +22,8 @@ from llamaduo.ledger import Ledger
 from llamaduo.local import LocalModel
 from llamaduo.progress import Progress
 from llamaduo.records import Answer, Example, Outcome, Part, Placed, Reply, Request, Training, Usage
-from llamaduo.stages import Judged, Stages
+from llamaduo.judging import Judged
+from llamaduo.stages import Stages
 from llamaduo.store import Store
 from llamaduo.synth.self_instruct import SelfInstruct
 from llamaduo.task.coverage import CoverageTask

@@ -23,7 +23,7 @@ from llamaduo.options import groups, options
 from llamaduo.progress import Progress
 from llamaduo.records import Answer, Example, Message, Reply, Request, Score
 from llamaduo.session import params
-from llamaduo.stages import part
+from llamaduo.judging import part
 from llamaduo.verbs import VERBS, cost, help, run
 
 ROOT = Path(__file__).parent.parent

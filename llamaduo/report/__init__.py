@@ -7,9 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from llamaduo import cost, plots
-from llamaduo.findings import Assessment, Measure, Result, Round
+from llamaduo.findings import Assessment, Result, Round
 from llamaduo.metrics import prompt_scores
 from llamaduo.records import Judgement
+from llamaduo.report.judge import card
+from llamaduo.report.models import models
+from llamaduo.report.verdict import by_category, categories, verdict
+from llamaduo.report.words import aligned, mark, markdown, the_test, with_interval
 from llamaduo.workload import Workload
 
 SIMULATED = (
@@ -41,9 +45,10 @@ def write(
         f"# {result.task}: {result.decision.verdict}",
         "",
         *([f"> **{SIMULATED}**", ""] if result.simulated else []),
-        *(f"- {reason}" for reason in result.decision.reasons),
-        "",
-        *_test_table(result),
+        *verdict(result),
+        *models(result),
+        *categories(result),
+        *card(result),
         *_rounds_table(result),
         *_rows(result),
         *_calls(result),
@@ -68,80 +73,30 @@ def summary(result: Result, where: Sequence[str]) -> str:
         (
             str(r.number),
             str(r.train_rows),
-            _percent(r.assessment.coverage),
+            f"{mark(r.assessment.coverage.value)} %",
             str(r.assessment.coverage.n),
-            _mark(r.assessment.similarity.value),
-            _mark(r.assessment.precision.value),
+            mark(r.assessment.similarity.value),
+            mark(r.assessment.precision.value),
             f"{r.assessment.unjudged}/{r.assessment.answers}",
             f"${r.usd:.4f}",
         )
         for r in result.rounds
     ]
-    widths = [max(len(row[i]) for row in (head, *body)) for i in range(len(head))]
     lines = [
         f"{result.local} <- {result.service} on {result.task}; judged on {result.steered_on}, "
         f"goal {result.goal:g} %, stopped by: {result.stopped}",
-        *("  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in (head, *body)),
+        *aligned(head, body),
     ]
     if result.test:
-        lines.append(f"on {_the_test(result)}: {_sentence(result.test)}")
+        lines.append(f"on {the_test(result)}: {_sentence(result.test)}")
     lines += [f"  {a.name}: {_sentence(a)}" for a in result.baselines]
     lines.append(f"verdict: {result.decision.verdict}")
     lines += [f"  {reason}" for reason in result.decision.reasons]
+    if result.decision.categories:
+        lines.append(f"  by category: {by_category(result.decision.categories)}")
     if result.simulated:
         lines.append(SIMULATED)
     return "\n".join([*lines, *where])
-
-
-def _test_table(result: Result) -> list[str]:
-    if result.test is None:
-        return ["The sealed test was not opened.", ""]
-    models = [*result.baselines, result.test]
-    names = sorted({name for model in models for name in model.checks})
-    head = ["model", "steps", "coverage % (95 % interval)", "n", "similarity", "precision"]
-    head += ["unjudged", "cut", *(f"{name} %" for name in names)]
-    rows = [
-        [
-            a.name if a is not result.test else f"**{a.name}, decided on**",
-            str(a.steps),
-            _with_interval(a.coverage),
-            str(a.coverage.n),
-            _mark(a.similarity.value),
-            _mark(a.precision.value),
-            f"{a.unjudged} of {a.answers}",
-            str(a.cut),
-            *(_with_interval(a.checks[name]) for name in names),
-        ]
-        for a in models
-    ]
-    said = _gain(result)
-    covered = (
-        "A prompt is covered where the means of its marks reach both thresholds: similarity "
-        f"{result.similarity:g} and precision {result.precision:g}, of 100."
-    )
-    return [f"## On {_the_test(result)}", "", *_markdown(head, rows), "", covered, "", *said]
-
-
-def _the_test(result: Result) -> str:
-    """Say whether the test had no say before: the interval holds for such a test only."""
-    return "the sealed test" if result.steered_on == "dev" else "the test, which steered too"
-
-
-def _gain(result: Result) -> list[str]:
-    """Claim for synthetic rows only what they add over training as long without them."""
-    final = result.test
-    rival = next((a for a in result.baselines if final and a.steps == final.steps), None)
-    if final is None or rival is None:
-        return []
-    if final.coverage.value is None or rival.coverage.value is None:
-        return []
-    gain = final.coverage.value - rival.coverage.value
-    return [
-        f"Synthetic rows moved coverage by {gain:+.1f} points over the coverage rows alone "
-        f"at the same {final.steps} optimiser steps ({rival.name}: "
-        f"{_with_interval(rival.coverage)}). Any other difference is also one of training length.",
-        "",
-    ]
 
 
 def _rounds_table(result: Result) -> list[str]:
@@ -154,10 +109,10 @@ def _rounds_table(result: Result) -> list[str]:
             str(r.synthetic_rows),
             str(r.training.steps),
             "-" if r.training.loss is None else f"{r.training.loss:.3f}",
-            _with_interval(r.assessment.coverage),
+            with_interval(r.assessment.coverage),
             str(r.assessment.coverage.n),
-            _mark(r.assessment.similarity.value),
-            _mark(r.assessment.precision.value),
+            mark(r.assessment.similarity.value),
+            mark(r.assessment.precision.value),
             f"{r.assessment.unjudged} of {r.assessment.answers}",
             str(r.assessment.cut),
             str(len(r.training.too_long)),
@@ -170,7 +125,7 @@ def _rounds_table(result: Result) -> list[str]:
         f"The loop went for a coverage of {result.goal:g} % and was stopped by: {result.stopped}."
     )
     title = f"## Rounds, steered on {result.steered_on}{paper}"
-    return [title, "", *_markdown(head, rows), "", ended, ""]
+    return [title, "", *markdown(head, rows), "", ended, ""]
 
 
 def _rows(result: Result) -> list[str]:
@@ -215,7 +170,7 @@ def _calls(result: Result) -> list[str]:
         for t in result.tallies
     ]
     total = f"In all ${result.usd:.4f}, at the price when each call was first bought."
-    return ["## Service calls", "", *_markdown(head, rows), "", total, ""]
+    return ["## Service calls", "", *markdown(head, rows), "", total, ""]
 
 
 def _cost(workload: Workload) -> list[str]:
@@ -257,23 +212,4 @@ def _pictures(
 
 
 def _sentence(a: Assessment) -> str:
-    return f"coverage {_with_interval(a.coverage)} %, n = {a.coverage.n}, {a.unjudged} unjudged"
-
-
-def _with_interval(measure: Measure) -> str:
-    if measure.value is None:
-        return "-"
-    return f"{measure.value:.1f} ({measure.low:.1f} to {measure.high:.1f})"
-
-
-def _percent(measure: Measure) -> str:
-    return "-" if measure.value is None else f"{measure.value:.1f} %"
-
-
-def _mark(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f}"
-
-
-def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = [head, ["---"] * len(head), *rows]
-    return ["| " + " | ".join(line) + " |" for line in lines]
+    return f"coverage {with_interval(a.coverage)} %, n = {a.coverage.n}, {a.unjudged} unjudged"

@@ -1,0 +1,48 @@
+"""What all stages work with: store, ledger, progress, and the account of what was paid."""
+
+from dataclasses import dataclass, field
+
+from llamaduo.desk import Desk
+from llamaduo.experiment import Experiment
+from llamaduo.ledger import Ledger
+from llamaduo.progress import Progress
+from llamaduo.records import Tally
+from llamaduo.service import Service
+from llamaduo.store import Store, Work
+
+
+@dataclass
+class Bench:
+    """What the loop is made of. Objects are handed to each stage; none knows the store."""
+
+    exp: Experiment
+    store: Store
+    ledger: Ledger
+    progress: Progress
+    run: str
+    """Fingerprint of the run: taken once, so that a file edited meanwhile does not move it."""
+    paid: list[str] = field(default_factory=list)
+    """Recipes that rest on service calls, in the order they came up."""
+
+    def tallies(self) -> list[Tally]:
+        """Count the calls of all paid stages so far; one that two rest on, with the first."""
+        paid = self.paid
+        return [self.ledger.tally(name, beside=paid[:i]) for i, name in enumerate(paid)]
+
+    def desk(self, service: Service, work: Work) -> Desk:
+        """Return the way to spend that a stage is given."""
+        exp = self.exp
+        self.rests_on(work.recipe)  # now, so that a stage the budget stops is counted too
+        return Desk(
+            ledger=self.ledger,
+            service=service,
+            recipe=work.recipe,
+            run=self.run,
+            seed=exp.seed,
+            budget=exp.budget_usd,
+        )
+
+    def rests_on(self, recipe: str) -> None:
+        """Note that the run rests on the calls of a recipe."""
+        if recipe not in self.paid:
+            self.paid.append(recipe)

@@ -1,0 +1,207 @@
+"""The stages that answer and judge: one model on one part of the split."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from llamaduo.bench import Bench
+from llamaduo.component import digest
+from llamaduo.decision import level_of_look, same_at_both_ends
+from llamaduo.engine.asked import Asked
+from llamaduo.engine.asked import answers as answers_of
+from llamaduo.findings import Assessment, Audit, Opening
+from llamaduo.intervals import LEVEL
+from llamaduo.judge import Judge, Stop
+from llamaduo.metrics import assess
+from llamaduo.openings import record
+from llamaduo.records import Answer, Example, Judgement, Part, Placed, Training
+from llamaduo.store import Folder, Rows, Work
+from llamaduo.task.shots import examples_for, with_examples
+
+SERVICE = "the service itself"
+"""What the table calls the service's second answers, judged against its first."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One model's judgements on one part, and what they come to."""
+
+    rows: Rows[Judgement]
+    assessment: Assessment
+    adapter: Path | None
+    """Folder of the model's adapter; of an untuned one it holds none. None for the service."""
+
+
+@dataclass
+class Judging(Bench):
+    """Answers and judges. What it is given is in the store; what it makes goes there."""
+
+    judged: dict[tuple[str, Part], Judged] = field(default_factory=dict)
+    """What has been judged so far, by model and part."""
+
+    def judge(
+        self,
+        name: str,
+        adapter: Folder,
+        split: Rows[Placed],
+        on: Part,
+        *,
+        look: int = 1,
+        shots: int = 0,
+    ) -> Judged:
+        """Answer the prompts of one part, and have the answers judged.
+
+        Args:
+            look: how often the part has been looked at for this decision, this time counted.
+            shots: examples of train that each prompt begins with.
+        """
+        how = self.exp.engine.asked
+        if how is None:
+            answers = self._answers(adapter, split, on, shots)
+        else:
+            answers = self._asked(how, split, on, shots)
+        return self._judged(name, answers, on, adapter, look)
+
+    def ceiling(self, split: Rows[Placed]) -> Judged:
+        """Have the service answer the test again, and be judged against its first answers."""
+        exp = self.exp
+        how = Asked(exp.service, exp.ceiling.max_tokens, exp.ceiling.temperature)
+        return self._judged(SERVICE, self._asked(how, split, "test", 0), "test", None, 1)
+
+    def open_test(self, split: Rows[Placed], model: str, adapter: Folder) -> tuple[Opening, ...]:
+        """Put on record that a model is about to see the test; returns all that is on record."""
+        rows = [[row.id, row.question, row.target] for row in part(split, "test")]
+        opening = Opening(run=self.run, model=model, adapter=adapter.content)
+        return record(self.store.root.parent / "openings", digest(rows), opening)
+
+    def _answers(self, adapter: Folder, split: Rows[Placed], on: Part, shots: int) -> Rows[Answer]:
+        """Have the local model answer."""
+        exp, rows = self.exp, part(split, on)
+
+        def answer(work: Work, done: tuple[Answer, ...]) -> Iterator[Answer]:
+            given = exp.engine.answer(
+                exp.local,
+                adapter.path,
+                self._with_examples(rows, split, shots),
+                samples=exp.samples,
+                max_new_tokens=exp.task.max_new_tokens,
+                seed=exp.seed,
+                done=done,
+                progress=self.progress,
+            )
+            return as_asked(given, rows)
+
+        inputs = [exp.engine.key(), exp.local.key(), adapter.content, split.content, on]
+        how = [exp.samples, exp.task.max_new_tokens, exp.seed, *([shots] if shots else [])]
+        return self.store.rows("answers", [*inputs, *how], Answer, answer)
+
+    def _asked(self, how: Asked, split: Rows[Placed], on: Part, shots: int) -> Rows[Answer]:
+        """Have a model behind an API answer, as often as the local one does."""
+        exp, rows = self.exp, part(split, on)
+
+        def answer(work: Work, done: tuple[Answer, ...]) -> Iterator[Answer]:
+            given = answers_of(
+                self._with_examples(rows, split, shots),
+                self.desk(how.service, work),
+                how,
+                samples=exp.samples,
+                done=done,
+                progress=self.progress,
+            )
+            return as_asked(given, rows)
+
+        inputs = [how.service.key(), how.max_tokens, how.temperature, split.content, on]
+        inputs += [exp.samples, exp.seed, shots]
+        answers = self.store.rows("asked", inputs, Answer, answer)
+        self.rests_on(answers.recipe)
+        return answers
+
+    def _with_examples(
+        self, rows: Sequence[Example], split: Rows[Placed], shots: int
+    ) -> list[Example]:
+        examples = examples_for(part(split, "train"), shots, self.exp.seed)
+        return [with_examples(row, examples) for row in rows]
+
+    def _judged(
+        self,
+        name: str,
+        answers: Rows[Answer],
+        on: Part,
+        adapter: Folder | None,
+        look: int,
+    ) -> Judged:
+        exp = self.exp
+        stop = self._stop(on, look)
+        rule = [exp.goal.key(), on == exp.judge.on, look if on == "test" else 0] if stop else []
+        inputs = [exp.judge.key(), exp.seed, answers.content, rule]
+        judgements = self._graded(exp.judge, "judgements", inputs, answers, stop)
+        assessment = assess(
+            name,
+            judgements,
+            similarity=exp.goal.similarity,
+            precision=exp.goal.precision,
+            checks=exp.task.checks,
+            steps=training(adapter).steps if adapter else 0,
+        )
+        self.judged[name, on] = Judged(judgements, assessment, adapter.path if adapter else None)
+        return self.judged[name, on]
+
+    def _stop(self, on: Part, look: int) -> Stop | None:
+        """Return when repeats may end: where neither the loop nor the verdict would change.
+
+        Against the service the verdict hangs on pairs of prompts, and none is spared.
+        """
+        exp, goal = self.exp, self.exp.goal
+        if not exp.judge.early_stop or goal.against == "service":
+            return None
+        level = level_of_look(look) if exp.judge.on == "test" else LEVEL
+
+        def same(low: int, high: int, prompts: int) -> bool:
+            steers = on == exp.judge.on
+            if steers and len({100 * hits / prompts >= goal.at_least for hits in (low, high)}) > 1:
+                return False
+            return on != "test" or same_at_both_ends(low, high, prompts, goal.at_least, level)
+
+        return Stop(goal.similarity, goal.precision, same)
+
+    def audit(self, judged: Judged) -> Audit | None:
+        """Question the judge on the decided model's test answers."""
+        return None
+
+    def _graded(
+        self,
+        judge: Judge,
+        stage: str,
+        inputs: Sequence[object],
+        answers: Sequence[Answer],
+        stop: Stop | None,
+    ) -> Rows[Judgement]:
+        """Have answers judged, by every service of the judge."""
+
+        def grade(work: Work, done: tuple[Judgement, ...]) -> Iterator[Judgement]:
+            desks = {name: self.desk(one, work) for name, one in judge.services.items()}
+            # With a rule that looks at all answers, all are judged again; what is known is free.
+            begun = 0 if stop else len(done)
+            graded = judge.grade(answers[begun:], desks, stop=stop, progress=self.progress)
+            return islice(graded, len(done) - begun, None)
+
+        judgements = self.store.rows(stage, inputs, Judgement, grade)
+        self.rests_on(judgements.recipe)
+        return judgements
+
+
+def part(split: Sequence[Placed], name: Part) -> list[Example]:
+    """Return the rows of one part of the split, in order."""
+    return [row.example for row in split if row.part == name]
+
+
+def training(adapter: Folder) -> Training:
+    """Return what tuning this adapter came to."""
+    return Training.model_validate_json((adapter.path / "training.json").read_bytes())
+
+
+def as_asked(answers: Iterator[Answer], rows: Sequence[Example]) -> Iterator[Answer]:
+    """Put each answer beside the row as it is, without the examples its prompt began with."""
+    plain = {row.id: row for row in rows}
+    return (answer.model_copy(update={"example": plain[answer.example.id]}) for answer in answers)

@@ -1,0 +1,86 @@
+"""The models on the test, side by side."""
+
+from llamaduo.findings import Assessment, Measure, Result
+from llamaduo.report.words import mark, markdown, signed, the_test, with_interval
+
+
+def models(result: Result) -> list[str]:
+    """Return the table of all models on the test, and what can be claimed from it."""
+    if result.test is None:
+        return ["The sealed test was not opened.", ""]
+    all_ = [*result.baselines, result.test]
+    names = sorted({name for model in all_ for name in model.checks})
+    head = ["model", "steps", "coverage %", "n", "similarity", "precision"]
+    head += ["unjudged", "cut", *(f"{name} %" for name in names)]
+    rows = [_row(a, names, decided=a is result.test) for a in all_]
+    said = (
+        "A prompt is covered where the means of its marks reach both thresholds: similarity "
+        f"{result.similarity:g} and precision {result.precision:g}, of 100. In brackets 95 % "
+        "intervals; n counts prompts."
+    )
+    title = f"## On {the_test(result)}"
+    return [title, "", *markdown(head, rows), "", said, "", *_beside(result), *_gain(result)]
+
+
+def _row(a: Assessment, names: list[str], *, decided: bool) -> list[str]:
+    return [
+        f"**{a.name}, decided on**" if decided else a.name,
+        str(a.steps) if a.steps else "-",
+        with_interval(a.coverage),
+        str(a.coverage.n),
+        with_interval(a.similarity),
+        with_interval(a.precision),
+        f"{a.unjudged} of {a.answers}",
+        str(a.cut),
+        *(with_interval(a.checks[name]) if name in a.checks else "-" for name in names),
+    ]
+
+
+def _beside(result: Result) -> list[str]:
+    """Return the decided model's distance to each other one, prompt by prompt."""
+    if not result.compared or result.test is None:
+        return []
+    head = [f"{result.test.name} against", "coverage, points", "similarity", "precision"]
+    head += ["P-Match %", "n", "only it covers", "only the other"]
+    rows = [
+        [
+            c.name,
+            signed(c.coverage),
+            signed(c.similarity),
+            signed(c.precision),
+            with_interval(c.match),
+            str(c.coverage.n),
+            str(c.only_ours),
+            str(c.only_theirs),
+        ]
+        for c in result.compared
+    ]
+    said = (
+        "Differences are taken prompt by prompt. P-Match is the mean precision in % of the other's."
+    )
+    return [*markdown(head, rows), "", said, ""]
+
+
+def _gain(result: Result) -> list[str]:
+    """Claim for synthetic rows only what they add over training as long without them."""
+    final = result.test
+    rival = next(
+        (a for a in result.baselines if final and a.steps == final.steps and final.steps), None
+    )
+    if final is None or rival is None or rival.coverage.value is None:
+        return []
+    gain = next((c.coverage for c in result.compared if c.name == rival.name), _no_measure())
+    if gain.value is None or gain.low is None:
+        return []
+    proof = "" if gain.low > 0 else " The interval holds 0: it may be chance."
+    return [
+        f"Synthetic rows moved coverage by {signed(gain)} points over the coverage rows alone "
+        f"at the same {final.steps} optimiser steps ({rival.name}: "
+        f"{mark(rival.coverage.value)}).{proof} Any other difference is also one of training "
+        "length.",
+        "",
+    ]
+
+
+def _no_measure() -> Measure:
+    return Measure(name="", value=None, low=None, high=None, n=0)
