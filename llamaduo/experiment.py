@@ -145,6 +145,9 @@ class Experiment(Component):
 
     def faults(self) -> list[str]:
         """Return what stands in the way of running it here: keys, models, retired services."""
-        found = [fault for service in (self.service, *self.judges) for fault in service.faults()]
+        services = [self.service, *self.judges]
+        if self.engine.asked is not None:
+            services.append(self.engine.asked.service)
+        found = [fault for service in services for fault in service.faults()]
         found += self.local.faults()
         return list(dict.fromkeys(found))

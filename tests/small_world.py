@@ -18,11 +18,11 @@ from llamaduo.dedup.minhash import Minhash
 from llamaduo.experiment import Experiment
 from llamaduo.findings import Result
 from llamaduo.judge.paper import PaperJudge
+from llamaduo.judging import Judged
 from llamaduo.ledger import Ledger
 from llamaduo.local import LocalModel
 from llamaduo.progress import Progress
 from llamaduo.records import Answer, Example, Outcome, Part, Placed, Reply, Request, Training, Usage
-from llamaduo.judging import Judged
 from llamaduo.stages import Stages
 from llamaduo.store import Store
 from llamaduo.synth.self_instruct import SelfInstruct

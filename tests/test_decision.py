@@ -1,12 +1,26 @@
 """The verdict: what the figures on the sealed test allow one to say, and what they do not."""
 
 import re
+from typing import Any
 
 import pytest
 
-from llamaduo.decision import decide, out_of_reach, undecided
-from llamaduo.findings import Assessment
-from llamaduo.metrics import share, wilson
+from llamaduo import decision as deciding
+from llamaduo.decision import level_of_look, same_at_both_ends, undecided, unreachable
+from llamaduo.experiment import Goal
+from llamaduo.findings import Assessment, Audit, Category, Compared, Decision, Finding
+from llamaduo.intervals import wilson
+from llamaduo.metrics import difference, mean, share
+from llamaduo.power import out_of_reach
+
+
+def goal_of(at_least: float, **changed: Any) -> Goal:
+    fields = {"at_least": at_least, "similarity": 90, "precision": 90}
+    return Goal.model_validate({**fields, **changed})
+
+
+def decide(test: Assessment, at_least: float, **given: Any) -> Decision:
+    return deciding.decide(test, goal_of(at_least), **given)
 
 
 def decided_on(hits: int, judged: int, prompts: int | None = None) -> Assessment:
@@ -14,8 +28,8 @@ def decided_on(hits: int, judged: int, prompts: int | None = None) -> Assessment
         name="round 2",
         prompts=judged if prompts is None else prompts,
         coverage=share("coverage %", hits, judged),
-        similarity=None,
-        precision=None,
+        similarity=mean("similarity", []),
+        precision=mean("precision", []),
         unjudged=0,
         answers=judged,
         cut=0,
@@ -87,7 +101,7 @@ def test_a_few_unjudged_prompts_do_not_stop_a_clear_case() -> None:
 def test_with_nothing_judged_there_is_not_enough_data() -> None:
     decision = decide(decided_on(0, 0, prompts=12), 90)
     assert decision.verdict == "not enough data"
-    assert decision.reasons == ("none of 12 test prompts could be judged",)
+    assert decision.reasons == ("no test prompt could be judged",)
 
 
 def test_a_test_that_was_not_judged_says_why() -> None:
@@ -103,9 +117,10 @@ def test_the_reasons_say_figure_interval_and_goal() -> None:
 
 
 def test_a_verdict_that_no_model_could_have_had_says_so() -> None:
-    reasons = decide(decided_on(16, 16), 90).reasons
-    assert out_of_reach(16, 90) in reasons
-    assert "16 of 16 has a lower bound of 80.6 %" in reasons[-1]
+    decision = decide(decided_on(16, 16), 90)
+    assert decision.reasons[-1].endswith(out_of_reach(16, 90))
+    assert "16 of 16 has a lower bound of 80.6 %" in decision.reasons[-1]
+    assert decision.needed == 35
 
 
 def test_the_number_of_prompts_advised_is_the_smallest_that_works() -> None:
@@ -132,3 +147,169 @@ def test_a_goal_of_all_is_out_of_reach_of_any_number_of_prompts() -> None:
     assert "1000 test prompts cannot show a coverage of 100 %" in said
     assert "No number of prompts" in said
     assert decide(decided_on(1000, 1000), 100).verdict == "not enough data"
+
+
+def test_not_enough_data_says_how_many_prompts_would_settle_it() -> None:
+    decision = decide(decided_on(95, 100), 90)
+    assert decision.needed == 254
+    assert "if 95.0 is the truth, about 254 test prompts would settle it" in decision.reasons[-1]
+    below = decide(decided_on(85, 100), 90)
+    assert below.needed == 334
+
+
+def test_on_the_goal_itself_no_number_of_prompts_is_advised() -> None:
+    decision = decide(decided_on(90, 100), 90)
+    assert decision.needed is None
+    assert "no test of a practical size" in decision.reasons[-1]
+
+
+def test_a_settled_verdict_advises_no_number() -> None:
+    assert decide(decided_on(97, 100), 90).needed is None
+    assert decide(decided_on(50, 100), 90).needed is None
+
+
+def beside(only_ours: int, only_theirs: int, n: int) -> Compared:
+    nothing = mean("similarity", [])
+    return Compared(
+        name="the service itself",
+        only_ours=only_ours,
+        only_theirs=only_theirs,
+        coverage=difference(only_ours, only_theirs, n),
+        similarity=nothing,
+        precision=nothing,
+        match=nothing,
+    )
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "margin", "verdict"),
+    [
+        (3, 4, 5, "switch"),  # -0.5 (-3.4 to +2.3)
+        (3, 12, 5, "not enough data"),  # -4.5 (-8.8 to -0.7)
+        (3, 40, 5, "keep the service"),  # -18.5 (-24.9 to -12.6)
+        (3, 40, 25, "switch"),
+    ],
+)
+def test_against_the_service_its_own_coverage_less_a_margin_is_the_goal(
+    ours: int, theirs: int, margin: float, verdict: str
+) -> None:
+    goal = goal_of(99, against="service", margin=margin)
+    decision = deciding.decide(decided_on(100, 200), goal, service=beside(ours, theirs, 200))
+    assert decision.verdict == verdict
+    assert decision.goal == -margin
+    assert decision.measure == difference(ours, theirs, 200)
+    assert f"at most {margin} points under it" in decision.reasons[0]
+
+
+def test_against_the_service_unjudged_pairs_count_for_it_and_never_for_a_switch() -> None:
+    goal = goal_of(99, against="service", margin=5)
+    clear = deciding.decide(decided_on(100, 200), goal, service=beside(3, 4, 200))
+    lost = deciding.decide(decided_on(100, 200, prompts=230), goal, service=beside(3, 4, 200))
+    assert (clear.verdict, lost.verdict) == ("switch", "not enough data")
+
+
+def test_against_the_service_without_its_answers_is_no_question() -> None:
+    with pytest.raises(ValueError, match="its own answers"):
+        deciding.decide(decided_on(1, 2), goal_of(90, against="service"))
+
+
+def test_pairs_that_would_settle_it_are_advised() -> None:
+    goal = goal_of(99, against="service", margin=5)
+    decision = deciding.decide(decided_on(100, 200), goal, service=beside(9, 11, 200))
+    assert decision.verdict == "not enough data"
+    assert decision.needed is not None
+    more = 3 * decision.needed // 200 + 1
+    again = deciding.decide(
+        decided_on(100, 200 * more), goal, service=beside(9 * more, 11 * more, 200 * more)
+    )
+    assert again.verdict == "switch"
+
+
+def flagged(says: str = "it gives 8 points to its own family") -> Audit:
+    finding = Finding(name="own family", value=8, n=30, flagged=True, says=says)
+    return Audit(judge="j", findings=(finding,), unjudged={})
+
+
+def test_a_judge_that_its_audit_speaks_against_switches_nobody() -> None:
+    decision = decide(decided_on(97, 100), 90, audit=flagged())
+    assert decision.verdict == "not enough data"
+    assert decision.blocked == ("the judge: it gives 8 points to its own family",)
+    assert decision.blocked[0] in decision.reasons
+    assert decision.needed is None
+    assert decide(decided_on(10, 100), 90, audit=flagged()).verdict == "keep the service"
+
+
+def test_an_audit_without_a_flag_stands_against_nothing() -> None:
+    finding = flagged().findings[0].model_copy(update={"flagged": False})
+    clean = Audit(judge="j", findings=(finding,), unjudged={"refused": 2})
+    assert decide(decided_on(97, 100), 90, audit=clean).verdict == "switch"
+
+
+def test_a_latency_that_is_asked_for_has_to_be_measured_and_met() -> None:
+    goal = goal_of(90, latency_p95_ms=800)
+    unknown = deciding.decide(decided_on(97, 100), goal)
+    assert unknown.verdict == "not enough data"
+    assert "has not been measured" in unknown.blocked[0]
+    slow = deciding.decide(decided_on(97, 100), goal, latency_p95_ms=900.0)
+    assert "95 of 100 answers come in 900 ms" in slow.blocked[0]
+    assert deciding.decide(decided_on(97, 100), goal, latency_p95_ms=700.0).verdict == "switch"
+
+
+def test_each_category_gets_a_verdict_at_its_own_level() -> None:
+    level = 1 - 0.05 / 3
+    categories = tuple(
+        Category(name=name, prompts=prompts, coverage=share("coverage %", hits, n, level))
+        for name, hits, n, prompts in (
+            ("refunds", 200, 200, 200),
+            ("invoices", 10, 60, 60),
+            ("other", 19, 20, 20),
+        )
+    )
+    test = decided_on(229, 280).model_copy(update={"categories": categories})
+    found = {one.category: one.verdict for one in decide(test, 90).categories}
+    assert found == {
+        "refunds": "switch",
+        "invoices": "keep the service",
+        "other": "not enough data",
+    }
+
+
+def test_unjudged_prompts_of_a_category_count_as_failed_in_it() -> None:
+    level = 0.975
+    whole = Category(name="a", prompts=200, coverage=share("c", 200, 200, level))
+    holed = whole.model_copy(update={"prompts": 240})
+    for category, verdict in ((whole, "switch"), (holed, "not enough data")):
+        test = decided_on(200, 240).model_copy(update={"categories": (category,)})
+        assert decide(test, 90).categories[0].verdict == verdict
+
+
+def test_looks_at_one_test_share_the_error_of_one() -> None:
+    errors = [1 - level_of_look(number) for number in range(1, 2000)]
+    assert errors[0] == pytest.approx(0.025)
+    assert errors == sorted(errors, reverse=True)
+    assert sum(errors) < 0.05
+
+
+def test_a_later_look_has_to_show_more() -> None:
+    assert decide(decided_on(193, 200), 93).verdict == "not enough data"
+    first = decide(decided_on(192, 200), 92, level=level_of_look(1))
+    third = decide(decided_on(192, 200), 92, level=level_of_look(3))
+    plain = decide(decided_on(192, 200), 92)
+    assert (plain.verdict, third.verdict) == ("switch", "not enough data")
+    assert first.measure.level == 0.975
+    assert "99.58 % interval" in third.reasons[0]
+
+
+def test_an_interval_whose_ends_say_the_same_is_settled() -> None:
+    assert same_at_both_ends(97, 100, 100, 90, 0.95)
+    assert not same_at_both_ends(95, 100, 100, 90, 0.95)
+    assert same_at_both_ends(0, 50, 100, 90, 0.95)
+
+
+def test_what_no_perfect_model_could_show_is_said_before_it_is_tried() -> None:
+    assert unreachable(25, goal_of(90)) == out_of_reach(25, 90)
+    assert unreachable(40, goal_of(90)) == ""
+    assert "40 of 40" in unreachable(40, goal_of(90), level_of_look(5))
+    near = goal_of(90, against="service", margin=5)
+    assert "with not one difference the lower bound is -8.8 points" in unreachable(40, near)
+    assert unreachable(80, near) == ""

@@ -17,13 +17,13 @@ from llamaduo.config import from_overrides
 from llamaduo.config.overrides import check
 from llamaduo.errors import ConfigError, DataError
 from llamaduo.experiment import Experiment
+from llamaduo.judging import part
 from llamaduo.ledger import Ledger
 from llamaduo.metrics import wilson
 from llamaduo.options import groups, options
 from llamaduo.progress import Progress
 from llamaduo.records import Answer, Example, Message, Reply, Request, Score
 from llamaduo.session import params
-from llamaduo.judging import part
 from llamaduo.verbs import VERBS, cost, help, run
 
 ROOT = Path(__file__).parent.parent
