@@ -43,12 +43,15 @@ def tagged_objects(reply: str, tag: str, *, deepest: int = 64) -> list[dict[str,
     """Return the JSON objects in `reply` whose `tag` is `tag`, in order.
 
     Each is looked for from its tag backwards, so that nothing that stands before it, a brace
-    left open or a megabyte of them, has a say in what is found.
+    left open or a megabyte of them, has a say in what is found. An object that says one thing
+    twice is none: nobody knows which of the two is meant.
 
     Args:
         deepest: opening braces tried before a tag; so many may stand within its object.
     """
-    decoder = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
+    decoder = json.JSONDecoder(
+        parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_each_once
+    )
     found: dict[int, dict[str, Any]] = {}
     for named in re.finditer(re.escape(tag), reply) if tag else ():
         at = named.start()
@@ -69,6 +72,13 @@ def tagged_objects(reply: str, tag: str, *, deepest: int = 64) -> list[dict[str,
 def _finite(number: str) -> float:
     value = float(number)
     return value if math.isfinite(value) else _refuse(number)
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("an object says one thing twice")
+    return found
 
 
 def _refuse(constant: str) -> NoReturn:

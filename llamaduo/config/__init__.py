@@ -115,7 +115,10 @@ def plain(config: DictConfig) -> Mapping[str, Any]:
     judge, service = values.get("judge"), values.get("service")
     if isinstance(judge, dict) and True in judge:  # how YAML 1.1 reads the key `on`
         judge.setdefault("on", judge.pop(True))
-    if isinstance(judge, dict) and isinstance(service, dict) and "members" not in judge:
+    if isinstance(judge, dict) and "members" in judge:
+        if judge.get("service", ...) is None:  # a panel has no service beside its members
+            del judge["service"]
+    elif isinstance(judge, dict) and isinstance(service, dict):
         own = judge.get("service")
         if own is None or (isinstance(own, dict) and "_target_" not in own):
             judge["service"] = _merged(service, own or {})

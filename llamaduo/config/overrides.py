@@ -66,12 +66,23 @@ def _checked(override: Override, text: str, sweep: bool) -> str:
     if key in known:
         for name in _choices(override):
             check_option(key, name)
-        return text.lstrip("+") if not override.is_delete() else text
+        if override.is_delete():
+            return text
+        plain = text.lstrip("+")
+        if override._value is None:
+            place = plain.partition("=")[0]
+            raise UsageError(f"{text}: chooses nothing; ~{place} takes a choice out")
+        return text if _joins(override) else plain
     if key.startswith("hydra"):
         return text
     if "/" in key or override.package is not None:
         raise UsageError(f"{text}: there is no group `{key}`{nearest(key, known)}")
     return text if override.is_delete() else f"++{text.lstrip('+')}"
+
+
+def _joins(override: Override) -> bool:
+    """Whether a choice is put beside those there are, as one more member of a panel is."""
+    return override.is_add() and str(override.package).startswith("judge.members.")
 
 
 def _choices(override: Override) -> list[str]:

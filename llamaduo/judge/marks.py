@@ -27,9 +27,11 @@ AT_ONCE = 256
 HOLES = ("{instruction}", "{target}", "{answer}", "{tag}")
 
 _UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f\U000e0100-\U000e01ef]|\r(?!\n)"
 )
-"""Characters that nobody sees: controls, breaks that are no newline, turns of direction, halves."""
+"""Characters that nobody sees: controls, breaks that are no newline, turns of direction, halves,
+and the letters of the tag block, which people cannot read and some models can."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,11 @@ class MarksJudge(Component):
         missing = [hole for hole in HOLES if hole not in prompt]
         if missing:
             raise ValueError(f"the judge would not see {', '.join(missing)}: name it in the prompt")
+        if isinstance(read_score(fill(prompt, tag="a tag"), "a tag"), Score):
+            raise ValueError(
+                "its example would pass for a verdict where a judge repeats it: write a word, "
+                "such as <1 to 100>, where the marks stand"
+            )
         return prompt
 
     def grade(
@@ -182,8 +189,12 @@ class MarksJudge(Component):
 
 def fence(name: str, tag: str, text: str) -> str:
     """Put `text` between marks; what nobody would see in it is written out."""
-    seen = _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    seen = _UNSEEN.sub(lambda found: _written_out(ord(found[0])), text)
     return f"<{name}-{tag}>\n{seen}\n</{name}-{tag}>"
+
+
+def _written_out(code: int) -> str:
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def judgement(answer: Answer, came: Sequence[Given], spared: int = 0) -> Judgement:
@@ -208,13 +219,14 @@ def marks_of(came: Sequence[Given]) -> list[Mark]:
 
 
 def given(request: Request, reply: Reply, by: str) -> Given:
-    """Read one reply; without a mark, in words why."""
+    """Read one reply; without a mark, in words why, and of a panel, whose."""
+    whose = f"{by}: " if by else ""
     cause = f"{reply.outcome}: {reply.cause}" if reply.cause else str(reply.outcome)
     if reply.outcome is not Outcome.OK:
-        return Given(None, cause)
+        return Given(None, whose + cause)
     found = read_score(reply.text, request.tag)
     if isinstance(found, str):
-        return Given(None, f"{Outcome.UNREADABLE}: {found}")
+        return Given(None, f"{whose}{Outcome.UNREADABLE}: {found}")
     return Given(Mark(similarity=found.similarity, precision=found.precision, by=by))
 
 

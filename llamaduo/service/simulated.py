@@ -30,6 +30,8 @@ class SimulatedService(ChatService):
     """All it knows. It must hold no near copy of a dev or test row."""
     noise: float = Field(4.0, ge=0)
     """Standard deviation of its marks from repeat to repeat, in points of 100."""
+    lean: float = Field(0.0, ge=-99, le=99)
+    """Points put on all its marks, which stay within 1 to 100: below 0 strict, above lenient."""
 
     @field_validator("name")
     @classmethod
@@ -54,13 +56,14 @@ class SimulatedService(ChatService):
     def _arguments(self, request: Request, seed: int) -> dict[str, Any]:
         arguments = super()._arguments(request, seed)
         arguments["model"] = f"{PROVIDER}/{self.model}"
-        arguments["extra_body"] = {"knowledge": str(self.knowledge), "noise": self.noise}
+        mind = {"knowledge": str(self.knowledge), "noise": self.noise, "lean": self.lean}
+        arguments["extra_body"] = mind
         return arguments
 
 
 @lru_cache(maxsize=8)
-def _teacher(knowledge: Path, noise: float) -> Teacher:
-    return Teacher(yaml.safe_load(knowledge.read_text(encoding="utf-8")), noise)
+def _teacher(knowledge: Path, noise: float, lean: float) -> Teacher:
+    return Teacher(yaml.safe_load(knowledge.read_text(encoding="utf-8")), noise, lean)
 
 
 @lru_cache(maxsize=1)
@@ -84,7 +87,7 @@ def _register() -> None:
                 )
             asked = given["optional_params"]
             extra = asked["extra_body"]
-            teacher = _teacher(Path(extra["knowledge"]), extra["noise"])
+            teacher = _teacher(Path(extra["knowledge"]), extra["noise"], extra["lean"])
             said = teacher.reply(given["messages"][-1]["content"], asked["seed"])
             return _response(given, said, asked["max_tokens"])
 

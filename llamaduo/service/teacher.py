@@ -19,7 +19,7 @@ from llamaduo.prompt import json_objects
 EDITED = "simulated: knows nothing of this task, edited the example"
 
 _PLAIN = r"<{0}>\n(.*?)\n</{0}>"
-_FENCED = r"<{0}-(\w+)>\n(.*?)\n</{0}-\1>"
+_MARK = re.compile(r"<(?:instruction|reference|candidate)-(\w+)>")
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,17 @@ class Said:
 
 
 class Teacher:
-    """Answers, writes pairs and judges, from `knowledge`."""
+    """Answers, writes pairs and judges, from `knowledge`.
 
-    def __init__(self, knowledge: Mapping[str, Any], noise: float) -> None:
+    Args:
+        noise: standard deviation of its marks, in points of 100.
+        lean: points put on all its marks.
+    """
+
+    def __init__(self, knowledge: Mapping[str, Any], noise: float, lean: float = 0.0) -> None:
         self.knowledge = knowledge
         self.noise = noise
+        self.lean = lean
         self.statements: Mapping[str, list[str]] = knowledge.get("statements", {})
         self.words = {
             label: Counter(word for s in said for word in set(_words(s)))
@@ -45,9 +51,9 @@ class Teacher:
     def reply(self, message: str, seed: int) -> Said:
         """Reply to the last message of a chat."""
         draw = Random(seed_of(message, seed))
-        reference, candidate = _fenced(message, "reference"), _fenced(message, "candidate")
-        if reference and candidate:
-            return self._judge(reference, candidate, draw)
+        fenced = _fenced(message)
+        if fenced is not None:
+            return self._judge(fenced, draw)
         if "<examples>" in message:
             return self._write(message, draw)
         return Said(self._answer(message))
@@ -135,18 +141,19 @@ class Teacher:
             text = re.sub(r"\{(\w+)\}", one, text)
         return text
 
-    def _judge(self, reference: "Fenced", candidate: "Fenced", draw: Random) -> Said:
+    def _judge(self, fenced: "Fenced", draw: Random) -> Said:
         chance = draw.random()
         if chance < 0.004:
             return Said("", finish="content_filter")
         if chance < 0.012:
             return Said("I would rather not put a number on this one.")
-        likeness = _likeness(reference.text, candidate.text)
-        marks: dict[str, Any] = {"tag": candidate.tag}
+        likeness = _likeness(fenced.reference, fenced.candidate)
+        marks: dict[str, Any] = {"tag": fenced.tag}
         for name in ("similarity", "precision"):
+            mark = 96 * likeness + self.lean + draw.gauss(0, self.noise)
             marks[name] = {
                 "reason": f"simulated: {100 * likeness:.0f} % of the reference is there",
-                "score": round(min(max(96 * likeness + draw.gauss(0, self.noise), 1), 100)),
+                "score": round(min(max(mark, 1), 100)),
             }
         body = json.dumps(marks)
         return Said(f"My assessment (simulated):\n{body}" if chance < 0.5 else body)
@@ -159,15 +166,29 @@ def _tagged(message: str, tag: str) -> str:
 
 @dataclass(frozen=True)
 class Fenced:
-    """What stands between two of the judge's marks, and their tag."""
+    """What stands between a judge's marks, and the tag they carry."""
 
     tag: str
-    text: str
+    reference: str
+    candidate: str
 
 
-def _fenced(message: str, name: str) -> Fenced | None:
-    found = re.search(_FENCED.format(name), message, re.DOTALL)
-    return Fenced(found[1], found[2]) if found else None
+def _fenced(message: str) -> Fenced | None:
+    """Return what is to be judged; None where a message is no judge's.
+
+    The tag is that of the first mark: no text that is judged stands before it.
+    """
+    first = _MARK.search(message)
+    if first is None:
+        return None
+    texts = []
+    for name in ("reference", "candidate"):
+        _, opened, rest = message.partition(f"<{name}-{first[1]}>\n")
+        text, closed, _ = rest.partition(f"\n</{name}-{first[1]}>")
+        if not (opened and closed):
+            return None
+        texts.append(text)
+    return Fenced(first[1], *texts)
 
 
 def _likeness(reference: str, candidate: str) -> float:

@@ -12,7 +12,6 @@ from llamaduo.errors import ConfigError
 from llamaduo.progress import Progress
 from llamaduo.records import Answer, Example, Message, Outcome, Reply, Request
 
-
 CHOSEN = [
     "engine=openai_endpoint",
     "engine.service.name=ours",
