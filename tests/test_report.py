@@ -8,10 +8,21 @@ import pytest
 from small_world import workload
 
 from llamaduo.decision import decide
-from llamaduo.findings import Assessment, Result, Round
-from llamaduo.metrics import share
-from llamaduo.records import Answer, Example, Judgement, Message, Score, Tally, Training, Usage
+from llamaduo.experiment import Goal
+from llamaduo.findings import (
+    Assessment,
+    Audit,
+    CategoryVerdict,
+    Compared,
+    Finding,
+    Opening,
+    Result,
+    Round,
+)
+from llamaduo.metrics import difference, mean, share
+from llamaduo.records import Answer, Example, Judgement, Mark, Message, Tally, Training, Usage
 from llamaduo.report import SIMULATED, summary, write
+from llamaduo.report.words import signed
 
 
 def assessment(name: str, hits: int, n: int, **changed: Any) -> Assessment:
@@ -20,8 +31,8 @@ def assessment(name: str, hits: int, n: int, **changed: Any) -> Assessment:
             "name": name,
             "prompts": n,
             "coverage": share("coverage %", hits, n),
-            "similarity": 81.25 if n else None,
-            "precision": 92.5 if n else None,
+            "similarity": mean("similarity", [81.25] * n),
+            "precision": mean("precision", [92.5] * n),
             "unjudged": 0,
             "answers": 4 * n,
             "cut": 0,
@@ -51,7 +62,8 @@ def turn(number: int, hits: int, n: int = 40, **changed: Any) -> Round:
     )
 
 
-TEST = assessment("round 1", 33, 40, unjudged=6, cut=1, checks={"valid JSON": 97.5})
+CHECK = mean("valid JSON", [97.5] * 40)
+TEST = assessment("round 1", 33, 40, unjudged=6, cut=1, checks={"valid JSON": CHECK})
 COVERAGE = assessment("coverage rows alone", 20, 40, steps=10)
 EQUAL = assessment("coverage rows alone, at equal steps", 24, 40, steps=30)
 
@@ -75,7 +87,7 @@ def outcome(**changed: Any) -> Result:
         stopped="rounds",
         test=TEST,
         baselines=(COVERAGE,),
-        decision=decide(TEST, 90),
+        decision=decide(TEST, Goal(at_least=90, similarity=90, precision=90)),
         tallies=(
             Tally(stage="judgements", calls=80, outcomes={"ok": 77, "refused": 3}, usage=usage),
             Tally(stage="synthetic", calls=6, outcomes={"ok": 6}, usage=usage),
@@ -84,12 +96,25 @@ def outcome(**changed: Any) -> Result:
     return Result.model_validate({**dict(result), **changed})
 
 
+def compared(name: str, only_ours: int, only_theirs: int) -> Compared:
+    return Compared(
+        name=name,
+        only_ours=only_ours,
+        only_theirs=only_theirs,
+        coverage=difference(only_ours, only_theirs, 40),
+        similarity=mean("similarity", [5.0] * 40, least=-100.0),
+        precision=mean("precision", [2.5] * 40, least=-100.0),
+        match=mean("P-Match %", [92.5] * 40),
+    )
+
+
 def judgements(*marks: float | None) -> list[Judgement]:
     found = []
     for i, mark in enumerate(marks):
         row = Example(id=f"r{i}", messages=(Message(role="user", content="?"),), target="x")
-        score = None if mark is None else Score(similarity=mark, precision=mark)
-        found.append(Judgement(answer=Answer(example=row, text="x"), score=score, replies=1))
+        score = None if mark is None else Mark(similarity=mark, precision=mark)
+        marks = () if score is None else (score,)
+        found.append(Judgement(answer=Answer(example=row, text="x"), score=score, marks=marks))
     return found
 
 
@@ -141,7 +166,8 @@ def test_writing_again_replaces_what_was_there(tmp_path: Path) -> None:
 
 
 def test_the_verdict_stands_first_with_its_reasons(plain: str) -> None:
-    assert plain.startswith("# sorting: not enough data\n\n- 82.5 % of 40 judged test prompts")
+    said = "**Whether toy can take sorting over from some-service is not settled.**"
+    assert plain.startswith(f"# sorting: not enough data\n\n{said}\n\n- 82.5 % of 40 judged")
     assert "fingerprint: 0123456789abcdef" in plain
     assert "- seed 42\n" in plain
 
@@ -157,8 +183,10 @@ def test_a_simulated_service_is_announced_above_everything_else(tmp_path: Path, 
 def test_unjudged_and_cut_answers_are_shown_beside_every_figure(plain: str) -> None:
     test = cells(plain, r"**round 1, decided on**")
     assert (test["unjudged"], test["cut"], test["n"]) == ("6 of 160", "1", "40")
-    assert test["coverage % (95 % interval)"] == "82.5 (68.1 to 91.3)"
-    assert (test["similarity"], test["precision"], test["valid JSON %"]) == ("81.2", "92.5", "97.5")
+    assert test["coverage %"] == "82.5 (68.1 to 91.3)"
+    assert test["similarity"].startswith("81.2 (")
+    assert test["precision"].startswith("92.5 (")
+    assert test["valid JSON %"].startswith("97.5 (")
     first = cells(plain, "0")
     assert (first["unjudged"], first["cut"], first["too long"]) == ("3 of 160", "5", "2")
     assert (first["loss"], first["steps"], first["spend so far"]) == ("0.125", "30", "$0.2500")
@@ -203,19 +231,88 @@ def test_a_gain_is_claimed_only_over_a_model_tuned_for_as_many_steps(
     tmp_path: Path, plain: str
 ) -> None:
     assert "Synthetic rows moved" not in plain
-    text = report(outcome(baselines=(COVERAGE, EQUAL)), tmp_path, judged={})
-    assert "Synthetic rows moved coverage by +22.5 points" in text
+    both = outcome(baselines=(COVERAGE, EQUAL), compared=(compared(EQUAL.name, 12, 3),))
+    text = report(both, tmp_path, judged={})
+    gain = signed(difference(12, 3, 40))
+    assert gain.startswith("+22.5 (+")
+    assert f"Synthetic rows moved coverage by {gain} points" in text
     assert "at the same 30 optimiser steps (coverage rows alone, at equal steps: 60.0" in text
+    assert "it may be chance" not in text
     worse = assessment("coverage rows alone, at equal steps", 36, 40, steps=30)
-    text = report(outcome(baselines=(worse,)), tmp_path, judged={})
-    assert "moved coverage by -7.5 points" in text
+    less = outcome(baselines=(worse,), compared=(compared(worse.name, 2, 5),))
+    text = report(less, tmp_path, judged={})
+    assert "moved coverage by -7.5 (" in text
+    assert "The interval holds 0: it may be chance." in text
+
+
+def test_a_model_is_set_beside_the_others_pair_by_pair(tmp_path: Path) -> None:
+    text = report(outcome(compared=(compared(COVERAGE.name, 12, 3),)), tmp_path, judged={})
+    row = cells(text[text.index("P-Match %") - 200 :], COVERAGE.name)
+    assert row["coverage, points"].startswith("+22.5 (")
+    assert row["P-Match %"].startswith("92.5 (")
+    assert (row["only it covers"], row["only the other"], row["n"]) == ("12", "3", "40")
+
+
+def test_each_category_is_shown_with_its_verdict(tmp_path: Path, plain: str) -> None:
+    verdicts = tuple(
+        CategoryVerdict(category=name, verdict=said, measure=share("c", hits, 20, 0.975))
+        for name, said, hits in (
+            ("refunds", "switch", 20),
+            ("a|b", "switch", 20),
+            ("contracts", "keep the service", 2),
+        )
+    )
+    decision = outcome().decision.model_copy(update={"categories": verdicts})
+    text = report(outcome(decision=decision), tmp_path, judged={})
+    line = "by category: switch for refunds, a|b; keep the service for contracts"
+    assert f"- {line}\n" in text
+    assert line in summary(outcome(decision=decision), [])
+    assert cells(text, "contracts")["verdict"] == "keep the service"
+    assert "each is one of 97.5 %" in text
+    assert "By category" not in plain
+
+
+def test_the_judges_card_shows_what_was_found_and_flags_it(tmp_path: Path, plain: str) -> None:
+    findings = (
+        Finding(name="spread", value=4.25, n=30, unit="points", says="within the limit of 20"),
+        Finding(
+            name="length", value=9.5, low=7.0, high=12.0, n=30, flagged=True, says="likes length"
+        ),
+        Finding(name="panel", value=None, n=0, says="one judge alone"),
+    )
+    audit = Audit(judge="some-judge", findings=findings, unjudged={"refused: policy": 3})
+    text = report(outcome(audit=audit), tmp_path, judged={})
+    assert cells(text, "spread")["found"] == "4.25 points"
+    assert cells(text, "length")["found"] == "9.50 (7.00 to 12.00)"
+    assert cells(text, "length")["in words"] == "**flagged**: likes length"
+    assert cells(text, "panel")["found"] == "-"
+    assert "without marks: 3 refused: policy" in text
+    assert "It was not audited" in plain
+
+
+def test_repeats_that_were_spared_are_counted(tmp_path: Path, plain: str) -> None:
+    test = assessment("round 1", 33, 40, marks=300, spared=900)
+    text = report(outcome(test=test, baselines=()), tmp_path, judged={})
+    assert "900 of 1200 repeats (75 %) were not asked for" in text
+    assert "were not asked for" not in plain
+
+
+def test_other_looks_at_the_test_are_on_record(tmp_path: Path, plain: str) -> None:
+    mine = Opening(run="0123456789abcdef", model="round 1", adapter="a1")
+    other = Opening(run="fedcba9876543210", model="round 2", adapter="b2")
+    assert "has been opened" not in report(outcome(openings=(mine,)), tmp_path, judged={})
+    text = report(outcome(openings=(other, mine)), tmp_path, judged={})
+    assert "this test has been opened 2 times: 1 by this run, 1 by 1 other run" in text
+    assert "the best of several is over-fitted" in text
+    steered = report(outcome(openings=(mine, mine), steered_on="test"), tmp_path, judged={})
+    assert "the error level is shared out" in steered
 
 
 def test_no_gain_is_claimed_where_one_side_was_not_judged(tmp_path: Path) -> None:
     unjudged = assessment("coverage rows alone, at equal steps", 0, 0, steps=30)
     text = report(outcome(baselines=(unjudged,)), tmp_path, judged={})
     assert "Synthetic rows moved" not in text
-    assert cells(text, unjudged.name)["coverage % (95 % interval)"] == "-"
+    assert cells(text, unjudged.name)["coverage %"] == "-"
 
 
 def test_a_result_without_a_test_says_that_it_was_not_opened(tmp_path: Path) -> None:

@@ -24,6 +24,14 @@ OWN_SERVER = [
 ]
 
 
+NEEDED = {
+    "service=openai_compatible": OWN_SERVER,
+    "engine=openai_endpoint": ["tuner=none", *(f"engine.{one}" for one in OWN_SERVER[:-1])],
+    "judge=panel": ["allow_simulated=true"],
+}
+"""What has to be said beside an option that leaves something open."""
+
+
 def refused(overrides: Sequence[str]) -> str:
     with pytest.raises(ConfigError) as error:
         from_overrides(list(overrides))
@@ -33,7 +41,7 @@ def refused(overrides: Sequence[str]) -> str:
 @pytest.mark.parametrize("option", [f"{g}={o}" for g in groups() for o in options(g)])
 def test_every_option_builds_a_class_of_its_own_package(option: str) -> None:
     group = option.partition("=")[0]
-    extra = OWN_SERVER if option == "service=openai_compatible" else []
+    extra = NEEDED.get(option, [])
     part = getattr(from_overrides([option, *extra]), group)
     assert type(part).__module__.startswith(f"llamaduo.{group}")
 
