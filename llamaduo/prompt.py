@@ -24,11 +24,12 @@ def json_objects(reply: str) -> list[dict[str, Any]]:
     follow ends the search.
     """
     decoder = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
+    text = _Unlined(reply)
     found: list[dict[str, Any]] = []
     at = reply.find("{")
     while at != -1:
         try:
-            value, end = decoder.raw_decode(reply, at)
+            value, end = decoder.raw_decode(text, at)
         except ValueError:
             end = at + 1
         except RecursionError:
@@ -52,6 +53,8 @@ def tagged_objects(reply: str, tag: str, *, deepest: int = 64) -> list[dict[str,
     decoder = json.JSONDecoder(
         parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_each_once
     )
+    text = _Unlined(reply)
+    begun: dict[int, tuple[Any, int]] = {}
     found: dict[int, dict[str, Any]] = {}
     for named in re.finditer(re.escape(tag), reply) if tag else ():
         at = named.start()
@@ -59,14 +62,28 @@ def tagged_objects(reply: str, tag: str, *, deepest: int = 64) -> list[dict[str,
             at = reply.rfind("{", 0, at)
             if at == -1:
                 break
-            try:
-                value, end = decoder.raw_decode(reply, at)
-            except (ValueError, RecursionError):
-                continue
+            if at not in begun:
+                try:
+                    begun[at] = decoder.raw_decode(text, at)
+                except (ValueError, RecursionError):
+                    begun[at] = None, at
+            value, end = begun[at]
             if end > named.start() and isinstance(value, dict) and value.get("tag") == tag:
                 found[at] = value
                 break
     return [found[at] for at in sorted(found)]
+
+
+class _Unlined(str):
+    """A text of whose lines nobody asks: at each fault json would count them from the start."""
+
+    __slots__ = ()
+
+    def count(self, *args: Any) -> int:
+        return 0
+
+    def rfind(self, *args: Any) -> int:
+        return -1
 
 
 def _finite(number: str) -> float:

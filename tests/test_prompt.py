@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llamaduo.prompt import fill, json_objects
+from llamaduo.prompt import fill, json_objects, tagged_objects
 
 pieces = st.lists(
     st.sampled_from(["{a}", "{ab}", "{", "}", "{}", "{c}", "{ a }", "\\1", "$a", " ", "\n"])
@@ -82,12 +82,20 @@ def test_a_reply_without_a_whole_object_holds_none(reply: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "reply", ["{" * 100_000, '{"a":' * 300_000, '{"a":[' * 200_000, '{"a":' + "[" * 100_000]
+    "reply",
+    [
+        "{" * 1_000_000,
+        '{"' * 500_000,
+        '{"a":x' * 100_000,
+        '{"a":' * 300_000,
+        '{"a":[' * 200_000,
+        '{"a":' + "[" * 100_000,
+    ],
 )
 def test_no_reply_is_too_deep_to_read(reply: str) -> None:
     began = time.process_time()
     assert json_objects(reply) == []
-    assert time.process_time() - began < 10
+    assert time.process_time() - began < 5
 
 
 prose = st.text().map(lambda text: text.replace("{", ""))
@@ -103,3 +111,59 @@ inner = st.recursive(
 def test_objects_come_out_as_they_went_in(said: list[tuple[str, dict[str, Any]]], end: str) -> None:
     reply = "".join(text + json.dumps(value) for text, value in said) + end
     assert json_objects(reply) == [value for _, value in said]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        '{"tag": "T", "n": 1}',
+        '{"n": 1, "tag": "T"}',
+        'Tag T: {"n": 2} {"tag": "U"}\n```json\n{"n": 1, "tag": "T"}\n``` Tagged T.',
+        '{"open": "{"tag": "T", "n": 1}',
+        '{"x": {"tag": "T", "n": 1}}',
+        '{"n": 9, "tag": "T" {"tag": "T", "n": 1}',
+        '{"n": 9, "n": 9, "tag": "T"} {"tag": "T", "n": 1}',
+        "{{{[[" + "{" * 1000 + '{"tag": "T", "n": 1}',
+        '{"tag": "TT", "n": 9} {"tag": ["T"], "n": 9} {"tag": "T", "n": 1}',
+    ],
+)
+def test_the_object_that_repeats_the_tag_is_found_whatever_stands_round_it(reply: str) -> None:
+    assert tagged_objects(reply, "T") == [{"tag": "T", "n": 1}]
+
+
+def test_objects_that_repeat_the_tag_come_in_their_order_each_once() -> None:
+    reply = '{"tag": "T", "n": 2, "why": "T T T"} or {"n": 1, "o": {"p": {}}, "tag": "T"}'
+    assert [found["n"] for found in tagged_objects(reply, "T")] == [2, 1]
+
+
+@pytest.mark.parametrize(
+    "reply", ["", "T", '{"tag": "T"', '{"T": "tag"}', '["tag", "T"]', '{"x": NaN, "tag": "T"}']
+)
+def test_where_no_whole_object_repeats_the_tag_there_is_none(reply: str) -> None:
+    assert tagged_objects(reply, "T") == []
+    assert tagged_objects('{"tag": ""}', "") == []
+
+
+def test_an_object_is_found_behind_as_many_braces_as_it_is_told_to_try() -> None:
+    braces = '{"why": "' + "{" * 9 + '", "tag": "T"}'
+    assert len(tagged_objects(braces, "T", deepest=10)) == 1
+    assert tagged_objects(braces, "T", deepest=9) == []
+
+
+@pytest.mark.parametrize(
+    "piece", ["{", '{"a":', '{"a":"', '{"tag": "T", "a":', 'T{"tag": "T" ', "T"]
+)
+def test_a_megabyte_before_the_verdict_costs_no_time(piece: str) -> None:
+    reply = piece * (1_000_000 // len(piece)) + '\n{"tag": "U", "n": 1}'
+    began = time.process_time()
+    assert tagged_objects(reply, "U") == [{"tag": "U", "n": 1}]
+    assert time.process_time() - began < 2
+
+
+@settings(deadline=None)
+@given(pieces.map("".join), st.dictionaries(st.text(), inner, max_size=4), prose)
+def test_a_tagged_object_comes_out_as_it_went_in(
+    debris: str, value: dict[str, Any], end: str
+) -> None:
+    tagged = {**value, "tag": "5ca1ab1e"}
+    assert tagged_objects(debris + json.dumps(tagged) + end, "5ca1ab1e") == [tagged]
