@@ -32,7 +32,8 @@ from llamaduo.tracker.silent import Silent
 from llamaduo.workload import Workload
 
 ROWS, PRICE = 40, 0.01
-MARK, WRITE = "mark|{instruction}|{target}|{answer}", "write|{count}|{examples}"
+MARK = "mark|{tag}|{instruction}|{target}|{answer}"
+WRITE = "write|{count}|{examples}"
 
 
 class BrokenError(Exception):
@@ -116,6 +117,10 @@ class Parrot(Component):
     diary: Diary
     enough: int
 
+    @property
+    def asked(self) -> None:
+        return None
+
     def answer(
         self,
         local: LocalModel,
@@ -170,9 +175,10 @@ class Scripted(Component):
         usage = Usage(prompt_tokens=10, completion_tokens=len(text), usd=PRICE)
         return Reply(outcome=Outcome.OK, text=text, usage=usage), False
 
-    def _mark(self, instruction: str, target: str, answer: str) -> str:
-        mark = 100 if answer == target else 10
-        return json.dumps({"similarity": mark, "precision": mark})
+    def _mark(self, tag: str, instruction: str, target: str, answer: str) -> str:
+        wanted, got = (text.split("\n", 1)[1].rsplit("\n", 1)[0] for text in (target, answer))
+        mark = 100 if got == wanted else 10
+        return json.dumps({"tag": tag, "similarity": mark, "precision": mark})
 
     def _write(self, sample: int, count: str, examples: str) -> str:
         shown = json.loads(examples.split("\n")[0])
@@ -223,7 +229,7 @@ def experiment(home: Path, diary: Diary, *, enough: int = 1000, **changed: Any) 
     home.mkdir(exist_ok=True)
     service = Scripted(diary=diary)
     asking = {"max_tokens": 500, "temperature": 1}
-    judge = {"service": service, "prompt": MARK, "repeats": 1}
+    judge = {"service": service, "prompt": MARK, "repeats": 1, "audit": 0}
     synth = {"prompt": WRITE, "rows": 30, "per_call": 5, "examples": 1}
     split = {"train": 0.4, "dev": 0.3, "test": 0.3}
     fields: dict[str, Any] = {
@@ -246,6 +252,7 @@ def experiment(home: Path, diary: Diary, *, enough: int = 1000, **changed: Any) 
         "tracker": Silent(),
         "goal": {"at_least": 90, "similarity": 90, "precision": 90},
         "rounds": 3,
+        "ceiling": {"max_tokens": 500, "temperature": 1},
         "samples": 2,
         "seed": 42,
         "home": home,

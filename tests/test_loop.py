@@ -20,6 +20,7 @@ from llamaduo import loop
 from llamaduo.component import file_sha256
 from llamaduo.findings import Result
 from llamaduo.ledger import Ledger
+from llamaduo.outcome import by_stage
 from llamaduo.progress import Progress
 from llamaduo.records import Tally, Usage
 from llamaduo.stages import Stages
@@ -285,7 +286,9 @@ def test_without_tuning_the_untuned_model_is_no_rival_to_itself(home: Path, diar
     played = play(experiment(home, diary, tuner=Untuned(), baselines=("untuned", "coverage")))
     assert played.result.baselines == ()
     assert diary.tuned == []
-    assert [r.training.steps for r in played.result.rounds] == [0, 0, 0]
+    assert [r.training.steps for r in played.result.rounds] == [0]
+    assert played.result.stopped == "nothing to tune"
+    assert diary.count("write") == 0
 
 
 def test_spend_is_counted_by_stage_and_up_to_each_round(home: Path, diary: Diary) -> None:
@@ -306,7 +309,7 @@ def test_tallies_of_one_stage_are_added_up() -> None:
         usage = Usage(prompt_tokens=1, usd=usd)
         return Tally(stage=stage, calls=sum(outcomes.values()), outcomes=outcomes, usage=usage)
 
-    found = loop.by_stage([tally("a", 1, ok=2), tally("b", 5), tally("a", 2, ok=1, failed=3)])
+    found = by_stage([tally("a", 1, ok=2), tally("b", 5), tally("a", 2, ok=1, failed=3)])
     assert [(one.stage, one.calls, one.usage.usd) for one in found] == [("a", 6, 3), ("b", 0, 5)]
     assert (found[0].outcomes, found[0].usage.prompt_tokens) == ({"failed": 3, "ok": 3}, 2)
 
