@@ -13,6 +13,7 @@ from llamaduo.errors import OverBudget
 from llamaduo.experiment import Experiment
 from llamaduo.findings import Assessment, Decision, Result, Round
 from llamaduo.records import Example, Placed, Sifted, Tally, Usage
+from llamaduo.scores import prompts_digest
 from llamaduo.stages import Judged, Stages, part, training
 from llamaduo.store import Folder, Rows
 from llamaduo.tracker import Run
@@ -152,6 +153,7 @@ def result(
             "similarity": exp.goal.similarity,
             "precision": exp.goal.precision,
             "rows": {name: len(part(split, name)) for name in ("train", "dev", "test", "out")},
+            "test_set": prompts_digest(part(split, "test")),
             "steered_on": exp.judge.on,
             "rounds": tuple(rounds),
             "stopped": stopped,
