@@ -121,7 +121,7 @@ def reach(curve: Curve, goal: float) -> Reach:
 
 def _newton(design: Floats, hits: Floats, n: Floats) -> Floats:
     """Solve Firth's score equations, X'(hits - n p + h (1/2 - p)) = 0."""
-    estimate = np.zeros(2)
+    estimate: Floats = np.zeros(2)
     for _ in range(_TURNS):
         share = _share(design @ estimate)
         weights = n * share * (1 - share)
@@ -131,8 +131,10 @@ def _newton(design: Floats, hits: Floats, n: Floats) -> Floats:
         furthest = float(np.abs(design @ step).max())
         estimate = estimate + step * min(1.0, _LONGEST / max(furthest, _STILL))
         if furthest < _STILL:
-            return estimate
-    raise ArithmeticError(f"the fit did not settle in {_TURNS} steps")
+            break
+    else:
+        raise ArithmeticError(f"the fit did not settle in {_TURNS} steps")
+    return estimate
 
 
 def _share(odds: Floats) -> Floats:
