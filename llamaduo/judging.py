@@ -6,7 +6,6 @@ from itertools import islice
 from pathlib import Path
 
 from llamaduo.bench import Bench
-from llamaduo.component import digest
 from llamaduo.decision import level_of_look, same_at_both_ends
 from llamaduo.engine.asked import Asked
 from llamaduo.engine.asked import answers as answers_of
@@ -16,6 +15,7 @@ from llamaduo.judge import Judge, Stop
 from llamaduo.metrics import assess
 from llamaduo.openings import record
 from llamaduo.records import Answer, Example, Judgement, Part, Placed, Training
+from llamaduo.scores import prompts_digest
 from llamaduo.store import Folder, Rows, Work
 from llamaduo.task.shots import examples_for, with_examples
 
@@ -71,9 +71,9 @@ class Judging(Bench):
 
     def open_test(self, split: Rows[Placed], model: str, adapter: Folder) -> tuple[Opening, ...]:
         """Put on record that a model is about to see the test; returns all that is on record."""
-        rows = [[row.id, row.question, row.target] for row in part(split, "test")]
+        test_set = prompts_digest(part(split, "test"))
         opening = Opening(run=self.run, model=model, adapter=adapter.content)
-        return record(self.store.root.parent / "openings", digest(rows), opening)
+        return record(self.store.root.parent / "openings", test_set, opening)
 
     def _answers(self, adapter: Folder, split: Rows[Placed], on: Part, shots: int) -> Rows[Answer]:
         """Have the local model answer."""

@@ -84,7 +84,7 @@ def plateau(exp: Experiment, course: Course) -> str:
         precision=exp.goal.precision,
     )
     price = course.rounds[-1].usd - course.rounds[-2].usd
-    return not_worth_it(gain.coverage, price, exp.usd_per_point)
+    return not_worth_it(gain.coverage, next_usd=price, usd_per_point=exp.usd_per_point)
 
 
 def judge_test(exp: Experiment, stages: Stages, split: Rows[Placed], course: Course) -> None:

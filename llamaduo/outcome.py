@@ -10,6 +10,7 @@ from llamaduo.experiment import Experiment
 from llamaduo.findings import Assessment, Audit, Compared, Decision, Finding, Opening, Result, Round
 from llamaduo.judging import Judged, part, training
 from llamaduo.records import Example, Placed, Sifted, Tally, Usage
+from llamaduo.scores import prompts_digest
 from llamaduo.stages import Stages
 from llamaduo.store import Folder, Rows
 
@@ -98,6 +99,7 @@ def result(exp: Experiment, stages: Stages, split: Rows[Placed], course: Course)
         similarity=exp.goal.similarity,
         precision=exp.goal.precision,
         rows={name: len(part(split, name)) for name in ("train", "dev", "test", "out")},
+        test_set=prompts_digest(part(split, "test")),
         steered_on=exp.judge.on,
         rounds=tuple(course.rounds),
         stopped=course.stopped,

@@ -62,7 +62,8 @@ class Placed(Record):
 
     example: Example
     part: Part
-    """`out`: left out, as a near copy of a row that its source put in the test set."""
+    """`out`: left out, as a near copy of a row that its source put in the test set, or as more
+    than `task.volume` asks for."""
 
 
 class Sifted(Record):

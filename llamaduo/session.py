@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import llamaduo
-from llamaduo import loop, report
+from llamaduo import loop, report, scores
 from llamaduo.cost import project
 from llamaduo.decision import level_of_look, unreachable
 from llamaduo.errors import ConfigError
@@ -74,6 +74,8 @@ def _run(exp: Experiment, stages: Stages, place: Path, progress: Progress) -> Re
         result = loop.run(exp, stages, split, shown)
         rounds = [f"round {round_.number}" for round_ in result.rounds]
         judged = {name: stages.judged[name, exp.judge.on].rows for name in rounds}
+        everything = {of: stage.rows for of, stage in stages.judged.items()}
+        scores.write_scores(place / scores.FILE, scores.score_rows(everything, exp.goal))
         path = report.write(result, exp.workload, judged, facts(exp), place)
         shown.finish(result, project(exp.workload), place)
     except BaseException as error:

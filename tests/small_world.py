@@ -22,7 +22,18 @@ from llamaduo.judging import Judged
 from llamaduo.ledger import Ledger
 from llamaduo.local import LocalModel
 from llamaduo.progress import Progress
-from llamaduo.records import Answer, Example, Outcome, Part, Placed, Reply, Request, Training, Usage
+from llamaduo.records import (
+    Answer,
+    Example,
+    Message,
+    Outcome,
+    Part,
+    Placed,
+    Reply,
+    Request,
+    Training,
+    Usage,
+)
 from llamaduo.stages import Stages
 from llamaduo.store import Store
 from llamaduo.synth.self_instruct import SelfInstruct
@@ -48,6 +59,8 @@ class Diary:
         """Rows of each tuning."""
         self.answered: list[str] = []
         """Ids of the rows answered, once for each answer."""
+        self.prompts: list[tuple[Message, ...]] = []
+        """What the model was shown, once for each answer."""
         self.asked: list[Request] = []
         self.breaks: dict[str, int] = {}
         """How many of a kind of doing still go well."""
@@ -142,6 +155,7 @@ class Parrot(Component):
                 if (example.id, sample) not in there:
                     self.diary.doing("answer")
                     self.diary.answered.append(example.id)
+                    self.diary.prompts.append(example.messages)
                     text = example.target if i < right else f"{rows} rows do not tell"
                     yield Answer(example=example, text=text, sample=sample)
 
@@ -168,10 +182,14 @@ class Scripted(Component):
         return PRICE
 
     async def attempt(self, request: Request, seed: int) -> tuple[Reply, bool]:
-        kind, *fields = request.messages[0].content.split("|")
+        kind, *fields = request.messages[-1].content.split("|")
+        kind = kind if fields else "ask"
         self.diary.doing(kind)
         self.diary.asked.append(request)
-        text = self._mark(*fields) if kind == "mark" else self._write(request.sample, *fields)
+        if kind == "ask":
+            text = self._answer(request.messages[-1].content)
+        else:
+            text = self._mark(*fields) if kind == "mark" else self._write(request.sample, *fields)
         usage = Usage(prompt_tokens=10, completion_tokens=len(text), usd=PRICE)
         return Reply(outcome=Outcome.OK, text=text, usage=usage), False
 
@@ -179,6 +197,11 @@ class Scripted(Component):
         wanted, got = (text.split("\n", 1)[1].rsplit("\n", 1)[0] for text in (target, answer))
         mark = 100 if got == wanted else 10
         return json.dumps({"tag": tag, "similarity": mark, "precision": mark})
+
+    def _answer(self, question: str) -> str:
+        """Answer every second coverage row as its target has it."""
+        number = int(question.removeprefix("row").partition("word")[0])
+        return f"target {number}" if number % 2 else "another answer"
 
     def _write(self, sample: int, count: str, examples: str) -> str:
         shown = json.loads(examples.split("\n")[0])

@@ -4,6 +4,7 @@ import io
 import shutil
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from small_world import (
@@ -11,6 +12,7 @@ from small_world import (
     ROWS,
     BrokenError,
     Diary,
+    Scripted,
     altered,
     experiment,
     play,
@@ -18,6 +20,8 @@ from small_world import (
 
 from llamaduo import loop
 from llamaduo.component import file_sha256
+from llamaduo.engine.openai_endpoint import OpenAIEndpoint
+from llamaduo.experiment import Experiment
 from llamaduo.findings import Result
 from llamaduo.ledger import Ledger
 from llamaduo.outcome import by_stage
@@ -324,3 +328,121 @@ def test_the_small_world_is_as_large_as_its_tests_say(home: Path, diary: Diary) 
     played = play(experiment(home, diary, rounds=1))
     assert len(played.split) == ROWS
     assert [len(played.ids(part)) for part in ("train", "dev", "test")] == [TRAIN, 12, 12]
+
+
+def test_the_untuned_model_with_examples_is_a_baseline_of_its_own(home: Path, diary: Diary) -> None:
+    played = play(experiment(home, diary, rounds=1, baselines=("untuned", "few_shot"), shots=3))
+    assert [one.name for one in played.result.baselines] == ["untuned", "untuned, 3 examples"]
+    shown = played.judged["untuned, 3 examples", "test"].rows
+    rows = {row.example.id: row.example for row in played.split}
+    assert all(one.answer.example == rows[one.answer.example.id] for one in shown)
+    assert {len(messages) for messages in diary.prompts} == {1, 7}
+    turns = {m.content for messages in diary.prompts for m in messages[:-1]}
+    train = [row.example for row in played.split if row.part == "train"]
+    assert turns <= {row.question for row in train} | {row.target for row in train}
+
+
+def test_the_services_second_answers_are_a_ceiling(home: Path, diary: Diary) -> None:
+    played = play(experiment(home, diary, rounds=1, baselines=("service",)))
+    [ceiling] = played.result.baselines
+    odd = sum(int(name[1:]) % 2 for name in played.ids("test"))
+    assert (ceiling.name, ceiling.prompts, ceiling.steps) == ("the service itself", 12, 0)
+    assert ceiling.coverage.value == pytest.approx(100 * odd / 12)
+    assert diary.count("row") == 12 * 2
+    [beside] = played.result.compared
+    assert (beside.name, beside.only_theirs) == ("the service itself", odd)
+    assert {tally.stage for tally in played.result.tallies} == {"asked", "judgements"}
+    assert play(experiment(home, diary, rounds=1, baselines=("service",))).calls == 0
+
+
+AGAINST = {"at_least": 99, "similarity": 90, "precision": 90, "against": "service", "margin": 50}
+
+
+def test_against_the_service_the_verdict_hangs_on_its_own_answers(home: Path, diary: Diary) -> None:
+    fields: dict[str, Any] = {"rounds": 1, "baselines": ("service",), "goal": AGAINST}
+    decision = play(experiment(home, diary, enough=TRAIN, **fields)).result.decision
+    assert (decision.goal, decision.verdict) == (-50, "switch")
+    assert decision.measure.value is not None
+    assert decision.measure.value > 0
+
+
+def test_against_the_service_a_budget_that_ends_before_its_answers_decides_nothing(
+    home: Path, diary: Diary
+) -> None:
+    fields: dict[str, Any] = {"rounds": 1, "baselines": ("service",), "goal": AGAINST}
+    exp = experiment(home, diary, enough=TRAIN, budget_usd=25 * PRICE, **fields)
+    decision = play(exp).result.decision
+    assert decision.verdict == "not enough data"
+    assert decision.reasons[0].startswith("stopped by the budget")
+
+
+def test_the_sealed_test_is_opened_once_and_every_run_that_did_is_on_record(
+    home: Path, diary: Diary
+) -> None:
+    first, second = experiment(home, diary, rounds=1), experiment(home, diary, rounds=1, seed=7)
+    assert [one.model for one in play(first).result.openings] == ["round 0"]
+    found = play(second).result.openings
+    assert [one.run for one in found] == [first.fingerprint(), second.fingerprint()]
+    assert play(first).result.openings == found
+    longer = play(altered(first, rounds=2)).result.openings
+    assert [one.model for one in longer] == ["round 0", "round 0", "round 1"]
+
+
+def test_in_the_papers_protocol_every_round_is_an_opening_and_shares_the_error(
+    home: Path, diary: Diary
+) -> None:
+    result = play(judging(experiment(home, diary), on="test")).result
+    assert [one.model for one in result.openings] == ["round 0", "round 1", "round 2"]
+    assert result.decision.measure.level == pytest.approx(1 - 0.05 / 12)
+
+
+def test_a_round_that_is_not_worth_its_price_is_the_last(home: Path, diary: Diary) -> None:
+    result = play(experiment(home, diary, usd_per_point=1e-6)).result
+    assert (result.stopped, len(result.rounds)) == ("plateau", 2)
+    assert diary.count("write") == CALLS
+    worth = play(experiment(home, diary, usd_per_point=1e6)).result
+    assert (worth.stopped, len(worth.rounds)) == ("rounds", 3)
+
+
+def judging(exp: Experiment, **changed: object) -> Experiment:
+    found: Experiment = altered(exp, judge=altered(exp.judge, **changed))
+    return found
+
+
+def test_repeats_that_cannot_change_the_verdict_are_spared(home: Path, diary: Diary) -> None:
+    exp = judging(experiment(home, diary, rounds=1), repeats=6)
+    result = play(exp).result
+    assert result.test is not None
+    assert (result.test.marks, result.test.spared) == (24 * 2, 24 * 4)
+    # Both samples of a prompt say the same, and are the same calls.
+    assert diary.count("mark") == (12 + 12) * 2
+    whole = play(judging(exp, early_stop=False)).result
+    assert whole.test is not None
+    assert (whole.test.marks, whole.test.spared) == (24 * 6, 0)
+    assert whole.decision.verdict == result.decision.verdict
+
+
+def test_judging_by_turns_goes_on_after_a_kill_and_pays_nothing_twice(
+    home: Path, diary: Diary
+) -> None:
+    did = Diary()
+    known = play(judging(experiment(home.parent / "whole", did, rounds=1), repeats=6)).result
+    exp = judging(experiment(home, diary, rounds=1), repeats=6)
+    diary.breaks["mark"] = 17
+    with pytest.raises(BrokenError):
+        play(exp)
+    diary.breaks.clear()
+    assert play(exp).result == known
+    assert Counter(diary.asked) == Counter(did.asked)
+
+
+def test_an_endpoint_answers_through_the_ledger(home: Path, diary: Diary) -> None:
+    server = Scripted(diary=diary, name="server")
+    engine = OpenAIEndpoint(service=server, max_tokens=9, temperature=0)
+    exp = experiment(home, diary, engine=engine, tuner=Untuned())
+    result = play(exp).result
+    assert (result.stopped, len(result.rounds)) == ("nothing to tune", 1)
+    assert diary.count("row") == (12 + 12) * 2
+    assert result.test is not None
+    assert result.test.prompts == 12
+    assert play(exp).calls == 0

@@ -73,7 +73,8 @@ def test_ctrl_c_says_how_to_go_on(
 @pytest.mark.parametrize(
     ("line", "wanted"),
     [
-        ("llamaduo co", ["cost"]),
+        ("llamaduo cos", ["cost"]),
+        ("llamaduo com", ["compare"]),
         ("llamaduo doc", ["doctor"]),
         ("llamaduo local=gem", ["local=gemma_2b", "local=gemma_7b"]),
         ("llamaduo cost workload=l", ["workload=light"]),

@@ -5,7 +5,20 @@ Lines differ in dash and marker, not in colour alone, so that they survive a gre
 
 from llamaduo.plots.cost import cost_lines
 from llamaduo.plots.coverage import coverage_by_round
-from llamaduo.plots.density import reflected_density, score_density
-from llamaduo.plots.style import save
+from llamaduo.plots.density import Panel, density_grid, reflected_density, score_density
+from llamaduo.plots.spend import score_against_dollars
+from llamaduo.plots.style import STYLES, save
+from llamaduo.plots.volume import volume_curve
 
-__all__ = ["cost_lines", "coverage_by_round", "reflected_density", "save", "score_density"]
+__all__ = [
+    "STYLES",
+    "Panel",
+    "cost_lines",
+    "coverage_by_round",
+    "density_grid",
+    "reflected_density",
+    "save",
+    "score_against_dollars",
+    "score_density",
+    "volume_curve",
+]

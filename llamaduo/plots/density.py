@@ -1,18 +1,30 @@
 """How a judge's marks are spread: the paper's Figure 3."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from llamaduo.plots.style import STYLES, blank, legend
+from llamaduo.plots.style import STYLES, blank, legend, sheet
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 NARROWEST = 1.0
 """Marks: below it a kernel would draw detail that a judge's whole marks do not have."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One column of a grid of densities."""
+
+    title: str
+    """Whose marks they are."""
+    rows: Mapping[str, Mapping[str, Sequence[float]]]
+    """By the kind of mark, e.g. `similarity`: marks by the name of their curve, each 0..100."""
 
 
 def score_density(scores: Mapping[str, Sequence[float]], *, title: str, label: str) -> "Figure":
@@ -32,6 +44,58 @@ def score_density(scores: Mapping[str, Sequence[float]], *, title: str, label: s
         ValueError: for a mark outside 0..100.
     """
     figure, axes = blank()
+    _curves(axes, scores)
+    axes.set_title(title, fontsize=11)
+    axes.set_xlabel(label)
+    axes.set_ylabel("% of prompts per mark")
+    axes.set_xlim(-1, 101)
+    axes.set_ylim(bottom=0)
+    legend(figure)
+    return figure
+
+
+def density_grid(panels: Sequence[Panel], *, title: str) -> "Figure":
+    """Draw a column of densities for each judge, one row a mark: the paper's Figure 3.
+
+    All share the scale of marks, and those of a row the height, so that judges can be held
+    against each other. What each curve is of, and how many prompts it holds, stands under
+    its column.
+
+    Args:
+        panels: one a judge, in the order to draw; each with the same rows.
+        title: what the figure shows.
+
+    Raises:
+        ValueError: for a mark outside 0..100.
+    """
+    names = list(panels[0].rows)
+    figure, grid = sheet(len(names), len(panels))
+    for down, name in enumerate(names):
+        for across, panel in enumerate(panels):
+            axes = grid[down][across]
+            _curves(axes, panel.rows[name])
+            axes.set_xlim(-1, 101)
+            axes.set_ylim(bottom=0)
+            axes.set_xlabel(f"{name}, 0 to 100")
+            axes.tick_params(labelbottom=True)
+            if down == 0:
+                axes.set_title(panel.title, fontsize=10)
+            if across == 0:
+                axes.set_ylabel("% of prompts per mark")
+    for axes in grid[-1]:
+        axes.legend(
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.24),
+            frameon=False,
+            fontsize=8,
+            handlelength=3.5,
+        )
+    figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def _curves(axes: "Axes", scores: Mapping[str, Sequence[float]]) -> None:
+    """Draw a curve for each name, or a pin where it has no spread."""
     grid = np.linspace(0.0, 100.0, 501)
     for at, (name, marks) in enumerate(scores.items()):
         values = np.asarray(marks, dtype=float)
@@ -62,13 +126,6 @@ def score_density(scores: Mapping[str, Sequence[float]], *, title: str, label: s
                 transform=axes.get_xaxis_transform(),
                 label=f"{name} (n = {len(values)}{alike})",
             )
-    axes.set_title(title, fontsize=11)
-    axes.set_xlabel(label)
-    axes.set_ylabel("% of prompts per mark")
-    axes.set_xlim(-1, 101)
-    axes.set_ylim(bottom=0)
-    legend(figure)
-    return figure
 
 
 def reflected_density(

@@ -31,11 +31,26 @@ def blank(width: float = 7.0) -> "tuple[Figure, Axes]":
 
     figure = Figure(figsize=(width, 4.5), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
+    return figure, plain(figure.add_subplot())
+
+
+def sheet(rows: int, columns: int) -> "tuple[Figure, list[list[Axes]]]":
+    """Return a figure of rows of axes that share their scales, those of a row the heights too."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(max(3.6 * columns, 6.0), 2.9 * rows + 0.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, columns, sharex=True, sharey="row", squeeze=False)
+    return figure, [[plain(one) for one in row] for row in axes]
+
+
+def plain(axes: "Axes") -> "Axes":
+    """Take the frame but two sides off, and put a light grid below."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#dddddd", linewidth=0.8)
     axes.set_axisbelow(True)
-    return figure, axes
+    return axes
 
 
 def legend(figure: "Figure") -> None:

@@ -132,7 +132,7 @@ def _rows(result: Result) -> list[str]:
     counted = ", ".join(f"{n} {part}" for part, n in result.rows.items() if n)
     lines = ["## Rows", "", f"- coverage rows: {counted}"]
     if result.rows.get("out"):
-        lines.append("- `out`: near copies of rows that their source put in another part")
+        lines.append("- `out`: near copies of rows preset in another part, or over `task.volume`")
     for r in result.rounds[1:]:
         dropped = ", ".join(f"{n} {why}" for why, n in r.dropped.items()) or "none"
         lines.append(f"- dropped before round {r.number}: {dropped}")

@@ -44,6 +44,9 @@ class CoverageTask(Component):
     """What reports and MLflow call it."""
     rows: Rows
     split: Split
+    volume: int | None = Field(None, ge=1)
+    """Rows of the train part to use, out of every category alike. A larger volume holds a
+    smaller one; dev and test stay as they are, and the other rows go out. None: all."""
     max_new_tokens: int = Field(ge=1)
     checks: dict[str, Check] = {}
 
@@ -70,7 +73,23 @@ class CoverageTask(Component):
             for (example, part), group in zip(read, of, strict=True)
         ]
         self._refuse_empty_parts(placed)
-        return placed
+        return placed if self.volume is None else self._down_to(self.volume, placed)
+
+    def _down_to(self, volume: int, placed: Sequence[Placed]) -> list[Placed]:
+        """Leave `volume` rows in train; the others go out."""
+        train = [row.example for row in placed if row.part == "train"]
+        if volume > len(train):
+            raise DataError(
+                f"task {self.name}: task.volume={volume} asks for more rows than the train part "
+                f"has, {len(train)}; ask for {len(train)} at most, or task.volume=null for all"
+            )
+        kept = {row.id for row in in_order(train, self.split.seed)[:volume]}
+        return [
+            row.model_copy(update={"part": "out"})
+            if row.part == "train" and row.example.id not in kept
+            else row
+            for row in placed
+        ]
 
     def _refuse_empty_parts(self, placed: Sequence[Placed]) -> None:
         count = Counter(row.part for row in placed)
@@ -80,6 +99,27 @@ class CoverageTask(Component):
                 f"task {self.name}: {len(placed)} rows leave none for {' and '.join(empty)} "
                 f"({dict(count)}); add rows or change task.split"
             )
+
+
+def in_order(rows: Sequence[Example], seed: int) -> list[Example]:
+    """Return `rows` in a drawn order whose every beginning has its share of each category.
+
+    Row k of the n of its category stands at (k - 1/2)/n, so that of the first m rows each
+    category has m times its share, but for one row or so.
+
+    Args:
+        rows: with ids of their own.
+        seed: another one draws another order.
+    """
+    drawn: dict[str, list[Example]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: (seed_of(seed, "volume", row.id), row.id)):
+        drawn[row.category].append(row)
+    stands = [
+        ((k + 0.5) / len(of), seed_of(seed, "volume", row.id), row.id, row)
+        for of in drawn.values()
+        for k, row in enumerate(of)
+    ]
+    return [row for *_, row in sorted(stands, key=lambda stand: stand[:3])]
 
 
 def _own_part(given: Part | None, group: Part, pinned: bool) -> Part:

@@ -63,6 +63,27 @@ class MlflowTracker(Component):
             client.set_tag(run, key, value)
         return MlflowRun(client, experiment, run, self._look(uri, folder))
 
+    def fingerprint_of(self, run: str, *, home: Path) -> str | None:
+        """Return the fingerprint of the MLflow run `run`, or of the run it is a round of.
+
+        None where the database, or in it such a run, is not there.
+        """
+        from mlflow.exceptions import MlflowException
+        from mlflow.tracking import MlflowClient
+
+        file = home / "mlruns" / "mlflow.db"
+        if self.uri is None and not file.exists():
+            return None
+        client = MlflowClient(tracking_uri=self.uri or f"sqlite:///{file}")
+        try:
+            tags = client.get_run(run).data.tags
+            if "mlflow.parentRunId" in tags:
+                tags = client.get_run(tags["mlflow.parentRunId"]).data.tags
+        except MlflowException:
+            return None
+        found = tags.get(FINGERPRINT)
+        return None if found is None else str(found)
+
     def _look(self, uri: str, folder: Path) -> str:
         if self.uri:
             return f"runs: {re.sub('//[^/@]*@', '//', self.uri)}"  # no password of a database

@@ -2,6 +2,7 @@
 
 VERBS = {
     "run": "run an experiment: the loop, to its goal or its last round (the verb if none is given)",
+    "compare": "set finished runs side by side: figures, judges, data volume, dollars",
     "cost": "print what a workload costs on a service and on a model of your own",
     "doctor": "say what is there and what is missing, with the fix",
 }

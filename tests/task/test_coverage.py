@@ -194,3 +194,61 @@ def test_the_shipped_task_has_prompts_of_each_category_enough_to_show_something(
     assert count["test"] >= 120
     for part in PARTS:
         assert len({one.example.category for one in placed if one.part == part}) == 8
+
+
+def in_volume(volume: int | None, kinds: str = "aab", count: int = 60, seed: int = 0) -> list[Part]:
+    rows = [row(i, unlike(i), kinds[i % len(kinds)]) for i in range(count)]
+    split = THIRDS.model_copy(update={"seed": seed})
+    task = CoverageTask(
+        name="sorting", rows=Listed(rows=rows), split=split, max_new_tokens=8, volume=volume
+    )
+    return [one.part for one in task.place()]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 15), st.integers(0, 4))
+def test_a_volume_takes_so_many_train_rows_and_leaves_dev_and_test_alone(
+    volume: int, seed: int
+) -> None:
+    whole, some = in_volume(None, seed=seed), in_volume(volume, seed=seed)
+    assert some.count("train") == volume
+    assert some.count("out") == whole.count("train") - volume
+    for before, after in zip(whole, some, strict=True):
+        assert after == before or (before, after) == ("train", "out")
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 14), st.integers(0, 4))
+def test_a_larger_volume_holds_a_smaller_one(volume: int, seed: int) -> None:
+    small, large = in_volume(volume, seed=seed), in_volume(volume + 1, seed=seed)
+    assert all(b == "train" for a, b in zip(small, large, strict=True) if a == "train")
+
+
+def test_every_volume_has_its_share_of_each_category() -> None:
+    whole = in_volume(None, count=300)
+    of_a = [i for i, part in enumerate(whole) if part == "train" and i % 3 < 2]
+    share = len(of_a) / whole.count("train")
+    for volume in range(1, whole.count("train") + 1):
+        some = in_volume(volume, count=300)
+        got = sum(some[i] == "train" for i in of_a)
+        assert abs(got - share * volume) <= 1
+
+
+def test_a_volume_is_drawn_and_not_the_first_rows_of_the_file() -> None:
+    drawn = {tuple(in_volume(8, "a", seed=seed)) for seed in range(3)}
+    assert len(drawn) == 3
+    whole, some = in_volume(None, "a"), in_volume(8, "a")
+    train = [i for i, part in enumerate(whole) if part == "train"]
+    assert [i for i in train if some[i] == "train"] != train[:8]
+
+
+def test_more_than_the_train_part_has_is_refused_with_what_there_is() -> None:
+    there = in_volume(None).count("train")
+    assert in_volume(there) == in_volume(None)
+    with pytest.raises(DataError, match=rf"task.volume={there + 1} asks for more .* has, {there};"):
+        in_volume(there + 1)
+
+
+def test_another_volume_is_another_run() -> None:
+    names = {from_overrides([f"task.volume={v}"]).fingerprint() for v in ("null", "8", "16")}
+    assert len(names) == 3

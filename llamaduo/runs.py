@@ -1,0 +1,88 @@
+"""Finished runs under a home: found by name, read, and what cannot be read is said."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from llamaduo.comparison import Finished
+from llamaduo.errors import UsageError
+from llamaduo.findings import Result
+from llamaduo.scores import FILE, read_scores
+
+RESULT = "result.json"
+_DIGITS = re.compile("[0-9a-f]+")
+
+
+def places(home: Path) -> list[Path]:
+    """Return the folders of all runs under `home`, begun or finished, by fingerprint."""
+    return sorted(p for p in (home / ".llamaduo" / "runs").glob("*") if p.is_dir())
+
+
+def place_of(home: Path, name: str) -> Path | None:
+    """Return the folder of the run whose fingerprint begins with `name`; None if there is none.
+
+    Raises:
+        UsageError: if there are several.
+    """
+    found = [p for p in places(home) if _DIGITS.fullmatch(name) and p.name.startswith(name)]
+    if len(found) > 1:
+        names = ", ".join(p.name for p in found)
+        raise UsageError(f"{name}: {len(found)} runs begin with it: {names}")
+    return found[0] if found else None
+
+
+def read(found: Iterable[Path]) -> tuple[list[Finished], list[str]]:
+    """Read runs from their folders, in order; those that cannot be are said, one line each.
+
+    A run whose result is whole and whose scores are not is among the runs: it is in the
+    tables, and nothing can be said of its single prompts.
+    """
+    runs: list[Finished] = []
+    said: list[str] = []
+    for place in found:
+        try:
+            result = Result.model_validate_json((place / RESULT).read_bytes())
+        except FileNotFoundError:
+            said.append(f"{place.name}: left out, it is not finished")
+            continue
+        except (OSError, ValidationError) as error:
+            said.append(
+                f"{place.name}: left out, {RESULT} cannot be read ({_first(error)}): it is damaged "
+                "or of another version; the command that made it makes it anew, from the store"
+            )
+            continue
+        try:
+            runs.append(Finished(result, read_scores(place / FILE)))
+        except (OSError, ValueError) as error:
+            said.append(
+                f"{place.name}: in the tables only, {FILE} cannot be read ({_first(error)}); the "
+                "command that made it makes it anew, from the store"
+            )
+            runs.append(Finished(result))
+    return runs, said
+
+
+def in_order(runs: Iterable[Finished]) -> list[Finished]:
+    """Return runs in an order to read: by task, local model, rows and judge."""
+    return sorted(
+        runs,
+        key=lambda run: (
+            run.result.task,
+            run.result.local,
+            run.rows,
+            run.result.judge,
+            run.result.fingerprint,
+        ),
+    )
+
+
+def _first(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        fault = error.errors()[0]
+        where = ".".join(map(str, fault["loc"]))
+        return f"{where}: {fault['msg']}" if where else str(fault["msg"])
+    if isinstance(error, FileNotFoundError):
+        return "it is not there"
+    return f"{type(error).__name__}: {error}"
