@@ -31,7 +31,8 @@ from llamaduo.tracker.silent import Silent
 from llamaduo.workload import Workload
 
 ROWS, PRICE = 40, 0.01
-MARK, WRITE = "mark|{instruction}|{target}|{answer}", "write|{count}|{examples}"
+MARK = "mark|{tag}|{instruction}|{target}|{answer}"
+WRITE = "write|{count}|{examples}"
 
 
 class BrokenError(Exception):
@@ -169,9 +170,10 @@ class Scripted(Component):
         usage = Usage(prompt_tokens=10, completion_tokens=len(text), usd=PRICE)
         return Reply(outcome=Outcome.OK, text=text, usage=usage), False
 
-    def _mark(self, instruction: str, target: str, answer: str) -> str:
-        mark = 100 if answer == target else 10
-        return json.dumps({"similarity": mark, "precision": mark})
+    def _mark(self, tag: str, instruction: str, target: str, answer: str) -> str:
+        wanted, got = (text.split("\n", 1)[1].rsplit("\n", 1)[0] for text in (target, answer))
+        mark = 100 if got == wanted else 10
+        return json.dumps({"tag": tag, "similarity": mark, "precision": mark})
 
     def _write(self, sample: int, count: str, examples: str) -> str:
         shown = json.loads(examples.split("\n")[0])
