@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from hostile_answers import COPIED, HOSTILE, JUDGE, PROMPT, RIGHT, WRONG, answer
+from hostile_answers import COPIED, FAKE, HOSTILE, JUDGE, PROMPT, RIGHT, WRONG, answer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
