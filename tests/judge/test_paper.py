@@ -1,107 +1,16 @@
 """The judge: what counts as a score, and that nothing else ever does."""
 
-import io
 import json
-from collections.abc import Callable, Sequence
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from judge_world import PROMPT, TAG, Scripted, answer, grade, judge, marks, request
 from pydantic import ValidationError
 
-from llamaduo.component import Component
-from llamaduo.judge import Stop
 from llamaduo.judge.marks import AT_ONCE, Given, fence, read_score, reads
 from llamaduo.judge.marks import given as come_to
-from llamaduo.judge.paper import PaperJudge
-from llamaduo.progress import Progress
-from llamaduo.records import Answer, Example, Judgement, Message, Outcome, Reply, Request, Score
-
-PROMPT = (
-    'Grade {answer} to {instruction} by {target}, as {"tag": "{tag}", "similarity": <n>, '
-    '"precision": <n>}.'
-)
-TAG = "5ca1ab1e"
-
-
-class Nobody(Component):
-    """A service that is never reached: the judge is given a caller."""
-
-    name: str = "nobody"
-    simulated: bool = False
-    concurrency: int = 1
-    attempts: int = 1
-    backoff: float = 0.0
-
-    def faults(self) -> list[str]:
-        return []
-
-    def upper_bound_usd(self, request: Request) -> float:
-        return 0.0
-
-    async def attempt(self, request: Request, seed: int) -> tuple[Reply, bool]:
-        raise AssertionError("a stage reaches no service")
-
-
-class Scripted:
-    """A caller that gives the same replies in turn, for ever, and keeps what it was asked.
-
-    TAG in a reply becomes the tag of the request it is for.
-    """
-
-    name = "scripted"
-    spend = "$0"
-
-    def __init__(self, *replies: str | Reply) -> None:
-        self.replies = replies
-        self.asked: list[Request] = []
-        self.batches: list[int] = []
-
-    def ask(
-        self,
-        requests: Sequence[Request],
-        reads: Callable[[Request, str], str] = lambda request, text: "",
-    ) -> list[Reply]:
-        told = []
-        for request in requests:
-            said = self.replies[len(self.asked) % len(self.replies)]
-            self.asked.append(request)
-            if isinstance(said, str):
-                text = said.replace(TAG, request.tag)
-                why = reads(request, text)
-                said = Reply(
-                    outcome=Outcome.UNREADABLE if why else Outcome.OK, cause=why, text=text
-                )
-            told.append(said)
-        self.batches.append(len(requests))
-        return told
-
-
-def judge(repeats: int = 1, prompt: str = PROMPT, **fields: Any) -> PaperJudge:
-    return PaperJudge(
-        service=Nobody(), prompt=prompt, repeats=repeats, max_tokens=9, temperature=0.5, **fields
-    )
-
-
-def answer(text: str = "Here.", name: str = "a", sample: int = 0) -> Answer:
-    row = Example(id=name, messages=(Message(role="user", content="Where?"),), target="There.")
-    return Answer(example=row, text=text, sample=sample)
-
-
-def grade(
-    caller: Scripted, *answers: Answer, repeats: int = 1, stop: Stop | None = None
-) -> list[Judgement]:
-    quiet = Progress(io.StringIO())
-    return list(judge(repeats).grade(answers, {"": caller}, stop=stop, progress=quiet))
-
-
-def request() -> Request:
-    return Request(messages=(), max_tokens=1, temperature=1, tag=TAG)
-
-
-def marks(similarity: Any, precision: Any, tag: str = TAG) -> str:
-    return json.dumps({"tag": tag, "similarity": similarity, "precision": precision})
+from llamaduo.records import Message, Outcome, Reply, Score
 
 
 def test_a_judgement_is_the_mean_over_the_repeats_and_keeps_the_marks_of_each() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -13,9 +14,9 @@ from pydantic import ValidationError
 from llamaduo.component import SHIPPED, digest
 from llamaduo.desk import Desk
 from llamaduo.errors import OverBudget
-from llamaduo.judge.paper import why_unreadable
+from llamaduo.judge.marks import read_score, reads
 from llamaduo.ledger import Ledger
-from llamaduo.records import Message, Outcome, Request
+from llamaduo.records import Message, Outcome, Request, Score
 from llamaduo.service import Service
 from llamaduo.service.simulated import OVERLOADED_EVERY, SimulatedService
 from llamaduo.service.teacher import Teacher
@@ -26,12 +27,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*`ReadOnly` qualifier:UserWarni
 FIELDS: dict[str, Any] = yaml.safe_load(
     (Path(__file__).parents[2] / "conf" / "service" / "simulated.yaml").read_text(encoding="utf-8")
 )
-TO_JUDGE = """<reference>
-{"category": "billing"}
-</reference>
-<candidate>
-{"category": "billing"}
-</candidate>"""
+TAG = "5ca1ab1e"
+TO_JUDGE = f"""<reference-{TAG}>
+{{"category": "billing"}}
+</reference-{TAG}>
+<candidate-{TAG}>
+{{"category": "billing"}}
+</candidate-{TAG}>"""
 
 
 def service(**changes: Any) -> SimulatedService:
@@ -39,10 +41,10 @@ def service(**changes: Any) -> SimulatedService:
     return SimulatedService.model_validate({**fields, **changes})
 
 
-def judge(*samples: int, max_tokens: int = 256) -> list[Request]:
-    message = Message(role="user", content=TO_JUDGE)
+def judge(*samples: int, max_tokens: int = 256, content: str = TO_JUDGE) -> list[Request]:
+    message = Message(role="user", content=content)
     return [
-        Request(messages=(message,), max_tokens=max_tokens, temperature=1.0, sample=sample)
+        Request(messages=(message,), max_tokens=max_tokens, temperature=1.0, sample=sample, tag=TAG)
         for sample in samples
     ]
 
@@ -73,15 +75,14 @@ def test_a_name_that_hides_that_it_is_simulated_is_refused() -> None:
     assert service(name="my-simulated-judge").name == "my-simulated-judge"
 
 
-def test_what_it_knows_and_how_it_wavers_are_part_of_its_key(tmp_path: Path) -> None:
+def test_what_it_knows_and_how_it_marks_are_part_of_its_key(tmp_path: Path) -> None:
     knowledge = tmp_path / "knowledge.yaml"
     shipped = service(knowledge=FIELDS["knowledge"]).knowledge
     knowledge.write_bytes(shipped.read_bytes())
     assert digest(service(knowledge=knowledge)) == digest(service())
     knowledge.write_bytes(shipped.read_bytes() + b"\n")
-    assert (
-        len({digest(s) for s in (service(), service(knowledge=knowledge), service(noise=1))}) == 3
-    )
+    changed = (service(knowledge=knowledge), service(noise=1), service(lean=1))
+    assert len({digest(one) for one in (service(), *changed)}) == 4
 
 
 def test_knowledge_that_is_not_there_is_refused_when_it_is_built() -> None:
@@ -92,7 +93,7 @@ def test_knowledge_that_is_not_there_is_refused_when_it_is_built() -> None:
 def test_calls_come_back_through_litellm_with_usage_and_cost(ledger: Ledger) -> None:
     price = {**FIELDS["price"], "input": 1.0, "output": 2.0}
     at = desk(ledger, service(price=price))
-    replies = at.ask(judge(*range(5)), why_unreadable)
+    replies = at.ask(judge(*range(5)), reads)
     good = [reply for reply in replies if reply.outcome is Outcome.OK]
     assert len(good) >= 3
     for reply in good:
@@ -107,7 +108,7 @@ def test_calls_come_back_through_litellm_with_usage_and_cost(ledger: Ledger) -> 
 def test_calls_that_are_turned_away_are_made_again_and_stay_on_record(ledger: Ledger) -> None:
     at = desk(ledger, service(backoff=0.001))
     count = 2 * OVERLOADED_EVERY
-    replies = at.ask(judge(*range(count)), why_unreadable)
+    replies = at.ask(judge(*range(count)), reads)
     tally = ledger.tally(at.recipe)
     assert tally.calls == len(replies) == count
     assert Outcome.FAILED not in {reply.outcome for reply in replies}
@@ -139,6 +140,22 @@ def test_what_its_mind_filters_comes_back_filtered() -> None:
     seed = next(n for n in range(5000) if mind.reply(TO_JUDGE, n).finish == "content_filter")
     reply, again = asyncio.run(simulated.attempt(judge(0)[0], seed))
     assert (reply.outcome, again) == (Outcome.FILTERED, False)
+
+
+def test_a_strict_and_a_lenient_judge_mark_under_and_over_the_even_one(ledger: Ledger) -> None:
+    half = TO_JUDGE.replace('"billing"}\n</candidate', '"billing", "urgent": true}\n</candidate')
+    means = []
+    for lean in (-6, 0, 6):
+        replies = desk(ledger, service(lean=lean)).ask(judge(*range(60), content=half), reads)
+        read = [read_score(reply.text, TAG) for reply in replies]
+        means.append(fmean(score.precision for score in read if isinstance(score, Score)))
+    assert means == pytest.approx([42, 48, 54], abs=2)
+
+
+@pytest.mark.parametrize("lean", [-100, 100])
+def test_a_lean_that_leaves_nothing_of_the_marks_is_refused(lean: float) -> None:
+    with pytest.raises(ValidationError, match="lean"):
+        service(lean=lean)
 
 
 def test_play_money_runs_out_as_real_money_does(ledger: Ledger) -> None:
