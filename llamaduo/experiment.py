@@ -141,7 +141,7 @@ class Experiment(Component):
         )
 
     def faults(self) -> list[str]:
-        """Return what stands in the way of running it here: keys, models, retired services."""
+        """Return what stands in the way of running it here: keys, models, services, prices."""
         found = [fault for service in (self.service, *self.judges) for fault in service.faults()]
-        found += self.local.faults()
+        found += self.local.faults() + self.workload.faults()
         return list(dict.fromkeys(found))
