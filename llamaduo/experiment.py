@@ -144,10 +144,10 @@ class Experiment(Component):
         )
 
     def faults(self) -> list[str]:
-        """Return what stands in the way of running it here: keys, models, retired services."""
+        """Return what stands in the way of running it here: keys, models, services, prices."""
         services = [self.service, *self.judges]
         if self.engine.asked is not None:
             services.append(self.engine.asked.service)
         found = [fault for service in services for fault in service.faults()]
-        found += self.local.faults()
+        found += self.local.faults() + self.workload.faults()
         return list(dict.fromkeys(found))

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from llamaduo.projection import Projection as Projection
 from llamaduo.records import Record, Tally, Training
 
 Verdict = Literal["switch", "keep the service", "not enough data"]
@@ -210,17 +211,6 @@ class Result(Record):
     def usd(self) -> float:
         """Service dollars behind the run, at the price when each call was first bought."""
         return sum(tally.usage.usd for tally in self.tallies)
-
-
-class Projection(Record):
-    """Money over months: the service against a model of one's own."""
-
-    months: tuple[int, ...]
-    service_usd: tuple[float, ...]
-    """Cumulative, one entry a month in `months`."""
-    local_usd: tuple[float, ...]
-    break_even_month: float | None
-    """None where the local model never pays for itself."""
 
 
 class Point(Record):

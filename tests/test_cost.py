@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from llamaduo.cost import against_print, project, table
 from llamaduo.workload import Workload
+from llamaduo.workload.ranges import likely
 
 OPTIONS = Path(__file__).parents[1] / "conf" / "workload"
 
@@ -82,9 +83,9 @@ def test_the_papers_workloads_break_even_where_its_assumptions_say(
 def test_the_papers_electricity_is_watts_times_hours_times_tariff(
     name: str, kwh: int, dollars: float
 ) -> None:
-    workload = paper(name)
-    assert round(workload.kwh_per_month) == kwh
-    assert round(workload.local_usd_per_month, 2) == dollars
+    line = project(paper(name)).locals[0]
+    assert round(line.kwh) == kwh
+    assert round(line.electricity_usd, 2) == dollars
 
 
 def test_the_one_sum_of_the_light_table_that_is_wrong_is_named() -> None:
@@ -152,7 +153,7 @@ def test_what_has_been_spent_never_shrinks_with_the_months(workload: Workload) -
     projection = project(workload)
     assert list(projection.local_usd) == sorted(projection.local_usd)
     assert list(projection.service_usd) == sorted(projection.service_usd)
-    assert projection.local_usd[0] >= workload.once_usd
+    assert projection.local_usd[0] >= projection.locals[0].once_usd
 
 
 @given(workloads, tokens, tokens)
@@ -161,8 +162,8 @@ def test_more_tokens_never_make_the_service_cheaper(
 ) -> None:
     busier = workload.model_copy(
         update={
-            "input_tokens_per_day": workload.input_tokens_per_day + more_in,
-            "output_tokens_per_day": workload.output_tokens_per_day + more_out,
+            "input_tokens_per_day": likely(workload.input_tokens_per_day) + more_in,
+            "output_tokens_per_day": likely(workload.output_tokens_per_day) + more_out,
         }
     )
     before, after = project(workload), project(busier)
@@ -174,9 +175,12 @@ def test_more_tokens_never_make_the_service_cheaper(
 def test_a_dearer_service_is_broken_even_with_no_later(
     workload: Workload, more_in: float, more_out: float
 ) -> None:
-    asked = workload.price
-    dearer = asked.model_copy(
-        update={"input": asked.input + more_in, "output": asked.output + more_out}
+    asked = workload.price.rates()
+    dearer = workload.price.model_copy(
+        update={
+            "input": likely(asked.input) + more_in,
+            "output": likely(asked.output) + more_out,
+        }
     )
     before, after = project(workload), project(workload.model_copy(update={"price": dearer}))
     assert all(b <= a for b, a in zip(before.service_usd, after.service_usd, strict=True))
@@ -187,7 +191,7 @@ def test_a_dearer_service_is_broken_even_with_no_later(
 
 @given(workloads, st.floats(0, 10))
 def test_dearer_electricity_is_never_paid_back_sooner(workload: Workload, more: float) -> None:
-    dearer = workload.model_copy(update={"usd_per_kwh": workload.usd_per_kwh + more})
+    dearer = workload.model_copy(update={"usd_per_kwh": likely(workload.usd_per_kwh or 0.0) + more})
     before, after = project(workload), project(dearer)
     assert all(b <= a for b, a in zip(before.local_usd, after.local_usd, strict=True))
     if after.break_even_month is not None:
@@ -201,8 +205,9 @@ def test_the_break_even_is_where_the_lines_cross(workload: Workload) -> None:
     crossing = projection.break_even_month
     assume(crossing is not None)
     assert crossing is not None
-    local = workload.once_usd + crossing * workload.local_usd_per_month
-    assert crossing * workload.service_usd_per_month == pytest.approx(local, rel=1e-9, abs=1e-9)
+    line, service = projection.locals[0], projection.services[0]
+    local = line.once_usd + crossing * line.electricity_usd
+    assert crossing * service.tokens_usd == pytest.approx(local, rel=1e-9, abs=1e-9)
     for month, ours_so_far, theirs in zip(
         projection.months, projection.local_usd, projection.service_usd, strict=True
     ):

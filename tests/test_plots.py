@@ -11,37 +11,11 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from llamaduo.cost import project
 from llamaduo.findings import Assessment, Measure, Round
-from llamaduo.plots import cost_lines, coverage_by_round, reflected_density, save, score_density
+from llamaduo.plots import coverage_by_round, reflected_density, save, score_density
 from llamaduo.records import Training
-from llamaduo.workload import Workload
 
 MARK = "similarity, 0 to 100"
-
-
-def workload(service_usd: float = 5.0, months: tuple[int, ...] = (1, 2, 12)) -> Workload:
-    return Workload.model_validate(
-        {
-            "name": "small",
-            "local_name": "Gemma 2B",
-            "service_name": "a service",
-            "input_tokens_per_day": 1_000_000,
-            "output_tokens_per_day": 1_000_000,
-            "months": months,
-            "price": {
-                "input": service_usd,
-                "output": service_usd,
-                "as_of": "2025-01-31",
-                "source": "a list",
-            },
-            "tuning_usd": 100,
-            "servers": 1,
-            "server_usd": 1000,
-            "watts_per_server": 100,
-            "usd_per_kwh": 0.2,
-        }
-    )
 
 
 def turn(number: int, value: float | None, n: int = 25) -> Round:
@@ -97,47 +71,6 @@ def bars(figure: Figure) -> ErrorbarContainer:
     [container] = axes_of(figure).containers
     assert isinstance(container, ErrorbarContainer)
     return container
-
-
-def test_both_cost_lines_begin_at_month_zero_and_pass_through_the_projection() -> None:
-    small = workload()
-    projection = project(small)
-    figure = cost_lines(projection, small)
-    assert drawn(figure, "a service") == ([0, 1, 2, 12], [0, *projection.service_usd])
-    assert drawn(figure, "Gemma 2B") == ([0, 1, 2, 12], [1100, *projection.local_usd])
-
-
-def test_the_break_even_is_marked_where_the_cost_lines_cross() -> None:
-    small = workload()
-    projection = project(small)
-    figure = cost_lines(projection, small)
-    assert "break-even\n3.85 months, $1,155" in words(figure)
-    [circle] = [line for line in axes_of(figure).lines if len(points(line)[0]) == 1]
-    [month], [usd] = points(circle)
-    theirs = np.interp(month, *drawn(figure, "a service"))
-    ours = np.interp(month, *drawn(figure, "Gemma 2B"))
-    assert usd == pytest.approx(float(theirs)) == pytest.approx(float(ours))
-
-
-@pytest.mark.parametrize(
-    ("small", "finding"),
-    [
-        (workload(), "Gemma 2B is cheaper than a service after 3.85 months"),
-        (workload(months=(1, 2)), "Gemma 2B pays for itself only after 3.9 months"),
-        (workload(service_usd=0.1), "Gemma 2B never pays for itself"),
-    ],
-)
-def test_the_title_of_the_cost_lines_says_what_they_come_to(small: Workload, finding: str) -> None:
-    figure = cost_lines(project(small), small)
-    assert axes_of(figure).get_title() == f"{finding} (small workload)"
-    assert ("break-even" in words(figure)) is ("cheaper" in finding)
-
-
-def test_cost_lines_of_a_workload_without_costs_can_be_drawn(tmp_path: Path) -> None:
-    free = workload(service_usd=0).model_copy(
-        update={"tuning_usd": 0.0, "server_usd": 0.0, "usd_per_kwh": 0.0}
-    )
-    save(cost_lines(project(free), free), tmp_path / "free.png")
 
 
 def test_each_round_has_its_coverage_interval_and_rows() -> None:

@@ -3,7 +3,7 @@
 Lines differ in dash and marker, not in colour alone, so that they survive a grey print.
 """
 
-from llamaduo.plots.cost import cost_lines
+from llamaduo.plots.cost import cost_lines, cost_tornado
 from llamaduo.plots.coverage import coverage_by_round
 from llamaduo.plots.density import Panel, density_grid, reflected_density, score_density
 from llamaduo.plots.spend import score_against_dollars
@@ -14,6 +14,7 @@ __all__ = [
     "STYLES",
     "Panel",
     "cost_lines",
+    "cost_tornado",
     "coverage_by_round",
     "density_grid",
     "reflected_density",

@@ -1,0 +1,146 @@
+"""What every figure of a projection rests on, in rows of name and text."""
+
+from textwrap import wrap
+
+from llamaduo.cost.months import Service, locals_of, services_of
+from llamaduo.cost.words import months, percent, ranged, rate, servers, usd
+from llamaduo.projection import LocalLine, Projection
+from llamaduo.workload import Workload
+
+NOT_COUNTED = ("people", "room", "network", "cooling", "repairs")
+"""Of the local model; where they matter they belong into `tuning_usd` or `server_usd`."""
+
+WIDTH = 96
+"""Characters of a line; a name that is long leaves the text 40 at least."""
+
+Rows = list[tuple[str, str]]
+
+
+def assumptions(workload: Workload, projection: Projection) -> list[str]:
+    """Return lines that name every input with its unit, its source and what is left out."""
+    rows = [*_tokens(workload)]
+    several = len(projection.services) > 1
+    for line in projection.services:
+        name = f"price, {line.name}" if several else "price"
+        rows += [(name, line.price), ("", line.source)]
+    for service in services_of(workload):
+        rows += _unpriced(workload, service, several)
+    several = len(projection.locals) > 1
+    for local, seen in zip(locals_of(workload), projection.locals, strict=True):
+        of = f", {seen.name}" if several else ""
+        rows += [
+            (f"{name}{of}" if name else "", text) for name, text in _local(local.workload, seen)
+        ]
+    if projection.locals[0].migration_usd:
+        said = f"{usd(projection.locals[0].migration_usd)}, once: service calls of the migration"
+        rows.append(("migration", said))
+    rows.append(("not counted", ", ".join([*NOT_COUNTED, *_left_out(workload, projection)])))
+    if projection.tornado or any(pair.break_even for pair in projection.pairs):
+        rows.append(
+            ("ranges", "triangular, each independent of the others; totals at likely values")
+        )
+    width = max(len(name) for name, _ in rows)
+    lines = []
+    for name, text in rows:
+        first, *more = wrap(
+            text, max(WIDTH - width, 40), break_on_hyphens=False, break_long_words=False
+        )
+        lines += [f"{name:<{width}}  {first}", *(f"{'':<{width}}  {one}" for one in more)]
+    return lines
+
+
+def _tokens(workload: Workload) -> Rows:
+    said = (
+        f"{ranged(workload.input_tokens_per_day)} in, "
+        f"{ranged(workload.output_tokens_per_day)} out a day; "
+        f"{ranged(workload.days_per_month)} days a month"
+    )
+    rows = [("tokens", said)]
+    if workload.growth_per_month != 0.0:
+        rows.append(("growth", f"{ranged(workload.growth_per_month, percent)} a month"))
+    if workload.cached_share != 0.0:
+        share = ranged(workload.cached_share, percent)
+        rows.append(("cache", f"{share} of prompt tokens read from the service's, batches apart"))
+    if workload.batch_share != 0.0:
+        share = ranged(workload.batch_share, percent)
+        rows.append(("batches", f"{share} of tokens wait for the service's batch API"))
+    return rows
+
+
+def _unpriced(workload: Workload, service: Service, several: bool) -> Rows:
+    """Say where a share has no price of its own and counts at the full one."""
+    of = f" of {service.name}" if several else ""
+    rows = []
+    if workload.cached_share != 0.0 and service.rates.cached_input is None:
+        rows.append(("", f"no price{of} for its cache is known: those tokens at the full price"))
+    if workload.batch_share != 0.0 and service.rates.batch_input is None:
+        rows.append(("", f"no batch price{of} is known: those tokens at the full price"))
+    return rows
+
+
+def _local(workload: Workload, line: LocalLine) -> Rows:
+    return [*_tuning(workload, line), *_hardware(workload, line)]
+
+
+def _tuning(workload: Workload, line: LocalLine) -> Rows:
+    said = ranged(workload.tuning_usd, usd)
+    if workload.tuning_hours != 0.0:
+        hours = ranged(workload.tuning_hours)
+        said += f" and {hours} hours at {ranged(workload.tuning_usd_per_hour, rate)}"
+    if workload.retune_every_months is None:
+        return [("fine-tuning", f"{said}, once")]
+    again = f"again every {ranged(workload.retune_every_months)} months"
+    times = "once" if line.retunings == 1 else f"{line.retunings} times"
+    by = months(workload.months[-1])
+    return [("fine-tuning", f"{said}, and {again}: {times} more within {by}")]
+
+
+def _hardware(workload: Workload, line: LocalLine) -> Rows:
+    first, last = line.servers
+    on = servers(first) + (f", {last:,} in the last month" if last != first else "")
+    hours = f"{ranged(workload.hours_per_month)} hours a month"
+    if workload.usd_per_server_hour is not None:
+        rent = ranged(workload.usd_per_server_hour, rate)
+        rows = [("hardware", f"{on}, rented at {rent} an hour, {hours}, electricity in it")]
+    else:
+        assert workload.server_usd is not None and workload.watts_per_server is not None
+        assert workload.usd_per_kwh is not None  # a bought server has all three
+        watts, kwh = ranged(workload.watts_per_server), ranged(workload.usd_per_kwh, rate)
+        rows = [
+            ("hardware", f"{on} at {ranged(workload.server_usd, usd)}, once"),
+            ("electricity", f"{watts} W a server, {hours}, {kwh} a kWh"),
+        ]
+    return [*rows, *_measured(workload)]
+
+
+def _measured(workload: Workload) -> Rows:
+    measured = workload.throughput
+    if measured is None:
+        return []
+    return [
+        (
+            "throughput",
+            f"{ranged(measured.output_tokens_per_s)} tokens/s written with "
+            f"{ranged(measured.sequences)} sequences at once, "
+            f"{ranged(measured.prompt_tokens_per_s)} tokens/s read, by one server",
+        ),
+        (
+            "",
+            f"memory for {ranged(measured.cache_tokens)} tokens beside the weights, "
+            f"{ranged(measured.context)} a sequence; peak {ranged(measured.peak_to_mean)} "
+            "times the mean",
+        ),
+    ]
+
+
+def _left_out(workload: Workload, projection: Projection) -> list[str]:
+    left = []
+    if workload.retune_every_months is None:
+        left.append("tuning again")
+    else:
+        left.append("service calls of tuning again")
+    if not projection.locals[0].migration_usd:
+        left.append("service calls of the migration")
+    if workload.growth_per_month != 0.0 and workload.servers != "auto":
+        left.append("servers for the tokens that are added")
+    return left

@@ -1,0 +1,93 @@
+"""The prices that litellm ships, per million tokens."""
+
+import difflib
+import os
+from importlib.metadata import version
+from typing import Any
+
+from llamaduo.errors import UsageError
+from llamaduo.records import Record
+
+PRICED = ("input_cost_per_token", "output_cost_per_token")
+
+
+class Listed(Record):
+    """What the map has of one model: US dollars per million tokens."""
+
+    input: float
+    output: float
+    cached_input: float | None
+    """None where the map has no price of reading the cache."""
+    batch_input: float | None
+    """None where the map has no batch price; then `batch_output` is None too."""
+    batch_output: float | None
+    source: str
+    """Which map, and where it says the price is from."""
+
+
+def listed(model: str) -> Listed:
+    """Return the price of `model` from the map that the installed litellm brings along.
+
+    Nothing is fetched. A name with its provider in front (`openai/gpt-4o`) is also found
+    under the bare name, if that is of the same provider. Prices that rise with the length
+    of a prompt are the ones of short prompts.
+
+    Raises:
+        UsageError: with the nearest names, if the map has no such model, or has it without
+            a price of tokens.
+    """
+    known = _price_map()
+    name = _name_in(known, model)
+    row = known[name]
+    batch_input, batch_output = (row.get(f"{key}_batches") for key in PRICED)
+    batches = batch_input is not None and batch_output is not None
+    page = row.get("source")
+    return Listed(
+        input=_per_million(row[PRICED[0]]),
+        output=_per_million(row[PRICED[1]]),
+        cached_input=_or_none(row.get("cache_read_input_token_cost")),
+        batch_input=_or_none(batch_input) if batches else None,
+        batch_output=_or_none(batch_output) if batches else None,
+        source=(
+            f"the price map of litellm {version('litellm')}, which has no date"
+            + (f" and names {page}" if page else " and names no page")
+        ),
+    )
+
+
+def _price_map() -> dict[str, dict[str, Any]]:
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    import litellm
+
+    found: dict[str, dict[str, Any]] = litellm.model_cost
+    return found
+
+
+def _name_in(known: dict[str, dict[str, Any]], model: str) -> str:
+    provider, _, bare = model.partition("/")
+    names = [model]
+    if bare in known and known[bare].get("litellm_provider") == provider:
+        names.append(bare)
+    for name in names:
+        if name != "sample_spec" and all(known.get(name, {}).get(key) for key in PRICED):
+            return name
+    if model in known:
+        raise UsageError(
+            f"litellm has no price of tokens for {model}: give input, output, as_of and source"
+        )
+    priced = [name for name, row in known.items() if all(row.get(key) for key in PRICED)]
+    near = difflib.get_close_matches(model, priced, n=3, cutoff=0.5)
+    hint = f"; did you mean {', '.join(f'`{name}`' for name in near)}?" if near else ""
+    raise UsageError(
+        f"the price map of litellm {version('litellm')} has no model {model!r}{hint} "
+        "(or give input, output, as_of and source)"
+    )
+
+
+def _per_million(usd: float) -> float:
+    """Return dollars per million tokens, without the dust of the division."""
+    return round(usd * 1e6, 9)
+
+
+def _or_none(usd: float | None) -> float | None:
+    return None if usd is None else _per_million(usd)
