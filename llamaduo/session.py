@@ -17,6 +17,7 @@ from llamaduo.intervals import LEVEL
 from llamaduo.judging import part
 from llamaduo.ledger import Ledger
 from llamaduo.progress import Progress
+from llamaduo.report.money import migration_usd
 from llamaduo.secrets import without_secrets
 from llamaduo.stages import Stages
 from llamaduo.store import Store, refuse_network_home
@@ -76,8 +77,9 @@ def _run(exp: Experiment, stages: Stages, place: Path, progress: Progress) -> Re
         judged = {name: stages.judged[name, exp.judge.on].rows for name in rounds}
         everything = {of: stage.rows for of, stage in stages.judged.items()}
         scores.write_scores(place / scores.FILE, scores.score_rows(everything, exp.goal))
-        path = report.write(result, exp.workload, judged, facts(exp), place)
-        shown.finish(result, project(exp.workload), place)
+        projection = project(exp.workload, migration_usd(result))
+        path = report.write(result, exp.workload, projection, judged, facts(exp), place)
+        shown.finish(result, projection, place)
     except BaseException as error:
         shown.fail(error)
         raise

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from small_world import workload
 
+from llamaduo.cost import project
 from llamaduo.decision import decide
 from llamaduo.experiment import Goal
 from llamaduo.findings import (
@@ -22,6 +23,7 @@ from llamaduo.findings import (
 from llamaduo.metrics import difference, mean, share
 from llamaduo.records import Answer, Example, Judgement, Mark, Message, Tally, Training, Usage
 from llamaduo.report import SIMULATED, summary, write
+from llamaduo.report.money import migration_usd
 from llamaduo.report.words import signed
 
 
@@ -112,19 +114,21 @@ def judgements(*marks: float | None) -> list[Judgement]:
     found = []
     for i, mark in enumerate(marks):
         row = Example(id=f"r{i}", messages=(Message(role="user", content="?"),), target="x")
-        score = None if mark is None else Mark(similarity=mark, precision=mark)
-        marks = () if score is None else (score,)
-        found.append(Judgement(answer=Answer(example=row, text="x"), score=score, marks=marks))
+        given = () if mark is None else (Mark(similarity=mark, precision=mark),)
+        score = given[0] if given else None
+        found.append(Judgement(answer=Answer(example=row, text="x"), score=score, marks=given))
     return found
 
 
+PICTURES = ("coverage.png", "scores.png", "volume.png", "dollars.png", "cost.png")
 JUDGED = {"round 0": judgements(10, 20, 35, 50), "round 1": judgements(60, 75, 90, None)}
 
 
 def report(
     result: Result, into: Path, judged: Mapping[str, Sequence[Judgement]] | None = None
 ) -> str:
-    path = write(result, workload(), JUDGED if judged is None else judged, ["seed 42"], into)
+    marked = JUDGED if judged is None else judged
+    path = write(result, workload(), project(workload()), marked, ["seed 42"], into)
     assert path == into / "report.md"
     return path.read_text(encoding="utf-8")
 
@@ -151,7 +155,7 @@ def test_the_same_result_gives_the_same_bytes(tmp_path: Path) -> None:
     report(outcome(), tmp_path / "two" / "deeper")
     one = {p.name: p.read_bytes() for p in (tmp_path / "one").iterdir()}
     two = {p.name: p.read_bytes() for p in (tmp_path / "two" / "deeper").iterdir()}
-    names = {"report.md", "result.json", "coverage.png", "scores.png", "cost.png"}
+    names = {"report.md", "result.json", *PICTURES}
     assert set(one) == names
     assert one == two
     assert str(tmp_path).encode() not in b"".join(one.values())
@@ -333,7 +337,7 @@ def test_a_result_without_a_round_is_still_a_report(tmp_path: Path) -> None:
 
 def test_every_figure_that_is_named_is_there(tmp_path: Path) -> None:
     text = report(outcome(), tmp_path)
-    for name in ("coverage.png", "scores.png", "cost.png"):
+    for name in PICTURES:
         assert f"]({name})" in text
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
 
@@ -381,3 +385,16 @@ def test_the_thresholds_and_a_test_that_steered_are_said(tmp_path: Path, plain: 
     steered = report(outcome(steered_on="test"), tmp_path, judged={})
     assert "sealed" not in steered
     assert "on the test, which steered too: coverage" in summary(outcome(steered_on="test"), [])
+
+
+def test_the_rows_that_the_goal_would_take_are_said(tmp_path: Path) -> None:
+    text = report(outcome(), tmp_path, judged={})
+    assert "## Rows for a coverage of 90 % on dev" in text
+    alone = report(outcome(rounds=(turn(0, 10),)), tmp_path / "alone", judged={})
+    assert "## Rows for" not in alone
+    assert "volume.png" not in alone
+
+
+def test_a_simulated_service_costs_no_migration_and_a_paid_one_does() -> None:
+    assert migration_usd(outcome()) == 1.0
+    assert migration_usd(outcome(simulated=True)) == 0.0

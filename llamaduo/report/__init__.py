@@ -6,12 +6,14 @@ The same results give the same bytes: no clock, no path of this machine.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from llamaduo import cost, plots
+from llamaduo import plots
 from llamaduo.findings import Assessment, Result, Round
 from llamaduo.metrics import prompt_scores
+from llamaduo.projection import Projection
 from llamaduo.records import Judgement
 from llamaduo.report.judge import card
 from llamaduo.report.models import models
+from llamaduo.report.money import data, pictures, savings
 from llamaduo.report.verdict import by_category, categories, verdict
 from llamaduo.report.words import aligned, mark, markdown, the_test, with_interval
 from llamaduo.workload import Workload
@@ -25,6 +27,7 @@ SIMULATED = (
 def write(
     result: Result,
     workload: Workload,
+    projection: Projection,
     judged: Mapping[str, Sequence[Judgement]],
     facts: Sequence[str],
     into: Path,
@@ -32,6 +35,7 @@ def write(
     """Write `report.md` and its figures.
 
     Args:
+        projection: of `workload`, with what this run's calls cost.
         judged: judgements of the steering part, by round.
         facts: further lines on what the run was made of.
         into: folder; files of the same names are replaced.
@@ -40,7 +44,7 @@ def write(
         The path of the report.
     """
     into.mkdir(parents=True, exist_ok=True)
-    pictures = _pictures(result, workload, judged, into)
+    drawn = _pictures(result, judged, into) + pictures(result, workload, projection, into)
     lines = [
         f"# {result.task}: {result.decision.verdict}",
         "",
@@ -52,8 +56,9 @@ def write(
         *_rounds_table(result),
         *_rows(result),
         *_calls(result),
-        *_cost(workload),
-        *(f"![{title}]({name})\n" for title, name in pictures),
+        *data(result),
+        *savings(result, workload, projection),
+        *(f"![{title}]({name})\n" for title, name in drawn),
         "## What it was made of",
         "",
         *(f"- {fact}" for fact in [*facts, *_arithmetic(result.rounds)]),
@@ -173,23 +178,8 @@ def _calls(result: Result) -> list[str]:
     return ["## Service calls", "", *markdown(head, rows), "", total, ""]
 
 
-def _cost(workload: Workload) -> list[str]:
-    table = cost.table(workload, cost.project(workload))
-    said = "From the workload's own prices and assumptions, not from this run:"
-    return [
-        f"## What it would save: workload {workload.name}",
-        "",
-        said,
-        "",
-        "```",
-        table,
-        "```",
-        "",
-    ]
-
-
 def _pictures(
-    result: Result, workload: Workload, judged: Mapping[str, Sequence[Judgement]], into: Path
+    result: Result, judged: Mapping[str, Sequence[Judgement]], into: Path
 ) -> list[tuple[str, str]]:
     found = []
     if result.rounds:
@@ -207,8 +197,7 @@ def _pictures(
         )
         plots.save(figure, into / "scores.png")
         found.append(("Scores by round", "scores.png"))
-    plots.save(plots.cost_lines(cost.project(workload), workload), into / "cost.png")
-    return [*found, ("Cost over months", "cost.png")]
+    return found
 
 
 def _sentence(a: Assessment) -> str:

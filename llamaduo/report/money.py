@@ -1,0 +1,84 @@
+"""What the run's data and the service's price come to: rows for the goal, dollars over months."""
+
+from pathlib import Path
+
+from llamaduo import cost, plots, volume
+from llamaduo.findings import Curve, Point, Reach, Result
+from llamaduo.projection import Projection
+from llamaduo.workload import Workload
+
+Picture = tuple[str, str]
+"""Title, and name of the file."""
+
+
+def savings(result: Result, workload: Workload, projection: Projection) -> list[str]:
+    """Return the cost over months, with every assumption it rests on."""
+    migration = (
+        "The calls of this run were play money, and are not counted."
+        if result.simulated
+        else f"The ${result.usd:.2f} that this run's calls cost are counted as its migration."
+    )
+    return [
+        f"## What it would save: workload {workload.name}",
+        "",
+        f"From the workload's own prices and assumptions, which are not this run's. {migration}",
+        "",
+        "```",
+        cost.table(workload, projection),
+        "```",
+        "",
+    ]
+
+
+def migration_usd(result: Result) -> float:
+    """Return what the migration cost in service calls; play money is none."""
+    return 0.0 if result.simulated else result.usd
+
+
+def rows_for_the_goal(result: Result) -> tuple[Curve, Reach] | None:
+    """Return the curve of coverage over rows and what the goal takes; None with one volume."""
+    points = [
+        Point(
+            rows=r.train_rows,
+            hits=round(r.assessment.coverage.value * r.assessment.coverage.n / 100),
+            n=r.assessment.coverage.n,
+            usd=r.usd,
+        )
+        for r in result.rounds
+        if r.assessment.coverage.value is not None
+    ]
+    if len({point.rows for point in points}) < 2 or result.goal >= 100:
+        return None
+    curve = volume.fit(points)
+    return curve, volume.reach(curve, result.goal)
+
+
+def data(result: Result) -> list[str]:
+    """Say how many rows the goal would take, and what they would cost."""
+    found = rows_for_the_goal(result)
+    if found is None:
+        return []
+    said = [f"- {line}" for line in found[1].says]
+    return [f"## Rows for a coverage of {result.goal:g} % on {result.steered_on}", "", *said, ""]
+
+
+def pictures(
+    result: Result, workload: Workload, projection: Projection, into: Path
+) -> list[Picture]:
+    """Draw rows, dollars and months."""
+    found: list[Picture] = []
+    curve = rows_for_the_goal(result)
+    if curve is not None:
+        title = f"{result.local} on {result.task}"
+        plots.save(plots.volume_curve(*curve, title=title), into / "volume.png")
+        found.append(("Coverage over rows", "volume.png"))
+    if any(r.assessment.coverage.value is not None for r in result.rounds):
+        figure = plots.score_against_dollars({result.local: result.rounds}, result.goal)
+        plots.save(figure, into / "dollars.png")
+        found.append(("Coverage over dollars", "dollars.png"))
+    plots.save(plots.cost_lines(projection, workload), into / "cost.png")
+    found.append(("Cost over months", "cost.png"))
+    if projection.tornado:
+        plots.save(plots.cost_tornado(projection, workload), into / "tornado.png")
+        found.append(("What the saving hangs on", "tornado.png"))
+    return found
