@@ -115,6 +115,8 @@ class Parrot(Component):
 
     diary: Diary
     enough: int
+    asked: None = None
+    """Nobody answers in its stead."""
 
     def answer(
         self,
@@ -249,6 +251,7 @@ def experiment(home: Path, diary: Diary, *, enough: int = 1000, **changed: Any) 
         "rounds": 3,
         "samples": 2,
         "seed": 42,
+        "ceiling": asking,
         "home": home,
     }
     return Experiment.model_validate({**fields, **changed})
