@@ -8,7 +8,9 @@ from pydantic import Field, model_validator
 from llamaduo.component import Component, digest
 from llamaduo.dedup import Dedup
 from llamaduo.engine import Engine
+from llamaduo.errors import DataError
 from llamaduo.judge import Judge
+from llamaduo.judge.human import read as read_human
 from llamaduo.local import LocalModel
 from llamaduo.service import Service
 from llamaduo.synth import Synth
@@ -150,4 +152,9 @@ class Experiment(Component):
             services.append(self.engine.asked.service)
         found = [fault for service in services for fault in service.faults()]
         found += self.local.faults() + self.workload.faults()
+        if self.judge.human is not None:
+            try:
+                read_human(self.judge.human)
+            except DataError as error:
+                found.append(f"judge.human: {error}")
         return list(dict.fromkeys(found))

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from llamaduo.audit import audit
+from llamaduo.audit.parties import Parties
 from llamaduo.bench import Bench
 from llamaduo.decision import level_of_look, same_at_both_ends
 from llamaduo.engine.asked import Asked
@@ -12,9 +14,11 @@ from llamaduo.engine.asked import answers as answers_of
 from llamaduo.findings import Assessment, Audit, Opening
 from llamaduo.intervals import LEVEL
 from llamaduo.judge import Judge, Stop
+from llamaduo.judge.human import read as read_human
+from llamaduo.judge.probes import REPEATS, probes
 from llamaduo.metrics import assess
 from llamaduo.openings import record
-from llamaduo.records import Answer, Example, Judgement, Part, Placed, Training
+from llamaduo.records import Answer, Example, Judgement, Part, Placed, Score, Training
 from llamaduo.scores import prompts_digest
 from llamaduo.store import Folder, Rows, Work
 from llamaduo.task.shots import examples_for, with_examples
@@ -166,8 +170,35 @@ class Judging(Bench):
         return Stop(goal.similarity, goal.precision, same)
 
     def audit(self, judged: Judged) -> Audit | None:
-        """Question the judge on the decided model's test answers."""
-        return None
+        """Question the judge on the decided model's test answers; None if nobody wants to."""
+        exp = self.exp
+        judge = exp.judge
+        if not judge.audit and judge.human is None:
+            return None
+        asked = probes(judged.rows, judge.audit, exp.seed)
+        inputs = [judge.key(), exp.seed, judged.rows.content]
+        brief = judge.with_repeats(REPEATS)
+        questioned = self._graded(brief, "audit", [*inputs, "probes"], asked, None)
+        scored: list[tuple[Judgement, Score]] = []
+        if judge.human is not None:
+            rows = read_human(judge.human)
+            answers = [answer for answer, _ in rows]
+            judgements = self._graded(
+                judge, "audit", [judge.key(), exp.seed, "human"], answers, None
+            )
+            scored = [(one, score) for one, (_, score) in zip(judgements, rows, strict=True)]
+        return audit(
+            judged.rows,
+            questioned,
+            parties=Parties(
+                judges=tuple(service.name for service in exp.judges),
+                teacher=exp.service.name,
+                local=exp.local.name,
+            ),
+            similarity=exp.goal.similarity,
+            precision=exp.goal.precision,
+            scored=scored,
+        )
 
     def _graded(
         self,

@@ -129,6 +129,8 @@ class Parrot(Component):
 
     diary: Diary
     enough: int
+    asked: None = None
+    """Nobody answers in its stead."""
 
     @property
     def asked(self) -> None:
@@ -278,6 +280,7 @@ def experiment(home: Path, diary: Diary, *, enough: int = 1000, **changed: Any) 
         "ceiling": {"max_tokens": 500, "temperature": 1},
         "samples": 2,
         "seed": 42,
+        "ceiling": asking,
         "home": home,
     }
     return Experiment.model_validate({**fields, **changed})

@@ -60,6 +60,10 @@ class Judge(Protocol):
         """Return what makes its judgements, its services among it."""
         ...
 
+    def with_repeats(self, repeats: int) -> "Judge":
+        """Return the same judge, asking each service so often for an answer at most."""
+        ...
+
     def grade(
         self,
         answers: Sequence[Answer],

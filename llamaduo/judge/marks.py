@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator
 
@@ -86,6 +86,10 @@ class MarksJudge(Component):
                 "such as <1 to 100>, where the marks stand"
             )
         return prompt
+
+    def with_repeats(self, repeats: int) -> Self:
+        """Return the same judge, asking each service so often for an answer at most."""
+        return self.model_copy(update={"repeats": min(repeats, self.repeats)})
 
     def grade(
         self,

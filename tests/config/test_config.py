@@ -23,11 +23,10 @@ OWN_SERVER = [
     "allow_simulated=true",
 ]
 
-
 NEEDED = {
     "service=openai_compatible": OWN_SERVER,
     "engine=openai_endpoint": ["tuner=none", *(f"engine.{one}" for one in OWN_SERVER[:-1])],
-    "judge=panel": ["allow_simulated=true"],
+    "judge=panel": ["service=gpt"],
 }
 """What has to be said beside an option that leaves something open."""
 
@@ -76,6 +75,7 @@ def test_every_fault_is_said_at_once_with_the_nearest_name() -> None:
         ("tuner.lr=1e-4,1e-3", "several values; add -m"),
         ("goal", "goal: not of the form key=value"),
         ("baselines=[untund]", "baselines.0: Input should be 'untuned'"),
+        ("tracker=null", "tracker=null: chooses nothing; ~tracker takes a choice out"),
     ],
 )
 def test_the_mistakes_of_a_new_user_are_named(override: str, words: str) -> None:
@@ -169,9 +169,10 @@ def test_on_is_a_key_and_no_boolean_in_a_file_too(tmp_path: Path) -> None:
 
 def test_a_key_below_the_judges_service_changes_that_one_only() -> None:
     built = from_overrides(["service=gpt", "judge.service.price.input=2"])
-    assert isinstance(built.judge.service, ChatService)
+    judge = built.judge.services[""]
+    assert isinstance(judge, ChatService)
     assert isinstance(built.service, ChatService)
-    assert (built.judge.service.price.input, built.service.price.input) == (2.0, 2.5)
+    assert (judge.price.input, built.service.price.input) == (2.0, 2.5)
 
 
 def test_a_component_of_another_group_is_refused() -> None:
@@ -180,9 +181,72 @@ def test_a_component_of_another_group_is_refused() -> None:
 
 
 def test_the_judge_is_the_teacher_unless_told_otherwise() -> None:
-    assert from_overrides([]).judge.service.name == "simulated-teacher"
+    assert from_overrides([]).judge.name == "simulated-teacher"
     other = from_overrides(["service@judge.service=gpt", "allow_simulated=true"])
-    assert (other.service.name, other.judge.service.simulated) == ("simulated-teacher", False)
+    assert (other.service.name, other.judges[0].simulated) == ("simulated-teacher", False)
+
+
+def test_three_simulated_judges_differ_in_name_and_marks() -> None:
+    names = ("simulated", "simulated_strict", "simulated_lenient")
+    judges = [from_overrides([f"service@judge.service={name}"]).judge for name in names]
+    leans = [judge.services[""].key()["lean"] for judge in judges]
+    assert leans == [0, -6, 6]
+    assert len({judge.name for judge in judges}) == 3
+    assert all("simulated" in judge.name for judge in judges)
+
+
+GPT_PANEL = ["service=gpt", "judge=panel"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "members"),
+    [
+        (GPT_PANEL, ["gpt", "claude", "gemini"]),
+        ([*GPT_PANEL, "judge.service=null"], ["gpt", "claude", "gemini"]),
+        ([*GPT_PANEL, "~service@judge.members.gpt"], ["claude", "gemini"]),
+        ([*GPT_PANEL, "+service@judge.members.a=gpt_4o"], ["gpt", "claude", "gemini", "a"]),
+        (["judge=panel_simulated"], ["even", "strict", "lenient"]),
+    ],
+)
+def test_members_of_a_panel_are_put_in_and_taken_out(
+    overrides: list[str], members: list[str]
+) -> None:
+    built = from_overrides(overrides)
+    assert list(built.judge.services) == members
+    assert len({service.name for service in built.judges}) == len(members)
+
+
+def test_another_service_sits_in_a_members_place_and_is_set_there() -> None:
+    changed = ["service@judge.members.gpt=gpt_4o", "judge.members.gpt.concurrency=2"]
+    gpt = from_overrides([*GPT_PANEL, *changed]).judge.services["gpt"]
+    assert (gpt.name, gpt.concurrency) == ("gpt-4o-2024-05-13", 2)
+
+
+def test_a_panels_makers_are_three_and_its_prompt_is_the_one_judges() -> None:
+    panel, paper = from_overrides(GPT_PANEL).judge, from_overrides([]).judge
+    assert panel.name == "gpt-5.4-2026-03-05 + claude-sonnet-5-5 + gemini-3.8-flash"
+    assert panel.key()["prompt"] == paper.key()["prompt"]
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("service@judge.members.gpt=clude", "service=clude: no such option; did you mean `claude`"),
+        ("service@judge.members.gpt=claude", "gpt and claude are the same service"),
+        ("service@judge.members.gpt=null", "chooses nothing; ~service@judge.members.gpt takes"),
+        ("service@judge.members.a=gpt_4o", "use +service@judge.members.a=gpt_4o"),
+        ("service@judge.service=gpt", "judge.service: no such key"),
+        ("judge.members.gpt.nmae=x", "judge.members.gpt.nmae: no such key; did you mean `name`?"),
+        ("service=simulated", "set allow_simulated=true"),
+    ],
+)
+def test_the_mistakes_of_who_sets_up_a_panel_are_named(override: str, words: str) -> None:
+    assert words in refused([*GPT_PANEL, override])
+
+
+def test_a_panel_of_one_is_refused() -> None:
+    gone = ["~service@judge.members.gpt", "~service@judge.members.claude"]
+    assert "a panel has two members at least, and this one has 1" in refused([*GPT_PANEL, *gone])
 
 
 def test_a_simulated_and_a_paid_service_do_not_meet_by_accident() -> None:
