@@ -204,6 +204,22 @@ def test_servers_from_throughput_grow_with_the_tokens_and_stay_when_these_shrink
     assert list(project(fewer).local_usd) == sorted(project(fewer).local_usd)
 
 
+@given(st.integers(0, 10**9), st.integers(0, 10**9), st.floats(1, 20))
+def test_more_tokens_never_need_fewer_servers(one: int, other: int, peak: float) -> None:
+    few, many = (
+        project(
+            ours(
+                servers="auto",
+                throughput=MEASURED | {"peak_to_mean": peak},
+                input_tokens_per_day=tokens,
+            )
+        )
+        for tokens in sorted((one, other))
+    )
+    assert few.locals[0].servers <= many.locals[0].servers
+    assert all(a <= b for a, b in zip(few.local_usd, many.local_usd, strict=True))
+
+
 PRICE = {"as_of": "2025-01-31", "source": "a list", "input": 4.0, "output": 10.0}
 
 

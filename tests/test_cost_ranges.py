@@ -164,6 +164,16 @@ def test_a_range_that_models_share_is_drawn_once_for_both() -> None:
     assert one.low - other.low == pytest.approx(1000)
 
 
+def test_what_the_migration_cost_moves_the_interval_and_the_tornado() -> None:
+    workload = ours(server_usd=[1000, 5000])
+    without, bearing = project(workload), project(workload, migration_usd=500.0)
+    one, other = without.pairs[0].saved, bearing.pairs[0].saved
+    assert one and other and one.high is not None and other.high is not None
+    assert one.high - other.high == pytest.approx(500)
+    [before], [after] = without.tornado, bearing.tornado
+    assert before.saved_at_low - after.saved_at_low == pytest.approx(500)
+
+
 def test_assumptions_print_a_range_by_its_ends_and_likely_value() -> None:
     workload = ours(usd_per_kwh={"low": 0.1, "likely": 0.12, "high": 0.4})
     said = " ".join(table(workload, project(workload)).split())

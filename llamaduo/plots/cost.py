@@ -11,20 +11,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SERVICES: tuple[tuple[str, Dashes, str], ...] = (
-    (BRIGHT, "--", "s"),
-    ("#a83279", ":", "D"),
-    ("#1f8a70", "-.", "^"),
-    ("#222222", (0, (2, 4)), "v"),
+SERVICES: tuple[tuple[str, Dashes], ...] = (
+    (BRIGHT, "--"),
+    ("#a83279", ":"),
+    ("#1f8a70", "-."),
+    ("#222222", (0, (2, 4))),
 )
-"""Colour, dash and marker of the services in turn; all broken."""
-LOCALS: tuple[tuple[str, float, str], ...] = (
-    (DARK, 2.0, "o"),
-    ("#4a90c2", 1.2, "x"),
-    ("#444444", 3.0, "P"),
-)
-"""Colour, width and marker of the local models in turn; all unbroken."""
-
+"""Colour and dash of the services in turn; all broken."""
+LOCALS: tuple[tuple[str, float], ...] = ((DARK, 2.0), ("#4a90c2", 1.2), ("#444444", 1.6))
+"""Colour and width of the local models in turn; all unbroken."""
+THEIR_MARKERS, OUR_MARKERS = "sD^v<>p8d", "ox+*P1"
+"""A marker of its own for each service and each local model that a workload can have."""
 BOX = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5}
 
 
@@ -41,12 +38,15 @@ def cost_lines(projection: Projection, workload: Workload) -> "Figure":
     figure, axes = blank(width=7.5)
     pair = projection.pairs[0]
     last = projection.months[-1]
+    style: dict[str, object]
     for i, service in enumerate(projection.services):
-        color, dash, marker = SERVICES[i % len(SERVICES)]
-        _line(axes, service, projection.months, color=color, linestyle=dash, marker=marker)
+        color, dash = SERVICES[i % len(SERVICES)]
+        style = {"color": color, "linestyle": dash, "marker": THEIR_MARKERS[i]}
+        _line(axes, service, projection.months, **style)
     for i, local in enumerate(projection.locals):
-        color, width, marker = LOCALS[i % len(LOCALS)]
-        _line(axes, local, projection.months, color=color, linewidth=width, marker=marker)
+        color, width = LOCALS[i % len(LOCALS)]
+        style = {"color": color, "linewidth": width, "marker": OUR_MARKERS[i]}
+        _line(axes, local, projection.months, **style)
     top = 1.12 * max(1.0, *(usd for _, usd in _corners(projection)))
     axes.set_xlim(0, last * 1.02)
     axes.set_ylim(0, top)

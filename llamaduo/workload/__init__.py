@@ -102,10 +102,11 @@ class Workload(Component):
     price: Asked
     """What the service asks per million tokens, with the day and place it was read, or its
     name in litellm's price map. Each price takes a range."""
-    services: tuple[Offer, ...] = ()
-    """Further services to compare with, each with its own price."""
-    models: tuple[Model, ...] = ()
-    """Further local models to compare with, each with what it has of its own."""
+    services: tuple[Offer, ...] = Field((), max_length=8)
+    """Further services to compare with, each with its own price; in a figure, more than 8
+    could not be told apart."""
+    models: tuple[Model, ...] = Field((), max_length=5)
+    """Further local models to compare with, each with what it has of its own; 5 at most."""
     tuning_usd: Amount
     """Dollars for one tuning of the local model, whatever takes no hours. A range is taken."""
     tuning_hours: Amount = 0.0

@@ -114,6 +114,17 @@ def test_services_differ_in_dash_and_marker_and_models_are_unbroken() -> None:
     assert len({line.get_marker() for line in [*ours, *theirs]}) == 4
 
 
+def test_as_many_services_and_models_as_there_may_be_all_look_different() -> None:
+    price = {"input": 9, "output": 9, "as_of": "2025-01-31", "source": "a list"}
+    full = workload(
+        services=[{"name": f"service {i}", "price": price} for i in range(8)],
+        models=[{"name": f"model {i}", "tuning_usd": i} for i in range(5)],
+    )
+    lines = [line for line in axes_of(cost_lines(project(full), full)).lines if line.get_marker()]
+    named = [line for line in lines if not str(line.get_label()).startswith("_")]
+    assert len({line.get_marker() for line in named}) == len(named) == 15
+
+
 @pytest.mark.parametrize(
     ("small", "finding"),
     [

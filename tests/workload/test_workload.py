@@ -76,6 +76,8 @@ def test_a_workload_with_ranges_is_the_same_after_a_round_trip() -> None:
         ("hours_per_month", [700, 800], r"has to be a finite number in 0\.\.744"),
         ("months", [1, 241], "months reach to 240 at most; got 241"),
         ("servers", 0, "greater than or equal to 1"),
+        ("models", [{"name": str(i)} for i in range(6)], "at most 5 items"),
+        ("services", [{"name": str(i), "price": GIVEN["price"]} for i in range(9)], "at most 8"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_where_it_stands(
