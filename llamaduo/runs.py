@@ -45,7 +45,7 @@ def read(found: Iterable[Path]) -> tuple[list[Finished], list[str]]:
         try:
             result = Result.model_validate_json((place / RESULT).read_bytes())
         except FileNotFoundError:
-            said.append(f"{place.name}: left out, it is not finished")
+            said.append(f"{place.name}: left out, it is not finished or was never begun")
             continue
         except (OSError, ValidationError) as error:
             said.append(

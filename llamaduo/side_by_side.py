@@ -4,6 +4,7 @@ The same runs give the same bytes: no clock, no path of this machine.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from llamaduo.comparison import (
     volumes,
 )
 from llamaduo.findings import Point, Round
+from llamaduo.scores import ScoreRow
 from llamaduo.tables import aligned, judge_table, overview, pair_table
 from llamaduo.volume import fit, reach
 
@@ -187,7 +189,7 @@ def _figure3(marks: Marks, local: str, part: str, path: Path) -> Path:
             title=judge,
             rows={
                 kind: {
-                    f"{rows:,} rows": [getattr(row, kind) for row in by.get(rows, [])]
+                    _curve(rows, by.get(rows, [])): [getattr(row, kind) for row in by.get(rows, [])]
                     for rows in shown
                 }
                 for kind in ("similarity", "precision")
@@ -199,6 +201,12 @@ def _figure3(marks: Marks, local: str, part: str, path: Path) -> Path:
     title = f"{local}: scores of {part} prompts by judge and rows tuned on{left}"
     plots.save(plots.density_grid(panels, title=title), path)
     return path
+
+
+def _curve(volume: int, rows: Sequence[ScoreRow]) -> str:
+    """Name a curve; where several models were tuned on as many rows, it holds each one's marks."""
+    models = max(Counter(row.id for row in rows).values(), default=1)
+    return f"{volume:,} rows" if models == 1 else f"{volume:,} rows, {models} models"
 
 
 def _spread(values: Sequence[int], most: int) -> list[int]:

@@ -219,7 +219,8 @@ def _words(
     else:
         bought = "the largest volume has it already" if rows <= largest else _bought(usd)
         said.append(
-            f"{goal:g} % would take {rows:,} rows (95 % interval {_many(low)} to {_many(high)}), "
+            f"{goal:g} % would take {in_words(rows)} rows (95 % interval {in_words(low)} to "
+            f"{in_words(high)}), "
             f"where {largest:,} rows have {there:.1f} %: {bought}"
         )
         if rows > FAR * largest:
@@ -240,13 +241,21 @@ def _span(curve: Curve) -> str:
     return f"{curve.slope_low:+.2f} to {curve.slope_high:+.2f}"
 
 
-def _many(rows: int | None) -> str:
-    return "no end" if rows is None else f"{rows:,}"
+def in_words(rows: float | None) -> str:
+    """Return a prediction with two digits that count; no more of it is known."""
+    if rows is None:
+        return "no end"
+    digits = max(len(str(int(rows))) - 2, 0)
+    return f"{round(rows, -digits):,.0f}"
 
 
 def _bought(usd: tuple[float | None, float | None, float | None]) -> str:
-    value, low, high = usd
+    value, *ends = (None if one is None else _dollars(one) for one in usd)
     if value is None:
         return "what a further row costs cannot be told from these points"
-    ends = " to ".join("no end" if end is None else f"${end:,.2f}" for end in (low, high))
-    return f"${value:,.2f} more ({ends}), at what a row cost so far"
+    low, high = ("no end" if end is None else end for end in ends)
+    return f"{value} more ({low} to {high}), at what a row cost so far"
+
+
+def _dollars(usd: float) -> str:
+    return f"${usd:,.2f}" if usd < 100 else f"${in_words(usd)}"

@@ -132,10 +132,6 @@ class Parrot(Component):
     asked: None = None
     """Nobody answers in its stead."""
 
-    @property
-    def asked(self) -> None:
-        return None
-
     def answer(
         self,
         local: LocalModel,
@@ -277,7 +273,6 @@ def experiment(home: Path, diary: Diary, *, enough: int = 1000, **changed: Any) 
         "tracker": Silent(),
         "goal": {"at_least": 90, "similarity": 90, "precision": 90},
         "rounds": 3,
-        "ceiling": {"max_tokens": 500, "temperature": 1},
         "samples": 2,
         "seed": 42,
         "ceiling": asking,

@@ -15,7 +15,7 @@ import pytest
 from llamaduo import decision
 from llamaduo.config import from_overrides
 from llamaduo.config.overrides import check
-from llamaduo.errors import ConfigError, DataError
+from llamaduo.errors import ConfigError, DataError, UsageError
 from llamaduo.experiment import Experiment
 from llamaduo.judging import part
 from llamaduo.ledger import Ledger
@@ -24,7 +24,7 @@ from llamaduo.options import groups, options
 from llamaduo.progress import Progress
 from llamaduo.records import Answer, Example, Message, Reply, Request, Score
 from llamaduo.session import params
-from llamaduo.verbs import VERBS, cost, help, run
+from llamaduo.verbs import VERBS, compare, cost, help, run
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -76,7 +76,8 @@ def words(command: str) -> list[str]:
     return parts[3:] if parts[0] == "python" else parts[1:]
 
 
-RUNS = [c for c in COMMANDS if [*words(c), ""][0] not in ("cost", "doctor", "--help")]
+RUNS = [c for c in COMMANDS if [*words(c), ""][0] not in ("compare", "cost", "doctor", "--help")]
+COMPARED = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["compare"]]
 COSTS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["cost"]]
 
 
@@ -123,6 +124,14 @@ def test_every_run_that_the_pages_show_composes_and_is_in_order(command: str) ->
 @pytest.mark.parametrize("command", [c for c in COMMANDS if words(c)[:1] == ["doctor"]])
 def test_every_check_of_the_machine_names_an_experiment_that_composes(command: str) -> None:
     assert from_overrides(words(command)[1:])
+
+
+@pytest.mark.parametrize("typed", COMPARED, ids=" ".join)
+def test_every_comparison_the_pages_show_names_runs_or_overrides_that_compose(
+    typed: list[str],
+) -> None:
+    with pytest.raises(UsageError, match=r"no finished run to compare|no run under .* begins so"):
+        compare.main(typed)
 
 
 @pytest.mark.parametrize("overrides", COSTS, ids=" ".join)

@@ -11,9 +11,19 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from llamaduo.findings import Assessment, Measure, Round
-from llamaduo.plots import coverage_by_round, reflected_density, save, score_density
+from llamaduo.findings import Assessment, Measure, Point, Round
+from llamaduo.plots import (
+    Panel,
+    coverage_by_round,
+    density_grid,
+    reflected_density,
+    save,
+    score_against_dollars,
+    score_density,
+    volume_curve,
+)
 from llamaduo.records import Training
+from llamaduo.volume import coverage_at, fit, reach
 
 MARK = "similarity, 0 to 100"
 
@@ -32,15 +42,15 @@ def turn(number: int, value: float | None, n: int = 25) -> Round:
             name=f"round {number}",
             prompts=25,
             coverage=Measure(name="coverage", value=value, low=low, high=high, n=n),
-            similarity=None,
-            precision=None,
+            similarity=Measure(name="similarity", value=None, low=None, high=None, n=0),
+            precision=Measure(name="precision", value=None, low=None, high=None, n=0),
             unjudged=0,
             answers=100,
             cut=0,
             checks={},
             steps=10,
         ),
-        usd=0.0,
+        usd=0.5 * number,
     )
 
 
@@ -158,3 +168,96 @@ def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
     first, second = draw("first.png"), draw("second.png")
     assert first == second
     assert b"Software" not in first
+
+
+LOW, HIGH = [40.0, 45.0, 50.0], [90.0, 92.0, 99.0]
+
+
+def grid(**panels: dict[str, list[float]]) -> Figure:
+    columns = [Panel(name, {"similarity": of, "precision": of}) for name, of in panels.items()]
+    return density_grid(columns, title="Scores")
+
+
+def test_a_grid_has_a_column_for_each_judge_and_n_under_each() -> None:
+    figure = grid(mild={"24 rows": HIGH, "48 rows": HIGH[:2]}, harsh={"24 rows": LOW})
+    assert len(figure.axes) == 4
+    assert [axes.get_title() for axes in figure.axes] == ["mild", "harsh", "", ""]
+    under = [
+        [text.get_text() for text in found.get_texts()] if found else []
+        for found in (axes.get_legend() for axes in figure.axes)
+    ]
+    assert under == [[], [], ["24 rows (n = 3)", "48 rows (n = 2)"], ["24 rows (n = 3)"]]
+    assert [axes.get_xlabel() for axes in figure.axes[::2]] == [
+        "similarity, 0 to 100",
+        "precision, 0 to 100",
+    ]
+
+
+def test_the_panels_of_a_grid_share_their_scales_and_none_is_cut() -> None:
+    figure = grid(flat={"a": LOW}, high={"a": [99.0, 99.5, 99.0, 98.0]})
+    low, high = figure.axes[0].get_ylim(), figure.axes[1].get_ylim()
+    assert low == high and low[0] == 0
+    tallest = max(max(points(line)[1]) for axes in figure.axes for line in axes.lines)
+    assert high[1] > tallest
+
+
+def test_the_curves_of_a_grid_have_kernels_of_one_width() -> None:
+    grid_ = np.linspace(0, 100, 2001)
+    for marks in (LOW, HIGH):
+        density = reflected_density(np.array(marks), grid_, 4.0)
+        assert np.trapezoid(density, grid_) == pytest.approx(1, abs=0.005)
+    figure = grid(one={"a": [50.0, 50.001], "b": [20.0, 20.001]})
+    shares = [points(line)[1] for line in figure.axes[0].lines]
+    assert max(shares[0]) == pytest.approx(max(shares[1]), rel=1e-3)
+    assert max(shares[0]) == pytest.approx(100 / (4 * np.sqrt(2 * np.pi)), rel=1e-3)
+
+
+def test_each_run_is_a_line_of_coverage_against_its_dollars() -> None:
+    figure = score_against_dollars(
+        {"one": [turn(1, 20), turn(2, None, n=0), turn(3, 64)], "two": [turn(1, 40, n=20)]}, 60
+    )
+    assert "one (n = 25)" in words(figure) and "two (n = 20)" in words(figure)
+    assert "goal: 60 %" in words(figure)
+    first, second = axes_of(figure).containers
+    assert isinstance(first, ErrorbarContainer) and isinstance(second, ErrorbarContainer)
+    assert points(first.lines[0]) == ([0.5, 1.5], [20, 64])
+    [ranges] = first.lines[2]
+    ends = [[float(y) for _, y in segment] for segment in ranges.get_segments()]
+    assert ends == [[5, 30], [49, 74]]
+
+
+def test_runs_without_one_goal_or_any_judged_round_can_be_drawn(tmp_path: Path) -> None:
+    figure = score_against_dollars({"none": [turn(0, None, n=0)]}, None)
+    save(figure, tmp_path / "none.png")
+    assert "goal" not in words(figure)
+
+
+def measured(*hits: int, n: int = 60) -> list[Point]:
+    return [Point(rows=100 * 2**i, hits=hit, n=n, usd=1.0 * i) for i, hit in enumerate(hits)]
+
+
+def test_the_volume_curve_passes_through_the_fit_and_marks_where_it_meets_the_goal() -> None:
+    curve = fit(measured(12, 24, 38))
+    reached = reach(curve, 80)
+    assert reached.rows is not None
+    figure = volume_curve(curve, reached, title="toy")
+    rows, values = drawn(figure, "fitted curve")
+    assert (rows[0], rows[-1]) == pytest.approx((100, 400))
+    assert values[0] == pytest.approx(coverage_at(curve, 100)[0])
+    beyond, _ = drawn(figure, "beyond what was tried")
+    assert beyond[0] == pytest.approx(400) and beyond[-1] >= reached.rows
+    assert "measured, n = 60 prompts" in words(figure)
+    diamonds = [points(line) for line in axes_of(figure).lines if line.get_marker() == "D"]
+    assert diamonds == [([float(reached.rows)], [80.0])]
+    assert "80 % would take" in axes_of(figure).get_title()
+
+
+def test_a_prediction_far_off_is_named_and_not_drawn() -> None:
+    curve = fit(measured(10, 13, 16))
+    figure = volume_curve(curve, reach(curve, 95), title="toy")
+    assert not [line for line in axes_of(figure).lines if line.get_marker() == "D"]
+    assert axes_of(figure).get_xlim()[1] <= 8 * 400
+    flat = fit([*measured(10, 10), Point(rows=150, hits=4, n=30, usd=0)])
+    figure = volume_curve(flat, reach(flat, 95), title="toy")
+    assert "No practical number of rows reaches 95 %" in axes_of(figure).get_title()
+    assert "n = 30 to 60 prompts" in words(figure)

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 NARROWEST = 1.0
 """Marks: below it a kernel would draw detail that a judge's whole marks do not have."""
+ALIKE = 4.0
+"""Marks: the width of every kernel of a grid. A width of each curve's own would show curves
+that differ in it, and Silverman's smears marks that have two humps."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +60,9 @@ def score_density(scores: Mapping[str, Sequence[float]], *, title: str, label: s
 def density_grid(panels: Sequence[Panel], *, title: str) -> "Figure":
     """Draw a column of densities for each judge, one row a mark: the paper's Figure 3.
 
-    All share the scale of marks, and those of a row the height, so that judges can be held
-    against each other. What each curve is of, and how many prompts it holds, stands under
-    its column.
+    All share the scale of marks and the width of the kernel, and those of a row the height,
+    so that judges can be held against each other. What each curve is of, and how many prompts
+    it holds, stands under its column.
 
     Args:
         panels: one a judge, in the order to draw; each with the same rows.
@@ -73,15 +76,15 @@ def density_grid(panels: Sequence[Panel], *, title: str) -> "Figure":
     for down, name in enumerate(names):
         for across, panel in enumerate(panels):
             axes = grid[down][across]
-            _curves(axes, panel.rows[name])
+            _curves(axes, panel.rows[name], ALIKE)
             axes.set_xlim(-1, 101)
-            axes.set_ylim(bottom=0)
             axes.set_xlabel(f"{name}, 0 to 100")
             axes.tick_params(labelbottom=True)
             if down == 0:
                 axes.set_title(panel.title, fontsize=10)
             if across == 0:
                 axes.set_ylabel("% of prompts per mark")
+        grid[down][0].set_ylim(bottom=0)  # of the whole row, and only now: it ends the scaling
     for axes in grid[-1]:
         axes.legend(
             loc="upper center",
@@ -90,11 +93,13 @@ def density_grid(panels: Sequence[Panel], *, title: str) -> "Figure":
             fontsize=8,
             handlelength=3.5,
         )
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(f"{title} (Gaussian kernels, {ALIKE:g} marks wide)", fontsize=11)
     return figure
 
 
-def _curves(axes: "Axes", scores: Mapping[str, Sequence[float]]) -> None:
+def _curves(
+    axes: "Axes", scores: Mapping[str, Sequence[float]], width: float | None = None
+) -> None:
     """Draw a curve for each name, or a pin where it has no spread."""
     grid = np.linspace(0.0, 100.0, 501)
     for at, (name, marks) in enumerate(scores.items()):
@@ -103,7 +108,7 @@ def _curves(axes: "Axes", scores: Mapping[str, Sequence[float]]) -> None:
             raise ValueError(f"{name}: a mark is not in 0..100")
         color, dashes = STYLES[at % len(STYLES)]
         if len(values) > 1 and np.ptp(values) > 0:
-            share = 100 * reflected_density(values, grid)
+            share = 100 * reflected_density(values, grid, width)
             axes.plot(
                 grid,
                 share,
@@ -129,7 +134,9 @@ def _curves(axes: "Axes", scores: Mapping[str, Sequence[float]]) -> None:
 
 
 def reflected_density(
-    values: npt.NDArray[np.float64], grid: npt.NDArray[np.float64]
+    values: npt.NDArray[np.float64],
+    grid: npt.NDArray[np.float64],
+    width: float | None = None,
 ) -> npt.NDArray[np.float64]:
     """Estimate the density of `values` on 0..100, where it integrates to 1.
 
@@ -139,14 +146,16 @@ def reflected_density(
     Args:
         values: shape (n,), each 0..100, n of 2 or more and not all the same.
         grid: shape (g,), where to estimate, each 0..100.
+        width: standard deviation of a kernel, in marks; None: Silverman's.
 
     Returns:
         Shape (g,), the density per mark.
     """
-    spread = float(np.std(values, ddof=1))
-    quarters = float(np.subtract(*np.percentile(values, [75, 25]))) / 1.34
-    narrow = min(spread, quarters) if quarters > 0 else spread
-    width = max(0.9 * narrow * len(values) ** -0.2, NARROWEST)
+    if width is None:
+        spread = float(np.std(values, ddof=1))
+        quarters = float(np.subtract(*np.percentile(values, [75, 25]))) / 1.34
+        narrow = min(spread, quarters) if quarters > 0 else spread
+        width = max(0.9 * narrow * len(values) ** -0.2, NARROWEST)
     mirrored = np.concatenate([values, -values, 200 - values])
     kernels = np.exp(-0.5 * ((grid[:, None] - mirrored[None, :]) / width) ** 2)
     density: npt.NDArray[np.float64] = kernels.sum(axis=1) / (

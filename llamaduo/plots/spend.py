@@ -69,7 +69,7 @@ def score_against_dollars(runs: Mapping[str, Sequence[Round]], goal: float | Non
     axes.set_ylim(0, 102)
     axes.set_xlim(0, 1.08 * most or 1)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda usd, _: f"${usd:,.4g}"))
-    legend(figure)
+    legend(figure, columns=1)
     return figure
 
 

@@ -53,10 +53,13 @@ def plain(axes: "Axes") -> "Axes":
     return axes
 
 
-def legend(figure: "Figure") -> None:
-    """Put a legend under the figure, if it has labelled lines."""
+def legend(figure: "Figure", columns: int = 3) -> None:
+    """Put a legend of at most so many columns under the figure, if it has labelled lines."""
     handles, _ = figure.axes[0].get_legend_handles_labels()
     if handles:
         figure.legend(
-            loc="outside lower center", ncols=min(len(handles), 3), frameon=False, handlelength=3
+            loc="outside lower center",
+            ncols=min(len(handles), columns),
+            frameon=False,
+            handlelength=3,
         )

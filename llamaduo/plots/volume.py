@@ -7,7 +7,7 @@ import numpy as np
 from llamaduo.findings import Curve, Reach
 from llamaduo.intervals import wilson
 from llamaduo.plots.style import BRIGHT, DARK, GREY, blank, legend
-from llamaduo.volume import FAR, coverage_at
+from llamaduo.volume import FAR, coverage_at, in_words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,7 +17,7 @@ def volume_curve(curve: Curve, reached: Reach, *, title: str) -> "Figure":
     """Draw the points with their intervals, the fitted curve with its band, and the goal.
 
     Beyond the largest volume the curve is dashed. The predicted rows are marked where they
-    lie within eight times the largest volume, and else named at the edge.
+    lie within eight times the largest volume; the title names them in any case.
 
     Args:
         title: what the points are of.
@@ -87,5 +87,8 @@ def _finding(reached: Reach) -> str:
     """Say what the goal would take."""
     if reached.rows is None:
         return f"No practical number of rows reaches {reached.goal:g} % by this curve"
-    high = "no end" if reached.rows_high is None else f"{reached.rows_high:,}"
-    return f"{reached.goal:g} % would take {reached.rows:,} rows ({reached.rows_low:,} to {high})"
+    low, high = in_words(reached.rows_low), in_words(reached.rows_high)
+    return (
+        f"{reached.goal:g} % would take {in_words(reached.rows)} rows "
+        f"(95 % interval {low} to {high})"
+    )
