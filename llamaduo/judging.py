@@ -1,7 +1,8 @@
 """The stages that answer and judge: one model on one part of the split."""
 
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -35,6 +36,8 @@ class Judged:
     assessment: Assessment
     adapter: Path | None
     """Folder of the model's adapter; of an untuned one it holds none. None for the service."""
+    latency_p95_ms: float | None = None
+    """Milliseconds that 95 of 100 answers came in; None where they were not timed one by one."""
 
 
 @dataclass
@@ -62,10 +65,14 @@ class Judging(Bench):
         """
         how = self.exp.engine.asked
         if how is None:
-            answers = self._answers(adapter, split, on, shots)
-        else:
-            answers = self._asked(how, split, on, shots)
-        return self._judged(name, answers, on, adapter, look)
+            return self._judged(name, self._answers(adapter, split, on, shots), on, adapter, look)
+        answers = self._asked(how, split, on, shots)
+        judged = self._judged(name, answers, on, adapter, look)
+        seconds = self.ledger.seconds(answers.recipe)
+        if seconds:
+            slow = 1000 * seconds[math.ceil(0.95 * len(seconds)) - 1]
+            judged = self.judged[name, on] = replace(judged, latency_p95_ms=slow)
+        return judged
 
     def ceiling(self, split: Rows[Placed]) -> Judged:
         """Have the service answer the test again, and be judged against its first answers."""

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
+from importlib.resources import files
 from pathlib import Path
 
 from llamaduo.errors import LlamaDuoError
@@ -24,25 +25,7 @@ SCHEMA = 1
 PATIENCE = 60.0
 """Seconds to wait for another process that holds the file."""
 
-TABLES = """
-create table calls (
-    key text primary key, service text not null, request text not null, seed integer not null,
-    stage text not null, row text not null, run text not null,
-    state text not null check (state in ('claimed', 'answered')),
-    owner text not null, reserved real not null, claimed_at real not null
-);
-create table replies (
-    key text not null references calls, attempt integer not null,
-    outcome text not null, cause text not null, text text not null,
-    prompt_tokens integer not null, completion_tokens integer not null, usd real not null,
-    seconds real not null, at real not null,
-    primary key (key, attempt)
-);
-create table uses (recipe text not null, key text not null, primary key (recipe, key))
-    without rowid;
-create table runs (run text primary key, spent real not null, reserved real not null);
-create index claims on calls (owner) where state = 'claimed';
-"""
+TABLES = files("llamaduo").joinpath("ledger.sql").read_text(encoding="utf-8")
 
 
 class Claim(Enum):
@@ -273,6 +256,18 @@ class Ledger:
             outcomes=dict(sorted(outcomes.items())),
             usage=usage,
         )
+
+    def seconds(self, recipe: str) -> list[float]:
+        """Return how long the answered calls took that the stage result `recipe` rests on.
+
+        Each is timed from its last try to its answer, among as many others as were in flight.
+        """
+        rows = self._db.execute(
+            "select r.seconds from uses u join replies r on r.key = u.key"
+            " where u.recipe = ? and r.outcome in ('ok', 'truncated') order by r.seconds",
+            (recipe,),
+        )
+        return [float(row[0]) for row in rows]
 
     def _account(self, run: str) -> tuple[float, float]:
         self._db.execute("insert or ignore into runs values (?, 0, 0)", (run,))

@@ -101,6 +101,7 @@ def judge_test(exp: Experiment, stages: Stages, split: Rows[Placed], course: Cou
         exp.goal,
         service=next((one for one in course.compared if one.name == SERVICE), None),
         audit=course.audit,
+        latency_p95_ms=course.test.latency_p95_ms,
         level=level_of_look(look) if exp.judge.on == "test" else LEVEL,
     )
 

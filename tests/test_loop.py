@@ -446,3 +446,15 @@ def test_an_endpoint_answers_through_the_ledger(home: Path, diary: Diary) -> Non
     assert result.test is not None
     assert result.test.prompts == 12
     assert play(exp).calls == 0
+
+
+def test_answers_of_an_endpoint_are_timed_against_a_latency_goal(home: Path, diary: Diary) -> None:
+    server = Scripted(diary=diary, name="server")
+    engine = OpenAIEndpoint(service=server, max_tokens=9, temperature=0)
+    blocked = {}
+    for limit in (0.0001, 60_000):
+        goal = {"at_least": 1, "similarity": 5, "precision": 5, "latency_p95_ms": limit}
+        exp = experiment(home, diary, engine=engine, tuner=Untuned(), goal=goal)
+        decision = play(exp).result.decision
+        blocked[limit] = (decision.verdict, bool(decision.blocked))
+    assert blocked == {0.0001: ("not enough data", True), 60_000: ("switch", False)}

@@ -11,6 +11,7 @@ from llamaduo.engine.openai_endpoint import OpenAIEndpoint
 from llamaduo.errors import ConfigError
 from llamaduo.progress import Progress
 from llamaduo.records import Answer, Example, Message, Outcome, Reply, Request
+from llamaduo.service.chat import ChatService
 
 CHOSEN = [
     "engine=openai_endpoint",
@@ -89,6 +90,7 @@ def test_answers_that_are_there_are_not_asked_for_again() -> None:
 def test_an_endpoint_is_priced_counted_and_named_by_its_address() -> None:
     one = endpoint()
     assert one.asked.service.name == one.service.name
+    assert isinstance(one.service, ChatService)
     other = one.service.model_copy(update={"api_base": "http://127.0.0.1:2/v1"})
     assert one.key() != one.model_copy(update={"service": other}).key()
 

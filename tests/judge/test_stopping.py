@@ -1,5 +1,7 @@
 """When judging may end: never below two, never where the verdict is open."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ from llamaduo.records import Score
 NEVER = Stop(90, 90, lambda low, high, n: False)
 
 
-def tallies(*prompts: list[list[float]]) -> Tallies:
+def tallies(*prompts: Sequence[Sequence[float]]) -> Tallies:
     """Return the marks of prompts: of each the answers, of each answer its marks."""
     seen = Tallies([i for i, answers in enumerate(prompts) for _ in answers])
     for i, marks in enumerate(marks for answers in prompts for marks in answers):
