@@ -130,12 +130,14 @@ class Finding(Record):
     name: str
     """E.g. `spread between repeats`."""
     value: float | None
-    """None where it could not be measured; `says` has the cause."""
+    """None for a plain fact, and where it could not be measured; `says` has the cause."""
     low: float | None = None
+    """Of the interval at the audit's level, 99 %."""
     high: float | None = None
     n: int
-    """Prompts, or answers a person scored, that it is measured on."""
+    """Prompts, pairs of texts, or answers a person scored, that it is measured on."""
     unit: str = ""
+    """Of value and interval, e.g. `points`; empty for a plain fact."""
     flagged: bool = False
     """Whether it speaks against relying on the judge."""
     says: str
