@@ -22,7 +22,7 @@ from llamaduo.ledger import Ledger
 from llamaduo.metrics import wilson
 from llamaduo.options import groups, options
 from llamaduo.progress import Progress
-from llamaduo.records import Answer, Example, Message, Reply, Request, Score
+from llamaduo.records import Answer, Example, Message, Score
 from llamaduo.session import params
 from llamaduo.verbs import VERBS, compare, cost, help, run
 
@@ -274,23 +274,13 @@ def test_a_check_of_ones_own_leaves_the_rows_where_they_are() -> None:
     assert part(composed(BRIEF).task.place(), "test") == part(plain, "test")
 
 
-class Nobody:
-    """A caller that may not be asked."""
-
-    name = "nobody"
-    spend = "$0"
-
-    def ask(self, requests: Sequence[Request], reads: object = None) -> list[Reply]:
-        raise AssertionError("this judge asks nobody")
-
-
 def test_the_judge_of_ones_own_marks_without_a_call() -> None:
     judge = composed("python -m llamaduo judge=same_label 'trusted=[house_judge]'").judge
     answers = [answer(" Positive\n", "positive"), answer("mixed", "positive")]
-    judged = list(judge.grade(answers, Nobody(), progress=Progress()))
+    judged = list(judge.grade(answers, {}, stop=None, progress=Progress()))
     right, wrong = Score(similarity=100, precision=100), Score(similarity=0, precision=0)
     assert [judgement.score for judgement in judged] == [right, wrong]
-    assert judge.service == from_overrides([]).service
+    assert not judge.services
 
 
 def test_what_the_sweep_page_calls_parameters_are_logged() -> None:
