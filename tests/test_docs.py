@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from llamaduo import decision
 from llamaduo.config import from_overrides
 from llamaduo.config.overrides import check
 from llamaduo.errors import ConfigError, DataError, UsageError
 from llamaduo.experiment import Experiment
+from llamaduo.intervals import wilson
 from llamaduo.judging import part
 from llamaduo.ledger import Ledger
-from llamaduo.metrics import wilson
 from llamaduo.options import groups, options
+from llamaduo.power import out_of_reach
 from llamaduo.progress import Progress
 from llamaduo.records import Answer, Example, Message, Score
 from llamaduo.session import params
@@ -237,10 +237,8 @@ def test_the_numbers_of_test_prompts_are_those_of_the_interval() -> None:
     for n, switch, keep in (map(int, row) for row in rows):
         assert wilson(switch, n)[0] >= 0.9 > wilson(switch - 1, n)[0]
         assert wilson(keep, n)[1] < 0.9 <= wilson(keep + 1, n)[1]
-    assert not decision.out_of_reach(35, 90)
-    assert decision.out_of_reach(25, 90).startswith(
-        "25 test prompts cannot show a coverage of 90 %"
-    )
+    assert not out_of_reach(35, 90)
+    assert out_of_reach(25, 90).startswith("25 test prompts cannot show a coverage of 90 %")
 
 
 def test_limits_go_on_in_the_same_run_and_a_seed_is_another() -> None:

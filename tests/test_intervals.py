@@ -158,7 +158,7 @@ def test_the_ends_are_where_a_score_test_just_refuses(first: int, second: int, n
             """Minus the log likelihood with the difference held at `end`."""
             rest = 1 - end - 2 * only_second
             cells = (first, only_second + end), (second, only_second), (n - first - second, rest)
-            return -sum(count * np.log(share) for count, share in cells)
+            return -float(sum(count * np.log(share) for count, share in cells))
 
         least, most = max(0.0, -end), (1 - end) / 2
         best = minimize_scalar(unlikely, bounds=(least + 1e-9, most - 1e-9), method="bounded").x
