@@ -1,16 +1,23 @@
 """A panel: the mean over its members, each named beside what it gave and what it did not."""
 
+import io
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 from judge_world import PROMPT, Nobody, Scripted, answer, graded, judge, marks
 from pydantic import ValidationError
+from small_world import MARK, Diary
+from small_world import Scripted as Marker
 
 from llamaduo.component import digest
+from llamaduo.desk import Desk
 from llamaduo.judge import Judge, Stop
-from llamaduo.judge.marks import AT_ONCE
+from llamaduo.judge.marks import AT_ONCE, MarksJudge
 from llamaduo.judge.panel import PanelJudge
+from llamaduo.ledger import Ledger
+from llamaduo.progress import Progress
 from llamaduo.records import Outcome, Reply, Score
 
 
@@ -74,6 +81,27 @@ def test_all_members_are_asked_the_same_and_as_one_judge_would_ask() -> None:
     assert one.asked == two.asked == alone.asked
     assert max(one.batches) <= AT_ONCE // 2
     assert [row.answer for row in found] == answers
+
+
+def test_what_a_panel_paid_for_is_not_paid_again_by_a_member_alone(tmp_path: Path) -> None:
+    diary = Diary()
+    of = {name: Marker(diary=diary, name=name) for name in ("one", "two")}
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+
+    def asks(by: MarksJudge, repeats: int) -> int:
+        by = by.model_copy(update={"repeats": repeats, "prompt": MARK})
+        desks = {
+            name: Desk(ledger=ledger, service=one, recipe="j/1", run="r", seed=1, budget=None)
+            for name, one in by.services.items()
+        }
+        before = len(diary.asked)
+        list(by.grade([answer()], desks, stop=None, progress=Progress(io.StringIO())))
+        return len(diary.asked) - before
+
+    alone = judge().model_copy(update={"service": of["two"]})
+    assert asks(panel(of), 3) == 6
+    assert [asks(alone, repeats) for repeats in (3, 5)] == [0, 2]
+    ledger.close()
 
 
 def test_turns_end_by_the_marks_of_all_members_together() -> None:
