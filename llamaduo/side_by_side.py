@@ -189,7 +189,9 @@ def _figure3(marks: Marks, local: str, part: str, path: Path) -> Path:
             title=judge,
             rows={
                 kind: {
-                    _curve(rows, by.get(rows, [])): [getattr(row, kind) for row in by.get(rows, [])]
+                    curve_name(rows, by.get(rows, [])): [
+                        getattr(row, kind) for row in by.get(rows, [])
+                    ]
                     for rows in shown
                 }
                 for kind in ("similarity", "precision")
@@ -203,7 +205,7 @@ def _figure3(marks: Marks, local: str, part: str, path: Path) -> Path:
     return path
 
 
-def _curve(volume: int, rows: Sequence[ScoreRow]) -> str:
+def curve_name(volume: int, rows: Sequence[ScoreRow]) -> str:
     """Name a curve; where several models were tuned on as many rows, it holds each one's marks."""
     models = max(Counter(row.id for row in rows).values(), default=1)
     return f"{volume:,} rows" if models == 1 else f"{volume:,} rows, {models} models"

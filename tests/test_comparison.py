@@ -216,3 +216,11 @@ def test_more_runs_and_volumes_than_can_be_told_apart_are_said(tmp_path: Path) -
     page = written(tmp_path, *many)
     assert "spend.png shows the first 6 of 8 runs" in page.text
     assert "8 models on dev prompts" in page.text
+
+
+def test_a_curve_of_several_models_at_one_volume_says_how_many() -> None:
+    other = run("2" * 16, adapter="seed 2")
+    by = by_judge_and_volume([A, other])["toy-1b"]["judge-a"]
+    assert side_by_side.curve_name(100, by[100]) == "100 rows, 2 models"
+    assert side_by_side.curve_name(100, by[100][:60]) == "100 rows"
+    assert side_by_side.curve_name(1000, []) == "1,000 rows"

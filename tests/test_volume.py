@@ -92,7 +92,7 @@ def test_the_fit_solves_the_likelihoods_own_equations_by_another_way() -> None:
         assert penalised(curve.level, curve.slope + step) < best
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(COUNTS)
 def test_any_counts_can_be_fitted_and_the_band_holds_the_curve(hits: list[int]) -> None:
     curve = fit(points(hits))
@@ -102,7 +102,7 @@ def test_any_counts_can_be_fitted_and_the_band_holds_the_curve(hits: list[int]) 
         assert 0 <= low <= value <= high <= 100
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(COUNTS, st.integers(1, 98))
 def test_a_higher_goal_never_takes_fewer_rows(hits: list[int], goal: int) -> None:
     curve = fit(points(hits))
@@ -111,7 +111,7 @@ def test_a_higher_goal_never_takes_fewer_rows(hits: list[int], goal: int) -> Non
         assert more is None or (less is not None and less <= more)
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(COUNTS, st.integers(1, 99))
 def test_the_interval_holds_the_prediction(hits: list[int], goal: int) -> None:
     found = reach(fit(points(hits)), goal)
@@ -120,7 +120,7 @@ def test_the_interval_holds_the_prediction(hits: list[int], goal: int) -> None:
         assert found.rows_high is None or found.rows <= found.rows_high
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(COUNTS, st.randoms(use_true_random=False))
 def test_the_order_of_points_does_not_matter(hits: list[int], random: object) -> None:
     there = points(hits)
@@ -130,7 +130,7 @@ def test_the_order_of_points_does_not_matter(hits: list[int], random: object) ->
     assert (first.slope, first.level) == pytest.approx((second.slope, second.level), abs=1e-6)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(COUNTS)
 def test_failures_counted_in_place_of_hits_turn_the_slope_round(hits: list[int]) -> None:
     up, down = fit(points(hits)), fit(points([60 - hit for hit in hits]))
@@ -219,6 +219,7 @@ def test_a_gain_that_is_not_known_stops_nothing() -> None:
     assert not_worth_it(difference(0, 0, 0), next_usd=100, usd_per_point=1) == ""
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 20).flatmap(lambda a: st.tuples(st.just(a), st.integers(0, 20))),
     st.floats(0, 1000),

@@ -45,7 +45,7 @@ def coverage_by_round(rounds: Sequence[Round], goal: float) -> "Figure":
     axes.set_xlim(-0.5, max(len(rounds), 1) - 0.5)
     axes.set_xlabel("round, and the rows it was tuned on")
     axes.set_ylabel("coverage, % of judged prompts")
-    axes.set_ylim(0, 102)
+    axes.set_ylim(-2, 102)
     legend(figure)
     return figure
 

@@ -66,7 +66,7 @@ def score_against_dollars(runs: Mapping[str, Sequence[Round]], goal: float | Non
     axes.set_title("Coverage with its 95 % interval, against what it cost", fontsize=11)
     axes.set_xlabel("service dollars up to the end of the round")
     axes.set_ylabel("coverage, % of judged prompts")
-    axes.set_ylim(0, 102)
+    axes.set_ylim(-2, 102)
     axes.set_xlim(0, 1.08 * most or 1)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda usd, _: f"${usd:,.4g}"))
     legend(figure, columns=1)

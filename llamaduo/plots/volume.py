@@ -69,7 +69,7 @@ def volume_curve(curve: Curve, reached: Reach, *, title: str) -> "Figure":
     axes.xaxis.set_major_formatter(FuncFormatter(lambda at, _: f"{at:,.0f}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlim(rows.min() / 1.15, right)
-    axes.set_ylim(0, 102)
+    axes.set_ylim(-2, 102)
     axes.set_xlabel("rows tuned on")
     axes.set_ylabel("coverage, % of judged prompts")
     axes.set_title(f"{title}\n{_finding(reached)}", fontsize=11)
