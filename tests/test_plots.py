@@ -204,7 +204,7 @@ def test_the_panels_of_a_grid_share_their_scales_and_none_is_cut() -> None:
 def test_the_curves_of_a_grid_have_kernels_of_one_width() -> None:
     grid_ = np.linspace(0, 100, 2001)
     for marks in (LOW, HIGH):
-        density = reflected_density(np.array(marks), grid_, 4.0)
+        density = reflected_density(np.array(marks), grid_)
         assert np.trapezoid(density, grid_) == pytest.approx(1, abs=0.005)
     figure = grid(one={"a": [50.0, 50.001], "b": [20.0, 20.001]})
     shares = [points(line)[1] for line in figure.axes[0].lines]

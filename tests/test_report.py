@@ -20,6 +20,7 @@ from llamaduo.findings import (
     Result,
     Round,
 )
+from llamaduo.judging import SERVICE
 from llamaduo.metrics import difference, mean, share
 from llamaduo.records import Answer, Example, Judgement, Mark, Message, Tally, Training, Usage
 from llamaduo.report import SIMULATED, summary, write
@@ -251,10 +252,26 @@ def test_a_gain_is_claimed_only_over_a_model_tuned_for_as_many_steps(
 
 def test_a_model_is_set_beside_the_others_pair_by_pair(tmp_path: Path) -> None:
     text = report(outcome(compared=(compared(COVERAGE.name, 12, 3),)), tmp_path, judged={})
-    row = cells(text[text.index("P-Match %") - 200 :], COVERAGE.name)
+    row = cells(text[text.index("| round 1 against") :], COVERAGE.name)
     assert row["coverage, points"].startswith("+22.5 (")
-    assert row["P-Match %"].startswith("92.5 (")
+    assert row["P-Match %"] == "-"
     assert (row["only it covers"], row["only the other"], row["n"]) == ("12", "3", "40")
+
+
+def test_beside_the_service_p_match_is_given(tmp_path: Path) -> None:
+    ceiling = assessment(SERVICE, 30, 40, steps=0)
+    both = outcome(baselines=(ceiling,), compared=(compared(SERVICE, 3, 1),))
+    text = report(both, tmp_path, judged={})
+    row = cells(text[text.index("| round 1 against") :], SERVICE)
+    assert row["P-Match %"].startswith("92.5 (")
+    assert cells(text[: text.index("| round 1 against")], SERVICE)["steps"] == "-"
+
+
+def test_what_it_would_save_stands_at_the_top_with_whose_it_is(plain: str) -> None:
+    top = plain[: plain.index("## On the sealed test")]
+    assert "- what it would save, by the workload small (toy against scripted" in top
+    assert "it pays for itself after" in top
+    assert "by month 12" in top
 
 
 def test_each_category_is_shown_with_its_verdict(tmp_path: Path, plain: str) -> None:

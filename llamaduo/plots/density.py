@@ -13,10 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-NARROWEST = 1.0
-"""Marks: below it a kernel would draw detail that a judge's whole marks do not have."""
-ALIKE = 4.0
-"""Marks: the width of every kernel of a grid. A width of each curve's own would show curves
+WIDTH = 4.0
+"""Marks: the standard deviation of every kernel. A width of each curve's own would show curves
 that differ in it, and Silverman's smears marks that have two humps."""
 
 
@@ -33,10 +31,9 @@ class Panel:
 def score_density(scores: Mapping[str, Sequence[float]], *, title: str, label: str) -> "Figure":
     """Draw how a judge's marks are spread, one curve a name.
 
-    The density is a Gaussian kernel estimate with Silverman's bandwidth, reflected at 0
-    and 100 so that each curve holds all of its answers between the two. A name with one
-    mark, or all marks the same, has no spread to estimate: it is drawn as a pin, whose
-    height means nothing.
+    The density is a Gaussian kernel estimate, reflected at 0 and 100 so that each curve
+    holds all of its answers between the two. A name with one mark, or all marks the same,
+    has no spread to estimate: it is drawn as a pin, whose height means nothing.
 
     Args:
         scores: marks by name, e.g. by round, each 0..100; drawn in the given order.
@@ -76,7 +73,7 @@ def density_grid(panels: Sequence[Panel], *, title: str) -> "Figure":
     for down, name in enumerate(names):
         for across, panel in enumerate(panels):
             axes = grid[down][across]
-            _curves(axes, panel.rows[name], ALIKE)
+            _curves(axes, panel.rows[name])
             axes.set_xlim(-1, 101)
             axes.set_xlabel(f"{name}, 0 to 100")
             axes.tick_params(labelbottom=True)
@@ -93,13 +90,11 @@ def density_grid(panels: Sequence[Panel], *, title: str) -> "Figure":
             fontsize=8,
             handlelength=3.5,
         )
-    figure.suptitle(f"{title} (Gaussian kernels, {ALIKE:g} marks wide)", fontsize=11)
+    figure.suptitle(f"{title} (Gaussian kernels, {WIDTH:g} marks wide)", fontsize=11)
     return figure
 
 
-def _curves(
-    axes: "Axes", scores: Mapping[str, Sequence[float]], width: float | None = None
-) -> None:
+def _curves(axes: "Axes", scores: Mapping[str, Sequence[float]]) -> None:
     """Draw a curve for each name, or a pin where it has no spread."""
     grid = np.linspace(0.0, 100.0, 501)
     for at, (name, marks) in enumerate(scores.items()):
@@ -108,7 +103,7 @@ def _curves(
             raise ValueError(f"{name}: a mark is not in 0..100")
         color, dashes = STYLES[at % len(STYLES)]
         if len(values) > 1 and np.ptp(values) > 0:
-            share = 100 * reflected_density(values, grid, width)
+            share = 100 * reflected_density(values, grid)
             axes.plot(
                 grid,
                 share,
@@ -134,31 +129,22 @@ def _curves(
 
 
 def reflected_density(
-    values: npt.NDArray[np.float64],
-    grid: npt.NDArray[np.float64],
-    width: float | None = None,
+    values: npt.NDArray[np.float64], grid: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
     """Estimate the density of `values` on 0..100, where it integrates to 1.
 
-    Silverman's rule of thumb, 0.9 min(s, IQR / 1.34) n^(-1/5) (Density Estimation, 1986,
-    eq. 3.31), at least one mark; each kernel's tails are folded back at 0 and 100.
+    Gaussian kernels of one width; each one's tails are folded back at 0 and 100.
 
     Args:
         values: shape (n,), each 0..100, n of 2 or more and not all the same.
         grid: shape (g,), where to estimate, each 0..100.
-        width: standard deviation of a kernel, in marks; None: Silverman's.
 
     Returns:
         Shape (g,), the density per mark.
     """
-    if width is None:
-        spread = float(np.std(values, ddof=1))
-        quarters = float(np.subtract(*np.percentile(values, [75, 25]))) / 1.34
-        narrow = min(spread, quarters) if quarters > 0 else spread
-        width = max(0.9 * narrow * len(values) ** -0.2, NARROWEST)
     mirrored = np.concatenate([values, -values, 200 - values])
-    kernels = np.exp(-0.5 * ((grid[:, None] - mirrored[None, :]) / width) ** 2)
+    kernels = np.exp(-0.5 * ((grid[:, None] - mirrored[None, :]) / WIDTH) ** 2)
     density: npt.NDArray[np.float64] = kernels.sum(axis=1) / (
-        len(values) * width * np.sqrt(2 * np.pi)
+        len(values) * WIDTH * np.sqrt(2 * np.pi)
     )
     return density

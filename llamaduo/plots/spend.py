@@ -30,11 +30,11 @@ def score_against_dollars(runs: Mapping[str, Sequence[Round]], goal: float | Non
         axes.axhline(goal, color=GREY, linestyle="--", linewidth=1.2)
         axes.annotate(
             f"goal: {goal:g} %",
-            (1, goal),
+            (0, goal),
             xycoords=("axes fraction", "data"),
-            xytext=(0, 3),
+            xytext=(4, 3),
             textcoords="offset points",
-            ha="right",
+            ha="left",
             color=GREY,
         )
     most = 0.0

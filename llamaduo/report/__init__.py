@@ -49,7 +49,7 @@ def write(
         f"# {result.task}: {result.decision.verdict}",
         "",
         *([f"> **{SIMULATED}**", ""] if result.simulated else []),
-        *verdict(result),
+        *verdict(result, workload, projection),
         *models(result),
         *categories(result),
         *card(result),

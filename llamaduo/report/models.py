@@ -1,6 +1,7 @@
 """The models on the test, side by side."""
 
 from llamaduo.findings import Assessment, Measure, Result
+from llamaduo.judging import SERVICE
 from llamaduo.report.words import mark, markdown, signed, the_test, with_interval
 
 
@@ -48,7 +49,7 @@ def _beside(result: Result) -> list[str]:
             signed(c.coverage),
             signed(c.similarity),
             signed(c.precision),
-            with_interval(c.match),
+            with_interval(c.match) if c.name == SERVICE else "-",
             str(c.coverage.n),
             str(c.only_ours),
             str(c.only_theirs),
@@ -56,7 +57,8 @@ def _beside(result: Result) -> list[str]:
         for c in result.compared
     ]
     said = (
-        "Differences are taken prompt by prompt. P-Match is the mean precision in % of the other's."
+        "Differences are taken prompt by prompt. P-Match is the mean precision in % of the "
+        "service's."
     )
     return [*markdown(head, rows), "", said, ""]
 

@@ -3,7 +3,9 @@
 from collections import defaultdict
 
 from llamaduo.findings import CategoryVerdict, Result, Verdict
+from llamaduo.projection import Projection
 from llamaduo.report.words import markdown, with_interval
+from llamaduo.workload import Workload
 
 _SAYS: dict[Verdict, str] = {
     "switch": "{local} can take {task} over from {service}.",
@@ -12,8 +14,8 @@ _SAYS: dict[Verdict, str] = {
 }
 
 
-def verdict(result: Result) -> list[str]:
-    """Return the verdict in a sentence, its reasons, and what it is for each category."""
+def verdict(result: Result, workload: Workload, projection: Projection) -> list[str]:
+    """Return the verdict in a sentence, its reasons, what it is for each category, and saves."""
     decision = result.decision
     said = _SAYS[decision.verdict].format(
         local=result.local, task=result.task, service=result.service
@@ -21,7 +23,26 @@ def verdict(result: Result) -> list[str]:
     lines = [f"**{said}**", "", *(f"- {reason}" for reason in decision.reasons)]
     if decision.categories:
         lines.append(f"- by category: {by_category(decision.categories)}")
-    return [*lines, *_openings(result), ""]
+    return [*lines, *_openings(result), *_saves(workload, projection), ""]
+
+
+def _saves(workload: Workload, projection: Projection) -> list[str]:
+    """Say what the first local model of the workload saves against its first service."""
+    pair = projection.pairs[0]
+    when = (
+        "it never pays for itself"
+        if pair.break_even_month is None
+        else f"it pays for itself after {pair.break_even_month:.1f} months"
+    )
+    if pair.break_even is not None and pair.break_even.low is not None:
+        high = pair.break_even.high
+        upper = "never" if high is None else f"{high:.1f}"
+        when += f" (90 % interval {pair.break_even.low:.1f} to {upper})"
+    saved = f"{'saves' if pair.saved_usd >= 0 else 'loses'} ${abs(pair.saved_usd):,.0f}"
+    return [
+        f"- what it would save, by the workload {workload.name} ({pair.local} against "
+        f"{pair.service}, its assumptions are below): {when}, and {saved} by month {projection.months[-1]}"
+    ]
 
 
 def by_category(categories: tuple[CategoryVerdict, ...]) -> str:
