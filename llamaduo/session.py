@@ -106,6 +106,10 @@ def params(exp: Experiment) -> dict[str, str]:
         walk(name, getattr(exp, name).key())
     flat |= {"samples": str(exp.samples), "seed": str(exp.seed)}
     flat["baselines"] = json.dumps(sorted(exp.baselines))
+    if "few_shot" in exp.baselines:
+        flat["shots"] = str(exp.shots)
+    if "service" in exp.baselines:
+        walk("ceiling", exp.ceiling.key())
     return flat
 
 

@@ -47,6 +47,41 @@ def test_what_makes_the_result_makes_the_fingerprint(tmp_path: Path, diary: Diar
     assert len({exp.fingerprint(), *names.values()}) == len(changed) + 1
 
 
+def test_how_a_baseline_is_made_counts_only_where_there_is_one(
+    tmp_path: Path, diary: Diary
+) -> None:
+    plain = experiment(tmp_path / "home", diary)
+    ceiling = altered(plain.ceiling, max_tokens=7)
+    assert altered(plain, shots=9, ceiling=ceiling).fingerprint() == plain.fingerprint()
+    chosen = altered(plain, baselines=("few_shot", "service"))
+    found = {
+        chosen.fingerprint(),
+        altered(chosen, shots=9).fingerprint(),
+        altered(chosen, ceiling=ceiling).fingerprint(),
+    }
+    assert len(found) == 3
+
+
+def test_against_the_service_its_own_answers_have_to_be_a_baseline(
+    tmp_path: Path, diary: Diary
+) -> None:
+    goal = {"at_least": 90, "similarity": 90, "precision": 90, "against": "service"}
+    with pytest.raises(ValidationError, match="add `service` to baselines"):
+        experiment(tmp_path / "home", diary, goal=goal)
+
+
+def test_a_persons_scores_that_cannot_be_read_are_said_before_anything_is_spent(
+    tmp_path: Path, diary: Diary
+) -> None:
+    path = tmp_path / "person.jsonl"
+    path.write_text('{"instruction": "What?", "target": "This."}\n', encoding="utf-8")
+    exp = experiment(tmp_path / "home", diary)
+    [fault] = altered(exp, judge=altered(exp.judge, human=path)).faults()
+    assert fault.startswith("judge.human: ")
+    assert "line 1" in fault
+    assert "answer" in fault
+
+
 def test_a_changed_byte_of_the_coverage_file_is_another_run(tmp_path: Path, diary: Diary) -> None:
     exp = experiment(tmp_path / "home", diary)
     before = exp.fingerprint()

@@ -39,9 +39,10 @@ def _saves(workload: Workload, projection: Projection) -> list[str]:
         upper = "never" if high is None else f"{high:.1f}"
         when += f" (90 % interval {pair.break_even.low:.1f} to {upper})"
     saved = f"{'saves' if pair.saved_usd >= 0 else 'loses'} ${abs(pair.saved_usd):,.0f}"
+    when += f", and {saved} by month {projection.months[-1]}"
     return [
         f"- what it would save, by the workload {workload.name} ({pair.local} against "
-        f"{pair.service}, its assumptions are below): {when}, and {saved} by month {projection.months[-1]}"
+        f"{pair.service}, its assumptions are below): {when}"
     ]
 
 
@@ -75,7 +76,7 @@ def _openings(result: Result) -> list[str]:
     """Say who else has seen this test: a verdict picked among many is over-fitted to it."""
     runs = {opening.run for opening in result.openings}
     if len(result.openings) < 2:
-        return []
+        return ["- the test was opened once, for this verdict"] if result.openings else []
     mine = [opening.model for opening in result.openings if opening.run == result.fingerprint]
     others = len(runs - {result.fingerprint})
     seen = f"- this test has been opened {len(result.openings)} times: {len(mine)} by this run"

@@ -144,6 +144,11 @@ class MlflowRun:
                 outcome |= _of_assessment(result.test, "test")
             for other in result.baselines:
                 outcome[f"baseline/{other.name}"] = other.coverage.value
+            for beside in result.compared:
+                outcome[f"gain/{beside.name}"] = beside.coverage.value
+                outcome[f"gain_low/{beside.name}"] = beside.coverage.low
+            outcome["test/needed_prompts"] = result.decision.needed
+            outcome["audit/flags"] = None if result.audit is None else len(result.audit.flags)
             _log(self.client, self.id, outcome, step=0)
             self.client.log_artifacts(self.id, str(report), "report")
             self.client.set_tag(self.id, "llamaduo.verdict", result.decision.verdict)
