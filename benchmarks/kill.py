@@ -20,7 +20,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 COMMAND = [sys.executable, "-m", "llamaduo"]
-LONGER = {"demo_tiny": ["tuner.steps=60", "tuner.save_steps=7", "task.rows.limit=120"], "demo": []}
+LONGER = {
+    "demo_tiny": [
+        *("tuner.steps=60", "tuner.save_steps=7", "task.rows.limit=120"),
+        "judge.repeats=5",  # judged by turns, each on what came before
+    ],
+    "demo": [],
+}
 """Settings that make the stages of the tiny run long enough to be hit."""
 LONGEST = {"demo_tiny": 8.0, "demo": 90.0}
 """Seconds into tuning in which the kill is drawn; about as long as it takes."""

@@ -10,6 +10,7 @@ from llamaduo.audit import audit
 from llamaduo.audit.parties import Parties
 from llamaduo.bench import Bench
 from llamaduo.decision import level_of_look, same_at_both_ends
+from llamaduo.engine import LocalEngine
 from llamaduo.engine.asked import Asked
 from llamaduo.engine.asked import answers as answers_of
 from llamaduo.findings import Assessment, Audit, Opening
@@ -89,9 +90,11 @@ class Judging(Bench):
     def _answers(self, adapter: Folder, split: Rows[Placed], on: Part, shots: int) -> Rows[Answer]:
         """Have the local model answer."""
         exp, rows = self.exp, part(split, on)
+        engine = exp.engine
+        assert isinstance(engine, LocalEngine), "an engine answers, or says who is asked"
 
         def answer(work: Work, done: tuple[Answer, ...]) -> Iterator[Answer]:
-            given = exp.engine.answer(
+            given = engine.answer(
                 exp.local,
                 adapter.path,
                 self._with_examples(rows, split, shots),
@@ -103,7 +106,7 @@ class Judging(Bench):
             )
             return as_asked(given, rows)
 
-        inputs = [exp.engine.key(), exp.local.key(), adapter.content, split.content, on]
+        inputs = [engine.key(), exp.local.key(), adapter.content, split.content, on]
         how = [exp.samples, exp.task.max_new_tokens, exp.seed, *([shots] if shots else [])]
         return self.store.rows("answers", [*inputs, *how], Answer, answer)
 

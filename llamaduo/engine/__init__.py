@@ -12,7 +12,7 @@ from llamaduo.records import Answer, Example
 
 @runtime_checkable
 class Engine(Protocol):
-    """Batch inference."""
+    """Who answers the prompts: this process (a `LocalEngine`), or a server that is asked."""
 
     @property
     def asked(self) -> Asked | None:
@@ -22,6 +22,11 @@ class Engine(Protocol):
     def key(self) -> dict[str, Any]:
         """Return what makes its answers."""
         ...
+
+
+@runtime_checkable
+class LocalEngine(Engine, Protocol):
+    """Batch inference in this process."""
 
     def answer(
         self,
