@@ -132,6 +132,26 @@ def verdicts(runs: int) -> bool:
     return good
 
 
+def keeps() -> bool:
+    """Print false `keep the service` where true coverage is the goal: exact, by the binomial."""
+    from scipy.stats import binom
+
+    sizes = (16, 25, 50, 100, 200, 400, 1000)
+    print("\nfalse `keep the service` where true coverage is the goal, one look, %, exact")
+    print(f"{'goal':>5}" + "".join(f"{f'n={n}':>9}" for n in sizes))
+    worst = 0.0
+    for goal in COVERAGES:
+        cells = []
+        for n in sizes:
+            ends = [share("", hits, n) for hits in range(n + 1)]
+            says = [settle(m, m, 100 * goal) == "keep the service" for m in ends]
+            wrong = 100 * float(binom.pmf(np.arange(n + 1), n, goal)[says].sum())
+            worst = max(worst, wrong)
+            cells.append(f"{wrong:>9.1f}")
+        print(f"{100 * goal:>5.0f}" + "".join(cells))
+    return worst <= 8.0
+
+
 def beside(runs: int) -> bool:
     """Print false switches where the model is just `margin` points under the service."""
     print(f"\nfalse `switch` where coverage is 5 points under the service's, margin 5; % of {runs}")
@@ -232,6 +252,29 @@ def early(runs: int, prompts: int) -> bool:
     return spared >= 0.40 and same >= 0.99
 
 
+def divided(runs: int, prompts: int) -> bool:
+    """Print the same for judges that are sure of most prompts and of two minds on the others."""
+    goal, limit = 90.0, 85.0
+    print(f"\nthe same for a judge of two minds: 100 or 20, K = 1, {prompts} prompts, {runs} runs")
+    print(f"{'divided on':>12}{'marks of 100':>14}{'spared %':>10}{'same %':>8}")
+    good = True
+    for share_, high in ((0.1, 0.75), (0.15, 0.85), (0.2, 0.75)):
+        asked, same = 0, 0
+        for run in range(runs):
+            draw = np.random.default_rng((run, int(100 * share_), 7))
+            doubtful = draw.random(prompts) < share_
+            right = draw.random(prompts) < 0.97
+            chance = np.where(doubtful, high, np.where(right, 1.0, 0.0))
+            marks = np.where(draw.random((prompts, 1, M)) < chance[:, None, None], 100.0, 20.0)
+            asked_, same_, _ = one_test(marks, limit, goal)
+            asked, same = asked + asked_, same + same_
+        spared = 100 * (1 - asked / (runs * prompts * M))
+        kept = 100 * same / runs
+        good &= kept >= 90
+        print(f"{100 * share_:>11.0f}%{100 * high:>13.0f}%{spared:>10.1f}{kept:>8.1f}")
+    return good
+
+
 def judged(
     draw: np.random.Generator, shape: str, prompts: int, shift: float, spread: float
 ) -> Floats:
@@ -262,36 +305,46 @@ def tries(
     shape: str, shift: float, spread: float, prompts: int, runs: int, goal: float
 ) -> tuple[float, float, float]:
     """Return the share of calls spared, of verdicts kept, and how far the mean mark moved."""
-    stop = Stop(
-        LIMIT_JUDGED,
-        LIMIT_JUDGED,
-        lambda low, high, n: same_at_both_ends(low, high, n, goal, LEVEL),
-    )
     asked, same, moved = 0, 0, 0.0
     for run in range(runs):
         draw = np.random.default_rng((run, int(1000 * abs(shift)), int(spread)))
         marks = judged(draw, shape, prompts, shift, spread)
-        times = np.full(prompts, FEWEST)
-        while True:
-            again = [i for i in to_judge_again(so_far(marks, times), M, stop) if times[i] < M]
-            if not again:
-                break
-            times[again] += 1
-        seen = np.array([marks[i, :, : times[i]].mean() for i in range(prompts)])
-        whole = marks.mean(axis=(1, 2))
-        both = [share("", int((of >= LIMIT_JUDGED).sum()), prompts) for of in (seen, whole)]
-        asked += int(times.sum())
-        same += settle(both[0], both[0], goal) == settle(both[1], both[1], goal)
-        moved += float(seen.mean() - whole.mean())
+        asked_, same_, moved_ = one_test(marks, LIMIT_JUDGED, goal)
+        asked, same, moved = asked + asked_, same + same_, moved + moved_
     return 1 - asked / (runs * prompts * M), same / runs, moved / runs
+
+
+def one_test(marks: Floats, limit: float, goal: float) -> tuple[int, bool, float]:
+    """Judge one test by turns.
+
+    Args:
+        marks: shape (prompts, answers, M), what the judge would say each time.
+
+    Returns:
+        The repeats asked for (of one answer of each prompt), whether the verdict is that of
+        all repeats, and how far the mean mark moved.
+    """
+    stop = Stop(limit, limit, lambda ends: same_at_both_ends(*ends[0], goal, LEVEL))
+    prompts = len(marks)
+    times = np.full(prompts, FEWEST)
+    while True:
+        again = [i for i in to_judge_again(so_far(marks, times), M, stop) if times[i] < M]
+        if not again:
+            break
+        times[again] += 1
+    seen = np.array([marks[i, :, : times[i]].mean() for i in range(prompts)])
+    whole = marks.mean(axis=(1, 2))
+    both = [share("", int((of >= limit).sum()), prompts) for of in (seen, whole)]
+    same = settle(both[0], both[0], goal) == settle(both[1], both[1], goal)
+    return int(times.sum()), same, float(seen.mean() - whole.mean())
 
 
 def so_far(marks: Floats, times: npt.NDArray[np.int64]) -> Tallies:
     """Return the tallies of the first marks of each answer, `times` of its prompt."""
-    prompts = len(marks)
-    seen = Tallies(np.repeat(np.arange(prompts), K).tolist())
-    given = np.where(np.arange(M) < times[:, None, None], marks, 0).reshape(prompts * K, M)
-    seen.count[:] = np.repeat(times, K)
+    prompts, answers, _ = marks.shape
+    seen = Tallies(np.repeat(np.arange(prompts), answers).tolist(), [""] * prompts)
+    given = np.where(np.arange(M) < times[:, None, None], marks, 0).reshape(prompts * answers, M)
+    seen.count[:] = np.repeat(times, answers)
     seen.total[:] = given.sum(axis=1)[:, None]
     seen.square[:] = (given**2).sum(axis=1)[:, None]
     return seen
@@ -306,9 +359,11 @@ def main() -> int:
     good = {
         "intervals": intervals(given.runs),
         "false switches": verdicts(given.runs),
+        "false keeps": keeps(),
         "against the service": beside(given.runs),
         "advised n": advice(given.runs),
         "early stop": early(given.early_runs, 100),
+        "early stop, judges of two minds": divided(given.early_runs, 100),
     }
     print()
     for name, kept in good.items():

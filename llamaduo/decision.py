@@ -1,19 +1,18 @@
 """What the figures on the sealed test allow one to say. Pure."""
 
-from collections.abc import Sequence
+import math
 from typing import Literal, Protocol
 
 from llamaduo.findings import (
     Assessment,
     Audit,
-    Category,
     CategoryVerdict,
     Compared,
     Decision,
     Measure,
     Verdict,
 )
-from llamaduo.intervals import LEVEL
+from llamaduo.intervals import LEVEL, z_of
 from llamaduo.metrics import difference, share
 from llamaduo.power import out_of_reach, pairs_needed, prompts_needed
 
@@ -83,7 +82,7 @@ def decide(
     else:
         worst, measure, best = _absolute(test.coverage, test.prompts, level)
         wanted = goal.at_least
-    verdict = settle(worst, best, wanted)
+    verdict = figures = settle(worst, best, wanted)
     blocked = _blocks(goal, audit, latency_p95_ms)
     reasons = [_said(measure, goal)]
     lost = test.prompts - measure.n
@@ -92,22 +91,21 @@ def decide(
             f"{lost} prompts have no score: with all of them failed the lower bound is "
             f"{_plain(worst.low)}, with all of them passed the upper is {_plain(best.high)}"
         )
-    if verdict == "switch" and blocked:
-        verdict = "not enough data"
-        reasons.append("the figures alone would say switch, and this stands against it:")
-    reasons += blocked
     needed = None
-    if verdict == "not enough data" and not blocked and measure.value is not None:
+    if figures == "not enough data" and measure.value is not None:
         needed, said = _how_many_more(measure, wanted, goal, test, service, level)
         reasons.append(said)
+    if figures == "switch" and blocked:
+        verdict = "not enough data"
+        reasons.append("the figures alone would say switch, and this stands against it:")
     return Decision(
         verdict=verdict,
         measure=measure,
         goal=wanted,
-        reasons=tuple(reasons),
+        reasons=(*reasons, *blocked),
         needed=needed,
         blocked=tuple(blocked),
-        categories=_categories(test.categories, goal),
+        categories=_categories(test, goal, service, level, blocked=bool(blocked)),
     )
 
 
@@ -121,7 +119,7 @@ def settle(worst: Measure, best: Measure, goal: float) -> Verdict:
 
 
 def same_at_both_ends(low: int, high: int, prompts: int, goal: float, level: float) -> bool:
-    """Whether the verdict is the same with `low` and with `high` covered prompts of all."""
+    """Whether the verdict is the same with `low` and with `high` covered prompts of `prompts`."""
     ends = [share("coverage %", hits, prompts, level) for hits in (low, high)]
     return len({settle(end, end, goal) for end in ends}) == 1
 
@@ -144,9 +142,11 @@ def unreachable(prompts: int, goal: Goal, level: float = LEVEL) -> str:
     low = difference(0, 0, prompts, level).low
     if low is None or low >= -goal.margin:
         return ""
+    needed = math.ceil(z_of(level) ** 2 * (100 - goal.margin) / goal.margin)
     return (
-        f"{prompts} test prompts cannot show that coverage is at most {goal.margin:g} points under "
-        f"the service's: with not one difference the lower bound is {low:.1f} points"
+        f"{prompts} test prompts cannot show that a model as good as the service is at most "
+        f"{goal.margin:g} points under it: with not one difference the lower bound is {low:.1f} "
+        f"points. {needed} prompts could; fewer only for a model that does better"
     )
 
 
@@ -166,12 +166,18 @@ def _beside_service(
     if service is None:
         raise ValueError("against the service: its own answers have to be judged too")
     ours, theirs, n = service.only_ours, service.only_theirs, service.coverage.n
-    lost = test.prompts - n
+    return *_paired(ours, theirs, n, test.prompts, level), -goal.margin
+
+
+def _paired(
+    ours: int, theirs: int, n: int, prompts: int, level: float
+) -> tuple[Measure, Measure, Measure]:
+    """Return the worst, the seen and the best difference: pairs without a score may be either."""
+    lost = prompts - n
     return (
-        difference(ours, theirs + lost, test.prompts, level),
+        difference(ours, theirs + lost, prompts, level),
         difference(ours, theirs, n, level),
-        difference(ours + lost, theirs, test.prompts, level),
-        -goal.margin,
+        difference(ours + lost, theirs, prompts, level),
     )
 
 
@@ -238,14 +244,30 @@ def _how_many_more(
     return needed, f"{said}. {cannot}" if cannot else said
 
 
-def _categories(found: Sequence[Category], goal: Goal) -> tuple[CategoryVerdict, ...]:
-    """Return a verdict for each; against the service there is none, pairs are too few."""
-    if goal.against == "service":
-        return ()
+def _categories(
+    test: Assessment, goal: Goal, service: Compared | None, level: float, *, blocked: bool
+) -> tuple[CategoryVerdict, ...]:
+    """Return a verdict for each, at the level of the whole shared out over all of them.
+
+    What blocks the switch of the whole blocks it in every part.
+    """
+    count = max(len(test.categories), 1)
+    own = 1 - (1 - level) / count
+    pairs = {one.name: one for one in service.categories} if service else {}
     verdicts = []
-    for one in found:
-        worst, measure, best = _absolute(one.coverage, one.prompts, one.coverage.level)
-        verdict = settle(worst, best, goal.at_least)
+    for one in test.categories:
+        if goal.against == "service":
+            pair = pairs[one.name]
+            worst, measure, best = _paired(
+                pair.only_ours, pair.only_theirs, pair.n, one.prompts, own
+            )
+            wanted = -goal.margin
+        else:
+            worst, measure, best = _absolute(one.coverage, one.prompts, own)
+            wanted = goal.at_least
+        verdict = settle(worst, best, wanted)
+        if verdict == "switch" and blocked:
+            verdict = "not enough data"
         verdicts.append(CategoryVerdict(category=one.name, verdict=verdict, measure=measure))
     return tuple(verdicts)
 

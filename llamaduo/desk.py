@@ -21,6 +21,9 @@ LONGEST_WAIT = 60.0
 LONG = 1.0
 """Seconds between two looks at a call that another process makes, at most."""
 
+MANY = 8
+"""Calls of a batch whose failure speaks for itself, whatever went before."""
+
 GAVE_UP = "given up"
 """Begins the cause of a call whose failure might pass, tried as often as the service says."""
 
@@ -74,9 +77,16 @@ class Desk:
         return [replies[self._key(request)] for request in requests]
 
     def _refuse_an_outage(self, replies: dict[str, Reply]) -> None:
-        """Stop where a service is down, so that a run does not end in rows without replies."""
+        """Stop where a service is down, so that a run does not end in rows without replies.
+
+        A few calls that fail among all of the stage's are none: they stay without a reply, or a
+        call that can never be answered would keep a stage from ever ending.
+        """
         gone = [key for key, reply in replies.items() if reply.cause.startswith(GAVE_UP)]
-        if gone and 2 * len(gone) >= len(replies):
+        if not gone or 2 * len(gone) < len(replies):
+            return
+        all_ = self.ledger.tally(self.recipe)
+        if len(replies) >= MANY or 2 * all_.outcomes.get(Outcome.FAILED, 0) >= all_.calls:
             self.ledger.reopen(gone)
             raise ServiceError(
                 f"{len(gone)} of {len(replies)} calls to {self.service.name} failed: "

@@ -119,6 +119,12 @@ class Experiment(Component):
         return any(service.simulated for service in (self.service, *self.judges))
 
     @property
+    def answers_as(self) -> str:
+        """Name of what the verdict is about: the local model, or the endpoint that answers."""
+        asked = self.engine.asked
+        return self.local.name if asked is None else asked.service.name
+
+    @property
     def judges(self) -> tuple[Service, ...]:
         """The services that judge."""
         return tuple(self.judge.services.values())

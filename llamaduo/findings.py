@@ -82,6 +82,16 @@ class Round(Record):
     """Largest and 99th percentile similarity of synthetic rows to any test row, 0..1."""
 
 
+class PairedCategory(Record):
+    """The pairs of one category that differ between two models."""
+
+    name: str
+    only_ours: int
+    only_theirs: int
+    n: int
+    """Prompts judged for both."""
+
+
 class Compared(Record):
     """The decided model against another on the same prompts, pair by pair."""
 
@@ -91,6 +101,8 @@ class Compared(Record):
     """Prompts, of those judged for both, that only the decided model covers."""
     only_theirs: int
     """Prompts that only the other covers."""
+    categories: tuple[PairedCategory, ...] = ()
+    """Where there are two or more."""
     coverage: Measure
     """Difference of coverage in points; above 0 where the decided model is better."""
     similarity: Measure
@@ -167,6 +179,8 @@ class Opening(Record):
     """E.g. `round 1`."""
     adapter: str
     """Content digest; a model that is looked at again is on record once."""
+    prompts: int = 0
+    """Prompts of this run's test that it has seen: all, or some where rows came or went."""
 
 
 class Result(Record):
@@ -193,6 +207,9 @@ class Result(Record):
     """`dev`, or `test` in the paper's protocol."""
     rounds: tuple[Round, ...]
     stopped: Literal["goal", "rounds", "budget", "plateau", "nothing to tune"]
+    """What ended the loop. `budget` only where it ended in the loop."""
+    unfinished: str = ""
+    """Why not all was judged; empty where all was."""
     test: Assessment | None
     """The last round's model on the sealed test; None where it was not opened."""
     baselines: tuple[Assessment, ...]

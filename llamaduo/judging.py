@@ -15,13 +15,12 @@ from llamaduo.engine.asked import Asked
 from llamaduo.engine.asked import answers as answers_of
 from llamaduo.findings import Assessment, Audit, Opening
 from llamaduo.intervals import LEVEL
-from llamaduo.judge import Judge, Stop
+from llamaduo.judge import Ends, Judge, Stop
 from llamaduo.judge.human import read as read_human
 from llamaduo.judge.probes import REPEATS, probes
 from llamaduo.metrics import assess
 from llamaduo.openings import record
 from llamaduo.records import Answer, Example, Judgement, Part, Placed, Score, Training
-from llamaduo.scores import prompts_digest
 from llamaduo.store import Folder, Rows, Work
 from llamaduo.task.shots import examples_for, with_examples
 
@@ -81,11 +80,11 @@ class Judging(Bench):
         how = Asked(exp.service, exp.ceiling.max_tokens, exp.ceiling.temperature)
         return self._judged(SERVICE, self._asked(how, split, "test", 0), "test", None, 1)
 
-    def open_test(self, split: Rows[Placed], model: str, adapter: Folder) -> tuple[Opening, ...]:
-        """Put on record that a model is about to see the test; returns all that is on record."""
-        test_set = prompts_digest(part(split, "test"))
-        opening = Opening(run=self.run, model=model, adapter=adapter.content)
-        return record(self.store.root.parent / "openings", test_set, opening)
+    def on_record(self, split: Rows[Placed], model: str, adapter: Folder) -> tuple[Opening, ...]:
+        """Put on record that a model's figures on the test are known; returns all looks at it."""
+        folder = self.store.root.parent / "openings"
+        rows = part(split, "test")
+        return record(folder, rows, run=self.run, model=model, adapter=adapter.content)
 
     def _answers(self, adapter: Folder, split: Rows[Placed], on: Part, shots: int) -> Rows[Answer]:
         """Have the local model answer."""
@@ -162,20 +161,28 @@ class Judging(Bench):
         return self.judged[name, on]
 
     def _stop(self, on: Part, look: int) -> Stop | None:
-        """Return when repeats may end: where neither the loop nor the verdict would change.
+        """Return when repeats may end: where neither the loop nor any verdict would change.
 
-        Against the service the verdict hangs on pairs of prompts, and none is spared.
+        What hangs on pairs of prompts spares none: the verdict against the service, and
+        whether the last round was worth its price.
         """
         exp, goal = self.exp, self.exp.goal
-        if not exp.judge.early_stop or goal.against == "service":
+        steers = on == exp.judge.on
+        pairs = on == "test" and goal.against == "service"
+        if not exp.judge.early_stop or pairs or (steers and exp.usd_per_point is not None):
             return None
         level = level_of_look(look) if exp.judge.on == "test" else LEVEL
 
-        def same(low: int, high: int, prompts: int) -> bool:
-            steers = on == exp.judge.on
+        def same(ends: Sequence[Ends]) -> bool:
+            low, high, prompts = ends[0]
             if steers and len({100 * hits / prompts >= goal.at_least for hits in (low, high)}) > 1:
                 return False
-            return on != "test" or same_at_both_ends(low, high, prompts, goal.at_least, level)
+            if on != "test":
+                return True
+            own = 1 - (1 - level) / max(len(ends) - 1, 1)
+            return same_at_both_ends(*ends[0], goal.at_least, level) and all(
+                same_at_both_ends(*part, goal.at_least, own) for part in ends[1:]
+            )
 
         return Stop(goal.similarity, goal.precision, same)
 
@@ -203,7 +210,7 @@ class Judging(Bench):
             parties=Parties(
                 judges=tuple(service.name for service in exp.judges),
                 teacher=exp.service.name,
-                local=exp.local.name,
+                local=exp.answers_as,
             ),
             similarity=exp.goal.similarity,
             precision=exp.goal.precision,

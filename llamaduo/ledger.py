@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from importlib.resources import files
+from math import inf
 from pathlib import Path
 
 from llamaduo.errors import LlamaDuoError
@@ -258,16 +259,17 @@ class Ledger:
         )
 
     def seconds(self, recipe: str) -> list[float]:
-        """Return how long the answered calls took that the stage result `recipe` rests on.
+        """Return how long the calls took that the stage result `recipe` rests on, rising.
 
-        Each is timed from its last try to its answer, among as many others as were in flight.
+        Each is timed from its last try to its end, among as many others as were in flight; one
+        that brought no answer took for ever.
         """
         rows = self._db.execute(
-            "select r.seconds from uses u join replies r on r.key = u.key"
-            " where u.recipe = ? and r.outcome in ('ok', 'truncated') order by r.seconds",
+            "select r.seconds, r.outcome in ('ok', 'truncated'), max(r.attempt)"
+            " from uses u join replies r on r.key = u.key where u.recipe = ? group by r.key",
             (recipe,),
         )
-        return [float(row[0]) for row in rows]
+        return sorted(float(row[0]) if row[1] else inf for row in rows)
 
     def _account(self, run: str) -> tuple[float, float]:
         self._db.execute("insert or ignore into runs values (?, 0, 0)", (run,))

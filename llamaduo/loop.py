@@ -9,7 +9,7 @@ from llamaduo.decision import decide, level_of_look, undecided
 from llamaduo.economics import not_worth_it
 from llamaduo.errors import OverBudget
 from llamaduo.experiment import Experiment
-from llamaduo.findings import Assessment, Result
+from llamaduo.findings import Assessment, Decision, Result
 from llamaduo.intervals import LEVEL
 from llamaduo.judging import SERVICE, Judged
 from llamaduo.metrics import compare
@@ -29,21 +29,22 @@ def run(exp: Experiment, stages: Stages, split: Rows[Placed], shown: Run) -> Res
         judge_test(exp, stages, split, course)
         beside(exp, stages, split, course)
     except OverBudget as stop:
-        course.stopped = "budget"
+        course.unfinished = str(stop)
         end_early(exp, course, stop)
     return result(exp, stages, split, course)
 
 
 def turn(exp: Experiment, stages: Stages, split: Rows[Placed], shown: Run, course: Course) -> None:
     """Tune, answer, judge and grow, until something says that it is enough."""
+    course.stopped = "budget"  # unless it comes to another end
     for number in range(exp.rounds):
         name = f"round {number}"
         train = stages.train(split, course.grown)
         adapter = stages.tune(train, exp.tuner)
         course.adapters.append(adapter)
-        if exp.judge.on == "test":
-            course.openings = stages.open_test(split, name, adapter)
         judged = stages.judge(name, adapter, split, exp.judge.on, look=number + 1)
+        if exp.judge.on == "test":
+            course.openings = stages.on_record(split, name, adapter)
         course.steering.append(judged)
         course.rounds.append(
             as_round(number, train, course.grown, adapter, judged, stages.tallies())
@@ -63,6 +64,7 @@ def turn(exp: Experiment, stages: Stages, split: Rows[Placed], shown: Run, cours
             return
         if number + 1 < exp.rounds:
             course.grown.append(stages.grow(number, split, train))
+    course.stopped = "rounds"
 
 
 def met(assessment: Assessment, exp: Experiment) -> bool:
@@ -90,19 +92,23 @@ def plateau(exp: Experiment, course: Course) -> str:
 def judge_test(exp: Experiment, stages: Stages, split: Rows[Placed], course: Course) -> None:
     """Open the sealed test for the last model, question the judge, and decide."""
     name, adapter = course.rounds[-1].assessment.name, course.adapters[-1]
-    course.openings = stages.open_test(split, name, adapter)
-    look = course.looks if exp.judge.on == "test" else 1
-    course.test = stages.judge(name, adapter, split, "test", look=look)
+    course.test = stages.judge(name, adapter, split, "test", look=course.look(exp))
+    course.openings = stages.on_record(split, name, adapter)
     course.audit = stages.audit(course.test)
     if exp.goal.against == "service":
         set_beside(exp, course, stages.ceiling(split))
-    course.decision = decide(
-        course.test.assessment,
+    course.decision = decided(exp, course, course.test)
+
+
+def decided(exp: Experiment, course: Course, test: Judged) -> Decision:
+    """Decide on what is known so far."""
+    return decide(
+        test.assessment,
         exp.goal,
         service=next((one for one in course.compared if one.name == SERVICE), None),
         audit=course.audit,
-        latency_p95_ms=course.test.latency_p95_ms,
-        level=level_of_look(look) if exp.judge.on == "test" else LEVEL,
+        latency_p95_ms=test.latency_p95_ms,
+        level=level_of_look(course.look(exp)) if exp.judge.on == "test" else LEVEL,
     )
 
 
@@ -134,7 +140,8 @@ def end_early(exp: Experiment, course: Course, stop: OverBudget) -> None:
         said = (*course.decision.reasons, f"not every baseline was judged: {stop}")
         course.decision = course.decision.model_copy(update={"reasons": said})
     elif course.test is None or exp.goal.against == "service":
-        course.decision = undecided(str(stop), exp.goal.at_least)
+        wanted = -exp.goal.margin if exp.goal.against == "service" else exp.goal.at_least
+        course.decision = undecided(str(stop), wanted)
     else:
         course.audit = unaudited(exp.judge.name, str(stop))
-        course.decision = decide(course.test.assessment, exp.goal, audit=course.audit)
+        course.decision = decided(exp, course, course.test)

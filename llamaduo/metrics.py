@@ -7,8 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
-from llamaduo.findings import Assessment, Category, Compared, Measure
-from llamaduo.intervals import LEVEL, bounded_mean, paired_shares, ratio_of_means, wilson
+from llamaduo.findings import Assessment, Category, Compared, Measure, PairedCategory
+from llamaduo.intervals import LEVEL, bounded_mean, paired_shares, ratio_of_means, share_interval
 from llamaduo.records import Answer, Example, Judgement, Score
 
 
@@ -23,11 +23,14 @@ class Check(Protocol):
 def prompt_scores(judgements: Sequence[Judgement]) -> dict[str, Score]:
     """Return each judged prompt's score: the mean over those of its answers that have one.
 
-    The K answers of a prompt are one observation. A prompt without a score is not in it.
+    The K answers of a prompt are one observation. A prompt without a score is not in it; nor
+    is one of which an answer never came, since that is the model's failure and no gap of the
+    judge's, and the answers that came are no fair sample of what it gives.
     """
     scores: dict[str, list[Score]] = defaultdict(list)
+    silent = {j.answer.example.id for j in judgements if j.answer.finish == "none"}
     for judgement in judgements:
-        if judgement.score is not None:
+        if judgement.score is not None and judgement.answer.example.id not in silent:
             scores[judgement.answer.example.id].append(judgement.score)
     return {
         name: Score(
@@ -104,10 +107,10 @@ def by_category(
 
 
 def share(name: str, hits: int, n: int, level: float = LEVEL) -> Measure:
-    """Return a share in % with its Wilson interval; nothing where n is 0."""
+    """Return a share in % with its interval; nothing where n is 0."""
     if n == 0:
         return Measure(name=name, value=None, low=None, high=None, n=0, level=level)
-    low, high = wilson(hits, n, level)
+    low, high = share_interval(hits, n, level)
     return Measure(
         name=name, value=100 * hits / n, low=100 * low, high=100 * high, n=n, level=level
     )
@@ -169,10 +172,12 @@ def compare(
         for r in rows
     ]
     only_ours, only_theirs = pairs.count((True, False)), pairs.count((False, True))
+    category = {j.answer.example.id: j.answer.example.category for j in first}
     return Compared(
         name=name,
         only_ours=only_ours,
         only_theirs=only_theirs,
+        categories=_pairs_by_category(rows, pairs, category),
         coverage=difference(only_ours, only_theirs, n),
         similarity=mean(
             "similarity",
@@ -184,6 +189,21 @@ def compare(
         ),
         match=_match([ours[r].precision for r in rows], [theirs[r].precision for r in rows]),
     )
+
+
+def _pairs_by_category(
+    rows: Sequence[str], pairs: Sequence[tuple[bool, bool]], category: Mapping[str, str]
+) -> tuple[PairedCategory, ...]:
+    """Count the pairs that differ in each category; nothing where there is but one."""
+    names = sorted(set(category.values()))
+    if len(names) < 2:
+        return ()
+    found = []
+    for name in names:
+        here = [pair for row, pair in zip(rows, pairs, strict=True) if category[row] == name]
+        ours, theirs = here.count((True, False)), here.count((False, True))
+        found.append(PairedCategory(name=name, only_ours=ours, only_theirs=theirs, n=len(here)))
+    return tuple(found)
 
 
 def difference(only_ours: int, only_theirs: int, n: int, level: float = LEVEL) -> Measure:

@@ -1,24 +1,59 @@
-"""Who has looked at a test set: one line for each model of each run, kept under `home`."""
+"""Who has looked at a test: one line for each model a verdict was given on, under `home`.
+
+A look is known by the prompts that were seen, so that a test to which rows were added, or from
+which some went, does not pass for a fresh one.
+"""
 
 import fcntl
+from collections.abc import Sequence
 from pathlib import Path
 
+from llamaduo.component import digest
 from llamaduo.findings import Opening
+from llamaduo.records import Example, Record
+
+FILE = "openings.jsonl"
 
 
-def record(folder: Path, test_set: str, opening: Opening) -> tuple[Opening, ...]:
-    """Add an opening that is not there yet; returns all of this test set, oldest first.
+class Look(Record):
+    """A line of the record."""
+
+    run: str
+    model: str
+    adapter: str
+    prompts: tuple[str, ...]
+    """A digest of each prompt and its target."""
+
+
+def record(
+    folder: Path, prompts: Sequence[Example], *, run: str, model: str, adapter: str
+) -> tuple[Opening, ...]:
+    """Add a look that is not there yet; returns all looks at any of `prompts`, oldest first.
 
     Args:
-        folder: where the records stand, one file a test set.
-        test_set: digest of the test rows: the same rows under another split are the same set.
+        folder: where the record stands.
+        prompts: the test as it is now.
+        run: fingerprint.
+        model: e.g. `round 1`.
+        adapter: content digest.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{test_set}.jsonl").open("a+", encoding="utf-8") as file:
+    mine = {digest(row.question, row.target) for row in prompts}
+    look = Look(run=run, model=model, adapter=adapter, prompts=tuple(sorted(mine)))
+    with (folder / FILE).open("a+", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
-        known = [Opening.model_validate_json(line) for line in file if line.strip()]
-        if opening not in known:
-            file.write(opening.model_dump_json() + "\n")
-            known.append(opening)
-    return tuple(known)
+        known = [Look.model_validate_json(line) for line in file if line.strip()]
+        if look not in known:
+            file.write(look.model_dump_json() + "\n")
+            known.append(look)
+    found = [
+        Opening(
+            run=one.run,
+            model=one.model,
+            adapter=one.adapter,
+            prompts=len(mine & set(one.prompts)),
+        )
+        for one in known
+    ]
+    return tuple(one for one in found if one.prompts)

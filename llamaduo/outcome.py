@@ -32,10 +32,12 @@ class Course:
     compared: list[Compared] = field(default_factory=list)
     openings: tuple[Opening, ...] = ()
 
-    @property
-    def looks(self) -> int:
-        """How often the test has been looked at for this decision."""
-        return max(len(self.rounds), 1)
+    unfinished: str = ""
+    """Why not all was judged."""
+
+    def look(self, exp: Experiment) -> int:
+        """Return how often the test has been looked at for the decision, the last time counted."""
+        return max(len(self.rounds), 1) if exp.judge.on == "test" else 1
 
 
 def unaudited(judge: str, why: str) -> Audit:
@@ -92,8 +94,8 @@ def result(exp: Experiment, stages: Stages, split: Rows[Placed], course: Course)
         task=exp.task.name,
         service=exp.service.name,
         judge=exp.judge.name,
-        local=exp.local.name,
-        licence=exp.local.licence,
+        local=exp.answers_as,
+        licence=exp.local.licence if exp.engine.asked is None else "",
         simulated=exp.simulated,
         goal=exp.goal.at_least,
         similarity=exp.goal.similarity,
@@ -103,6 +105,7 @@ def result(exp: Experiment, stages: Stages, split: Rows[Placed], course: Course)
         steered_on=exp.judge.on,
         rounds=tuple(course.rounds),
         stopped=course.stopped,
+        unfinished=course.unfinished,
         test=course.test.assessment if course.test else None,
         baselines=tuple(course.baselines),
         compared=tuple(course.compared),

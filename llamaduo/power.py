@@ -4,8 +4,11 @@ import math
 from statistics import NormalDist
 
 import numpy as np
+import numpy.typing as npt
 
-from llamaduo.intervals import LEVEL, wilson, z_of
+from llamaduo.intervals import LEVEL, share_interval, z_of
+
+Ints = npt.NDArray[np.int64]
 
 POWER = 0.8
 """Share of tests that settle the question, at the number of prompts that is advised."""
@@ -18,10 +21,9 @@ def prompts_needed(
 ) -> int | None:
     """Return the prompts at which a test settles whether coverage reaches a goal.
 
-    Wilson's interval turns the score test round, so its end is past the goal just where
-    the covered prompts are past n g + z sqrt(n g (1 - g)); how often they are is binomial.
-    The number is the least from which on every larger test does at least as well as
-    `power`: a binomial's power goes up and down in small steps.
+    From how many covered prompts on the interval is past the goal is known; how often there
+    are so many is binomial. The number is the least from which on every larger test does
+    at least as well as `power`: a binomial's power goes up and down in small steps.
 
     Args:
         coverage: what is taken to be true, %.
@@ -40,15 +42,29 @@ def prompts_needed(
     guess = (sides / (p - g)) ** 2
     if guess > PRACTICAL:
         return None
-    n = np.arange(1, math.ceil(2 * guess) + 100)
-    spread = z * np.sqrt(n * g * (1 - g))
-    if p > g:
-        settled = binom.sf(np.ceil(n * g + spread - 1e-9) - 1, n, p)
-    else:
-        settled = binom.cdf(np.ceil(n * g - spread - 1e-9) - 1, n, p)
+    n = np.arange(1, math.ceil(2 * guess) + 200)
+    over, under = _critical(n, g, level)
+    settled = binom.sf(over - 1, n, p) if p > g else binom.cdf(under, n, p)
     short = np.flatnonzero(settled < power)
     needed = int(n[short[-1]]) + 1 if len(short) else 1
     return needed if needed <= PRACTICAL else None
+
+
+def _critical(n: Ints, goal: float, level: float) -> tuple[Ints, Ints]:
+    """Return the least hits whose interval lies over the goal, and the most under it.
+
+    Wilson's interval turns the score test round, so its end is past the goal just where the
+    hits are past n g + z sqrt(n g (1 - g)). The exact interval does so with the binomial.
+    """
+    from scipy.stats import binom
+
+    if level == LEVEL:
+        spread = z_of(level) * np.sqrt(n * goal * (1 - goal))
+        over, under = np.ceil(n * goal + spread - 1e-9), np.ceil(n * goal - spread - 1e-9) - 1
+    else:
+        tail = (1 - level) / 2
+        over, under = binom.isf(tail, n, goal) + 1, binom.ppf(tail, n, goal) - 1
+    return over.astype(np.int64), under.astype(np.int64)
 
 
 def pairs_needed(
@@ -82,7 +98,7 @@ def out_of_reach(prompts: int, goal: float, level: float = LEVEL) -> str:
         prompts: in the test set, at least 1.
         goal: coverage in %.
     """
-    low = 100 * wilson(prompts, prompts, level)[0]
+    low = 100 * share_interval(prompts, prompts, level)[0]
     if low >= goal:
         return ""
     said = (
@@ -91,5 +107,8 @@ def out_of_reach(prompts: int, goal: float, level: float = LEVEL) -> str:
     )
     if goal >= 100:
         return said + "No number of prompts could: ask for less"
-    needed = math.ceil(z_of(level) ** 2 * goal / (100 - goal))
+    if level == LEVEL:
+        needed = math.ceil(z_of(level) ** 2 * goal / (100 - goal))
+    else:
+        needed = math.ceil(math.log((1 - level) / 2) / math.log(goal / 100))
     return said + f"A perfect model would need {needed} prompts"

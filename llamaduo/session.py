@@ -59,15 +59,19 @@ def _run(exp: Experiment, stages: Stages, place: Path, progress: Progress) -> Re
     split = stages.split()
     tests, train = len(part(split, "test")), len(part(split, "train"))
     progress.say(f"run {stages.run} in {exp.home}")
-    looks = exp.rounds if exp.judge.on == "test" else 1
-    cannot = unreachable(tests, exp.goal, level_of_look(looks) if looks > 1 else LEVEL)
+    cannot = unreachable(tests, exp.goal, level_of_look(1) if exp.judge.on == "test" else LEVEL)
     if cannot:
         progress.say(cannot)
+    if exp.goal.latency_p95_ms is not None and exp.engine.asked is None:
+        progress.say(
+            "goal.latency_p95_ms: answers given in batches in this process are not timed, so this "
+            "run cannot say switch; engine=openai_endpoint times a model that is served"
+        )
     shown = exp.tracker.open(
         home=Path(exp.home),
         fingerprint=stages.run,
         task=exp.task.name,
-        name=f"{exp.local.name} <- {exp.service.name} n={train} {stages.run[:6]}",
+        name=f"{exp.answers_as} <- {exp.service.name} n={train} {stages.run[:6]}",
         params=params(exp),
         tags=tags(exp) | {"llamaduo.fingerprint": stages.run},
     )
@@ -86,7 +90,8 @@ def _run(exp: Experiment, stages: Stages, place: Path, progress: Progress) -> Re
     now = f"spent now: ${stages.ledger.spent_now:.4f} in {stages.ledger.calls_now} calls"
     made = f"stages made now: {len(stages.store.made)}"
     last = stages.judged[rounds[-1], exp.judge.on].adapter if rounds else None
-    where = [f"{now}; {made}", f"report: {path}", *([f"adapter: {last}"] if last else [])]
+    tuned = last is not None and (last / "adapter_config.json").exists()
+    where = [f"{now}; {made}", f"report: {path}", *([f"adapter: {last}"] if tuned else [])]
     print(report.summary(result, [*where, shown.where]), flush=True)
     return result
 
@@ -118,7 +123,7 @@ def tags(exp: Experiment) -> dict[str, str]:
     return {
         "llamaduo.kind": "loop",
         "llamaduo.task": exp.task.name,
-        "llamaduo.local": exp.local.name,
+        "llamaduo.local": exp.answers_as,
         "llamaduo.service": exp.service.name,
         "llamaduo.judge": exp.judge.name,
         "llamaduo.simulated": str(exp.simulated).lower(),
@@ -130,14 +135,24 @@ def tags(exp: Experiment) -> dict[str, str]:
 def facts(exp: Experiment) -> list[str]:
     """Return what the run was made of, a line each."""
     return [
-        f"local model: {exp.local.name} ({exp.local.base}, revision {exp.local.revision}), "
-        f"licence {exp.local.licence}",
+        _model(exp),
         f"service: {exp.service.name}; judge: {exp.judge.name}",
         *_knowledge(exp),
         f"seed {exp.seed}, {exp.samples} answers a prompt",
         f"llamaduo {llamaduo.__version__}, Python {platform.python_version()}, "
         + ", ".join(f"{name} {version(name)}" for name in LIBRARIES),
     ]
+
+
+def _model(exp: Experiment) -> str:
+    """Say what answered."""
+    if exp.engine.asked is not None:
+        return f"an endpoint answered: {exp.engine.asked.service.name} ({exp.engine.asked.where})"
+    local = exp.local
+    return (
+        f"local model: {local.name} ({local.base}, revision {local.revision}), "
+        f"licence {local.licence}"
+    )
 
 
 def _knowledge(exp: Experiment) -> list[str]:

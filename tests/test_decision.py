@@ -8,7 +8,15 @@ import pytest
 from llamaduo import decision as deciding
 from llamaduo.decision import level_of_look, same_at_both_ends, undecided, unreachable
 from llamaduo.experiment import Goal
-from llamaduo.findings import Assessment, Audit, Category, Compared, Decision, Finding
+from llamaduo.findings import (
+    Assessment,
+    Audit,
+    Category,
+    Compared,
+    Decision,
+    Finding,
+    PairedCategory,
+)
 from llamaduo.intervals import wilson
 from llamaduo.metrics import difference, mean, share
 from llamaduo.power import out_of_reach
@@ -311,5 +319,53 @@ def test_what_no_perfect_model_could_show_is_said_before_it_is_tried() -> None:
     assert unreachable(40, goal_of(90)) == ""
     assert "40 of 40" in unreachable(40, goal_of(90), level_of_look(5))
     near = goal_of(90, against="service", margin=5)
-    assert "with not one difference the lower bound is -8.8 points" in unreachable(40, near)
+    said = unreachable(40, near)
+    assert "with not one difference the lower bound is -8.8 points. 73 prompts could" in said
     assert unreachable(80, near) == ""
+
+
+def test_what_blocks_the_switch_blocks_it_for_every_category() -> None:
+    categories = tuple(
+        Category(name=name, prompts=200, coverage=share("coverage %", hits, 200, 0.975))
+        for name, hits in (("refunds", 200), ("other", 20))
+    )
+    test = decided_on(390, 400).model_copy(update={"categories": categories})
+    assert [one.verdict for one in decide(test, 90).categories] == ["switch", "keep the service"]
+    blocked = decide(test, 90, audit=flagged()).categories
+    assert [one.verdict for one in blocked] == ["not enough data", "keep the service"]
+
+
+def test_categories_share_the_level_of_the_look() -> None:
+    one = Category(name="a", prompts=200, coverage=share("coverage %", 199, 200, 0.975))
+    test = decided_on(398, 400).model_copy(update={"categories": (one, one)})
+    levels = [
+        decide(test, 90, level=level_of_look(look)).categories[0].measure.level for look in (1, 3)
+    ]
+    assert levels == pytest.approx([1 - 0.025 / 2, 1 - 0.05 / 12 / 2])
+
+
+def test_against_the_service_each_category_is_held_against_its_pairs() -> None:
+    goal = goal_of(99, against="service", margin=20)
+    categories = tuple(
+        Category(name=name, prompts=100, coverage=share("coverage %", 50, 100, 0.975))
+        for name in ("near", "far")
+    )
+    test = decided_on(100, 200).model_copy(update={"categories": categories})
+    pairs = (
+        PairedCategory(name="far", only_ours=0, only_theirs=50, n=100),
+        PairedCategory(name="near", only_ours=5, only_theirs=5, n=100),
+    )
+    service = beside(5, 55, 200).model_copy(update={"categories": pairs})
+    found = deciding.decide(test, goal, service=service).categories
+    assert [(one.category, one.verdict) for one in found] == [
+        ("near", "switch"),
+        ("far", "keep the service"),
+    ]
+    assert found[0].measure == difference(5, 5, 100, 0.975)
+
+
+def test_where_the_figures_are_open_too_a_block_does_not_hide_how_many_prompts_it_takes() -> None:
+    decision = decide(decided_on(95, 100), 90, audit=flagged())
+    assert decision.needed == 254
+    assert any("about 254 test prompts" in reason for reason in decision.reasons)
+    assert decision.blocked[0] in decision.reasons

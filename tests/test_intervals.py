@@ -12,6 +12,7 @@ from llamaduo.intervals import (
     bounded_means,
     paired_shares,
     ratio_of_means,
+    share_interval,
     wilson,
     z_of,
 )
@@ -184,3 +185,15 @@ def test_a_ratio_of_means_is_held_by_its_interval() -> None:
         low, high = ratio_of_means(ours, theirs, most=100)
         held += low <= 0.9047 <= high
     assert held / 300 >= 0.93
+
+
+@pytest.mark.parametrize("n", [5, 10, 25, 200])
+@pytest.mark.parametrize("share", [0.5, 0.9, 0.95, 0.98])
+def test_at_higher_levels_the_interval_of_a_share_is_exact(n: int, share: float) -> None:
+    level = 0.995
+    ends = [share_interval(hits, n, level) for hits in range(n + 1)]
+    held = sum(
+        binom.pmf(hits, n, share) for hits, (low, high) in enumerate(ends) if low <= share <= high
+    )
+    assert held >= level
+    assert share_interval(3, 8) == wilson(3, 8)

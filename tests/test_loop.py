@@ -168,7 +168,8 @@ def test_a_budget_that_ends_among_the_baselines_leaves_the_verdict_standing(
     spent = PRICE * len(did.asked)
     exp = experiment(home, diary, baselines=("untuned", "coverage"), budget_usd=spent)
     result = play(exp).result
-    assert (result.stopped, result.test, result.baselines) == ("budget", known.test, ())
+    assert (result.stopped, result.test, result.baselines) == ("rounds", known.test, ())
+    assert result.unfinished.startswith("stopped by the budget")
     assert result.decision.verdict == known.decision.verdict == "keep the service"
     assert result.decision.measure == known.decision.measure
     assert "not every baseline was judged: stopped by the budget" in result.decision.reasons[-1]
@@ -184,7 +185,8 @@ def test_a_baseline_that_was_judged_before_the_budget_ended_is_kept(
     both = ("untuned", "coverage")
     exp = experiment(home, diary, baselines=both, budget_usd=PRICE * len(ample.asked))
     result = play(exp).result
-    assert (result.stopped, [a.name for a in result.baselines]) == ("budget", ["untuned"])
+    assert bool(result.unfinished)
+    assert [a.name for a in result.baselines] == ["untuned"]
 
 
 def test_a_file_that_is_edited_meanwhile_gives_a_run_no_second_budget(
@@ -458,3 +460,42 @@ def test_answers_of_an_endpoint_are_timed_against_a_latency_goal(home: Path, dia
         decision = play(exp).result.decision
         blocked[limit] = (decision.verdict, bool(decision.blocked))
     assert blocked == {0.0001: ("not enough data", True), 60_000: ("switch", False)}
+
+
+def test_a_budget_that_ends_in_the_audit_keeps_level_and_latency_and_stops_a_switch(
+    home: Path, diary: Diary
+) -> None:
+    server = Scripted(diary=diary, name="server")
+    engine = OpenAIEndpoint(service=server, max_tokens=9, temperature=0)
+    goal = {"at_least": 1, "similarity": 5, "precision": 5, "latency_p95_ms": 60_000}
+    exp = experiment(home, diary, engine=engine, tuner=Untuned(), goal=goal)
+    exp = judging(exp, on="test", audit=30)
+    whole = play(exp).result
+    assert whole.audit is not None
+    probes = {tally.stage: tally for tally in whole.tallies}["audit"].calls
+    spent = PRICE * (len(diary.asked) - probes)
+    again = play(altered(exp, home=home.parent / "short", budget_usd=spent)).result
+    assert again.unfinished.startswith("stopped by the budget")
+    assert again.decision.measure.level == whole.decision.measure.level == 0.975
+    assert again.decision.verdict == "not enough data"
+    assert [reason.partition(":")[0] for reason in again.decision.blocked] == ["the judge"]
+    assert "was not audited" in again.decision.blocked[0]
+
+
+def test_before_the_test_is_judged_no_look_at_it_is_on_record(home: Path, diary: Diary) -> None:
+    result = play(experiment(home, diary, budget_usd=5 * PRICE)).result
+    assert (result.test, result.openings) == (None, ())
+
+
+def test_against_the_service_dev_still_spares_repeats(home: Path, diary: Diary) -> None:
+    fields: dict[str, Any] = {"rounds": 1, "baselines": ("service",), "goal": AGAINST}
+    result = play(judging(experiment(home, diary, **fields), repeats=6)).result
+    assert result.test is not None
+    assert result.rounds[0].assessment.spared > 0
+    assert result.test.spared == 0
+
+
+def test_where_a_round_has_to_be_worth_its_price_dev_spares_none(home: Path, diary: Diary) -> None:
+    exp = judging(experiment(home, diary, rounds=1, usd_per_point=1e6), repeats=4)
+    result = play(exp).result
+    assert result.rounds[0].assessment.spared == 0

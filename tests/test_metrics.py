@@ -125,6 +125,26 @@ def test_each_category_has_its_coverage_at_a_level_that_all_of_them_share() -> N
     assert assessed(*rows[:8]).categories == ()
 
 
+def test_a_prompt_of_which_an_answer_never_came_has_no_score() -> None:
+    row = judged("a", (95, 95)).answer.example
+    none = Judgement(
+        answer=Answer(example=row, text="", sample=1, finish="none", why="refused"), score=None
+    )
+    found = assessed(judged("a", (95, 95)), none, judged("b", (95, 95)))
+    assert (found.prompts, found.coverage.n, found.missing, found.unjudged) == (2, 1, 1, 1)
+
+
+def test_pairs_are_counted_by_category_where_there_are_two() -> None:
+    ours = [judged(name, (95, 95), category=name[0]) for name in ("a1", "a2", "b1")]
+    theirs = [judged(name, (10, 10), category=name[0]) for name in ("a1", "b1")]
+    found = compare("other", ours, theirs, similarity=90, precision=80)
+    assert [(c.name, c.only_ours, c.only_theirs, c.n) for c in found.categories] == [
+        ("a", 1, 0, 1),
+        ("b", 1, 0, 1),
+    ]
+    assert compare("other", ours[:2], theirs[:1], similarity=90, precision=80).categories == ()
+
+
 def test_two_models_are_compared_on_the_prompts_that_both_have_a_score_for() -> None:
     ours = [judged("a", (95, 90)), judged("b", (95, 80)), judged("c", (50, 50)), judged("d", None)]
     theirs = [judged(name, (90, 60)) for name in "acd"] + [judged("b", (20, 40))]

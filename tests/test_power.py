@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from llamaduo.intervals import paired_shares, wilson
-from llamaduo.power import PRACTICAL, pairs_needed, prompts_needed
+from llamaduo.intervals import paired_shares, share_interval, wilson
+from llamaduo.power import PRACTICAL, out_of_reach, pairs_needed, prompts_needed
 
 
 def power(n: int, coverage: float, goal: float) -> float:
@@ -30,6 +30,27 @@ def test_the_advised_number_has_the_power_and_half_of_it_has_not(
     assert power(advised, coverage, goal) >= 0.8
     assert power(max(advised // 2, 1), coverage, goal) < 0.8
     assert min(power(n, coverage, goal) for n in range(advised, advised + 40)) >= 0.8
+
+
+@pytest.mark.parametrize(("coverage", "goal"), [(97, 90), (80, 90), (60, 50)])
+def test_at_another_level_the_advised_number_has_the_power_too(
+    coverage: float, goal: float
+) -> None:
+    level = 0.99
+    advised = prompts_needed(coverage, goal, level)
+    assert advised is not None
+    ends = [share_interval(hits, advised, level) for hits in range(advised + 1)]
+    settles = [low >= goal / 100 if coverage > goal else high < goal / 100 for low, high in ends]
+    weights = binom.pmf(np.arange(advised + 1), advised, coverage / 100)
+    assert 0.8 <= weights[settles].sum() < 0.95
+
+
+def test_a_perfect_model_could_show_it_with_just_the_prompts_that_are_named() -> None:
+    for level in (0.95, 0.975, 0.99):
+        said = out_of_reach(10, 90, level)
+        needed = int(said.rpartition("would need ")[2].partition(" ")[0])
+        assert out_of_reach(needed, 90, level) == ""
+        assert out_of_reach(needed - 1, 90, level) != ""
 
 
 def test_the_nearer_the_goal_the_more_prompts_it_takes() -> None:

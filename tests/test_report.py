@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from small_world import workload
 
+from llamaduo.audit.repeats import PASSES
 from llamaduo.cost import project
 from llamaduo.decision import decide
 from llamaduo.experiment import Goal
@@ -254,7 +255,7 @@ def test_a_model_is_set_beside_the_others_pair_by_pair(tmp_path: Path) -> None:
     text = report(outcome(compared=(compared(COVERAGE.name, 12, 3),)), tmp_path, judged={})
     row = cells(text[text.index("| round 1 against") :], COVERAGE.name)
     assert row["coverage, points"].startswith("+22.5 (")
-    assert row["P-Match %"] == "-"
+    assert "P-Match" not in text
     assert (row["only it covers"], row["only the other"], row["n"]) == ("12", "3", "40")
 
 
@@ -267,11 +268,50 @@ def test_beside_the_service_p_match_is_given(tmp_path: Path) -> None:
     assert cells(text[: text.index("| round 1 against")], SERVICE)["steps"] == "-"
 
 
-def test_what_it_would_save_stands_at_the_top_with_whose_it_is(plain: str) -> None:
-    top = plain[: plain.index("## On the sealed test")]
-    assert "- what it would save, by the workload small (toy against scripted" in top
-    assert "it pays for itself after" in top
-    assert "by month 12" in top
+def top(text: str) -> str:
+    return text[: text.index("## On the sealed test")]
+
+
+def test_only_a_switch_is_said_to_save_and_only_by_a_workload_of_its_own_pair(
+    tmp_path: Path, plain: str
+) -> None:
+    assert "save" not in top(plain)
+    switch = outcome().decision.model_copy(update={"verdict": "switch"})
+    other = report(outcome(decision=switch), tmp_path, judged={})
+    assert "- what it would save is not known: the workload small below is of toy" in top(other)
+    mine = report(outcome(decision=switch, service="scripted"), tmp_path, judged={})
+    assert "- by the workload small, whose assumptions are below, it pays for itself" in top(mine)
+    assert "by month 12" in top(mine)
+
+
+def test_a_goal_out_of_the_services_own_reach_is_said_at_the_top(
+    tmp_path: Path, plain: str
+) -> None:
+    ceiling = assessment(SERVICE, 6, 40, steps=0)
+    passes = Finding(name=PASSES, value=23.0, low=10.0, high=47.0, n=30, unit="%", says="few")
+    audit = Audit(judge="some-judge", findings=(passes,), unjudged={})
+    found = top(report(outcome(baselines=(ceiling,), audit=audit), tmp_path, judged={}))
+    assert "- by this judge the service itself reaches 15.0 (" in found
+    assert "- by this judge only 23 % of 30 references pass as answers" in found
+    assert "by this judge" not in plain
+
+
+def test_what_was_left_unjudged_is_said_at_the_top(tmp_path: Path) -> None:
+    text = report(outcome(unfinished="stopped by the budget: $1"), tmp_path, judged={})
+    assert "- not all was judged: stopped by the budget: $1\n" in top(text)
+
+
+def test_answers_that_never_came_have_a_column(tmp_path: Path, plain: str) -> None:
+    silent = assessment("round 1", 33, 40, unjudged=6, missing=5)
+    text = report(outcome(test=silent, baselines=()), tmp_path, judged={})
+    assert cells(text, r"**round 1, decided on**")["of these no answer"] == "5"
+    assert "counts as failed for a switch" in text
+    assert "no answer" not in plain
+
+
+def test_harm_is_called_harm(tmp_path: Path) -> None:
+    both = outcome(baselines=(EQUAL,), compared=(compared(EQUAL.name, 1, 14),))
+    assert "They did harm." in report(both, tmp_path, judged={})
 
 
 def test_each_category_is_shown_with_its_verdict(tmp_path: Path, plain: str) -> None:
@@ -319,12 +359,15 @@ def test_repeats_that_were_spared_are_counted(tmp_path: Path, plain: str) -> Non
 
 
 def test_other_looks_at_the_test_are_on_record(tmp_path: Path, plain: str) -> None:
-    mine = Opening(run="0123456789abcdef", model="round 1", adapter="a1")
-    other = Opening(run="fedcba9876543210", model="round 2", adapter="b2")
-    assert "has been opened" not in report(outcome(openings=(mine,)), tmp_path, judged={})
+    mine = Opening(run="0123456789abcdef", model="round 1", adapter="a1", prompts=40)
+    other = Opening(run="fedcba9876543210", model="round 2", adapter="b2", prompts=31)
+    alone = report(outcome(openings=(mine,)), tmp_path, judged={})
+    assert "- the test was opened once, for this verdict\n" in alone
+    assert "was opened once" not in plain
     text = report(outcome(openings=(other, mine)), tmp_path, judged={})
-    assert "this test has been opened 2 times: 1 by this run, 1 by 1 other run" in text
-    assert "the best of several is over-fitted" in text
+    assert "this test has been opened 2 times: 1 by this run, 1 by 1 other run, which " in text
+    assert "saw up to 31 of its 40 prompts" in text
+    assert "the best of several, errs more often" in text
     steered = report(outcome(openings=(mine, mine), steered_on="test"), tmp_path, judged={})
     assert "the error level is shared out" in steered
 

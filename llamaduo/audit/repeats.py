@@ -102,6 +102,10 @@ def tells(same: Mapping[str, Score], other: Mapping[str, Score]) -> Finding:
     )
 
 
+PASSES = "references that pass"
+"""Name of the finding that says how high coverage can come at all."""
+
+
 def references(same: Mapping[str, Score], similarity: float, precision: float) -> Finding:
     """Say how many references pass when they are judged as answers: no model does better.
 
@@ -110,7 +114,7 @@ def references(same: Mapping[str, Score], similarity: float, precision: float) -
         similarity: threshold of a covered prompt.
         precision: the other threshold.
     """
-    name = "references that pass"
+    name = PASSES
     n = len(same)
     if n < FEWEST:
         return Finding(

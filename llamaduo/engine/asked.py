@@ -21,6 +21,12 @@ class Asked:
     does so within them."""
     temperature: float
 
+    @property
+    def where(self) -> str:
+        """The model's name there and its address, as far as the service tells them."""
+        parts = (getattr(self.service, name, None) for name in ("model", "api_base"))
+        return " at ".join(str(part) for part in parts if part)
+
 
 def answers(
     prompts: Sequence[Example],

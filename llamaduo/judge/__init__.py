@@ -9,6 +9,9 @@ from llamaduo.progress import Progress
 from llamaduo.records import Answer, Judgement
 from llamaduo.service import Caller, Service
 
+Ends = tuple[int, int, int]
+"""Prompts that are covered for sure, those that may be, and all."""
+
 
 @dataclass(frozen=True)
 class Stop:
@@ -17,9 +20,9 @@ class Stop:
     similarity: float
     """Threshold of a covered prompt."""
     precision: float
-    same: Callable[[int, int, int], bool]
-    """Given the prompts that are covered for sure, those that may be, and all: whether the
-    verdict is the same at both ends."""
+    same: Callable[[Sequence[Ends]], bool]
+    """Given the ends of all prompts, and then those of each category where there are two or
+    more: whether every verdict is the same at both ends."""
 
 
 @runtime_checkable

@@ -124,9 +124,12 @@ class MarksJudge(Component):
         The ledger keeps what a kill would lose: a second start asks the same again, free.
         """
         so_far: list[list[Given]] = [[] for _ in answers]
-        names = {answer.example.id: None for answer in answers}
-        number = {name: i for i, name in enumerate(names)}
-        seen = Tallies([number[answer.example.id] for answer in answers])
+        categories = {answer.example.id: answer.example.category for answer in answers}
+        number = {name: i for i, name in enumerate(categories)}
+        prompt_of = [number[answer.example.id] for answer in answers]
+        members = {name: place for place, name in enumerate(callers)}
+        cells = [prompt for prompt in prompt_of for _ in members]
+        seen = Tallies(cells, list(categories.values()))
         asked = [0] * len(answers)
         again, turn = list(range(len(answers))), range(FEWEST)
         wide = max(AT_ONCE // (FEWEST * len(callers)), 1)
@@ -138,13 +141,13 @@ class MarksJudge(Component):
                     for i, came in zip(some, fresh, strict=True):
                         so_far[i] += came
                         for mark in marks_of(came):
-                            seen.add(i, mark)
+                            seen.add(i * len(members) + members[mark.by], mark)
                         asked[i] = turn.stop
                     meter.step(len(some) * len(turn), note=_spend(callers))
                 if turn.stop == self.repeats:
                     break
-                still = set(to_judge_again(seen, self.repeats * len(callers), stop))
-                again = [i for i, of in enumerate(seen.prompt_of) if int(of) in still]
+                still = set(to_judge_again(seen, self.repeats, stop))
+                again = [i for i, prompt in enumerate(prompt_of) if prompt in still]
                 turn = range(turn.stop, turn.stop + 1)
         for answer, came, times in zip(answers, so_far, asked, strict=True):
             spared = 0 if answer.finish == "none" else self.repeats - times

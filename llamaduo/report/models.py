@@ -12,18 +12,25 @@ def models(result: Result) -> list[str]:
     all_ = [*result.baselines, result.test]
     names = sorted({name for model in all_ for name in model.checks})
     head = ["model", "steps", "coverage %", "n", "similarity", "precision"]
-    head += ["unjudged", "cut", *(f"{name} %" for name in names)]
-    rows = [_row(a, names, decided=a is result.test) for a in all_]
+    silent = any(model.missing for model in all_)
+    head += ["unjudged", *(["of these no answer"] if silent else []), "cut"]
+    head += [f"{name} %" for name in names]
+    rows = [_row(a, names, decided=a is result.test, silent=silent) for a in all_]
     said = (
         "A prompt is covered where the means of its marks reach both thresholds: similarity "
         f"{result.similarity:g} and precision {result.precision:g}, of 100. In brackets 95 % "
         "intervals; n counts prompts."
     )
+    if silent:
+        said += (
+            " A prompt of which an answer never came is not in n, and counts as failed for a "
+            "switch; why stands under the service calls."
+        )
     title = f"## On {the_test(result)}"
     return [title, "", *markdown(head, rows), "", said, "", *_beside(result), *_gain(result)]
 
 
-def _row(a: Assessment, names: list[str], *, decided: bool) -> list[str]:
+def _row(a: Assessment, names: list[str], *, decided: bool, silent: bool) -> list[str]:
     return [
         f"**{a.name}, decided on**" if decided else a.name,
         str(a.steps) if a.steps else "-",
@@ -32,6 +39,7 @@ def _row(a: Assessment, names: list[str], *, decided: bool) -> list[str]:
         with_interval(a.similarity),
         with_interval(a.precision),
         f"{a.unjudged} of {a.answers}",
+        *([str(a.missing)] if silent else []),
         str(a.cut),
         *(with_interval(a.checks[name]) if name in a.checks else "-" for name in names),
     ]
@@ -41,25 +49,25 @@ def _beside(result: Result) -> list[str]:
     """Return the decided model's distance to each other one, prompt by prompt."""
     if not result.compared or result.test is None:
         return []
+    ceiling = any(c.name == SERVICE for c in result.compared)
     head = [f"{result.test.name} against", "coverage, points", "similarity", "precision"]
-    head += ["P-Match %", "n", "only it covers", "only the other"]
+    head += ["n", "only it covers", "only the other", *(["P-Match %"] if ceiling else [])]
     rows = [
         [
             c.name,
             signed(c.coverage),
             signed(c.similarity),
             signed(c.precision),
-            with_interval(c.match) if c.name == SERVICE else "-",
             str(c.coverage.n),
             str(c.only_ours),
             str(c.only_theirs),
+            *([with_interval(c.match) if c.name == SERVICE else "-"] if ceiling else []),
         ]
         for c in result.compared
     ]
-    said = (
-        "Differences are taken prompt by prompt. P-Match is the mean precision in % of the "
-        "service's."
-    )
+    said = "Differences are taken prompt by prompt."
+    if ceiling:
+        said += " P-Match is the mean precision in % of the service's."
     return [*markdown(head, rows), "", said, ""]
 
 
@@ -74,7 +82,9 @@ def _gain(result: Result) -> list[str]:
     gain = next((c.coverage for c in result.compared if c.name == rival.name), _no_measure())
     if gain.value is None or gain.low is None:
         return []
-    proof = "" if gain.low > 0 else " The interval holds 0: it may be chance."
+    high = gain.high or 0.0
+    proof = " The interval holds 0: it may be chance." if gain.low <= 0 <= high else ""
+    proof = " They did harm." if high < 0 else proof
     return [
         f"Synthetic rows moved coverage by {signed(gain)} points over the coverage rows alone "
         f"at the same {final.steps} optimiser steps ({rival.name}: "

@@ -2,7 +2,9 @@
 
 from collections import defaultdict
 
+from llamaduo.audit.repeats import PASSES
 from llamaduo.findings import CategoryVerdict, Result, Verdict
+from llamaduo.judging import SERVICE
 from llamaduo.projection import Projection
 from llamaduo.report.words import markdown, with_interval
 from llamaduo.workload import Workload
@@ -23,27 +25,10 @@ def verdict(result: Result, workload: Workload, projection: Projection) -> list[
     lines = [f"**{said}**", "", *(f"- {reason}" for reason in decision.reasons)]
     if decision.categories:
         lines.append(f"- by category: {by_category(decision.categories)}")
-    return [*lines, *_openings(result), *_saves(workload, projection), ""]
-
-
-def _saves(workload: Workload, projection: Projection) -> list[str]:
-    """Say what the first local model of the workload saves against its first service."""
-    pair = projection.pairs[0]
-    when = (
-        "it never pays for itself"
-        if pair.break_even_month is None
-        else f"it pays for itself after {pair.break_even_month:.1f} months"
-    )
-    if pair.break_even is not None and pair.break_even.low is not None:
-        high = pair.break_even.high
-        upper = "never" if high is None else f"{high:.1f}"
-        when += f" (90 % interval {pair.break_even.low:.1f} to {upper})"
-    saved = f"{'saves' if pair.saved_usd >= 0 else 'loses'} ${abs(pair.saved_usd):,.0f}"
-    when += f", and {saved} by month {projection.months[-1]}"
-    return [
-        f"- what it would save, by the workload {workload.name} ({pair.local} against "
-        f"{pair.service}, its assumptions are below): {when}"
-    ]
+    if result.unfinished:
+        lines.append(f"- not all was judged: {result.unfinished}")
+    lines += [*_ceiling(result), *_openings(result), *_saves(result, workload, projection)]
+    return [*lines, ""]
 
 
 def by_category(categories: tuple[CategoryVerdict, ...]) -> str:
@@ -74,15 +59,68 @@ def categories(result: Result) -> list[str]:
 
 def _openings(result: Result) -> list[str]:
     """Say who else has seen this test: a verdict picked among many is over-fitted to it."""
-    runs = {opening.run for opening in result.openings}
-    if len(result.openings) < 2:
-        return ["- the test was opened once, for this verdict"] if result.openings else []
-    mine = [opening.model for opening in result.openings if opening.run == result.fingerprint]
-    others = len(runs - {result.fingerprint})
-    seen = f"- this test has been opened {len(result.openings)} times: {len(mine)} by this run"
+    looks = result.openings
+    if not looks:
+        return []
+    if len(looks) == 1:
+        return ["- the test was opened once, for this verdict"]
+    others = [one for one in looks if one.run != result.fingerprint]
+    mine = len(looks) - len(others)
+    seen = f"- this test has been opened {len(looks)} times: {mine} by this run"
     if others:
-        runs_ = "run" if others == 1 else "runs"
-        seen += f", {len(result.openings) - len(mine)} by {others} other {runs_}"
+        runs = len({one.run for one in others})
+        most = max(one.prompts for one in others)
+        seen += (
+            f", {len(others)} by {runs} other run{'s' if runs > 1 else ''}, which saw up to {most} "
+            f"of its {result.rows.get('test', 0)} prompts"
+        )
     if result.steered_on == "test":
         return [f"{seen}; the error level is shared out over this run's looks"]
-    return [f"{seen}. Each verdict holds by itself; the best of several is over-fitted to the test"]
+    return [
+        f"{seen}. Each interval holds for one look; going on until a verdict pleases, or taking "
+        "the best of several, errs more often"
+    ]
+
+
+def _saves(result: Result, workload: Workload, projection: Projection) -> list[str]:
+    """Say what a switch saves; nothing where the verdict is none, or the figures another pair's."""
+    if result.decision.verdict != "switch":
+        return []
+    pair = projection.pairs[0]
+    if (pair.local, pair.service) != (result.local, result.service):
+        return [
+            f"- what it would save is not known: the workload {workload.name} below is of "
+            f"{pair.local} against {pair.service}. Describe your own: `workload=`, docs/cost.md"
+        ]
+    when = (
+        "it never pays for itself"
+        if pair.break_even_month is None
+        else f"it pays for itself after {pair.break_even_month:.1f} months"
+    )
+    if pair.break_even is not None and pair.break_even.low is not None:
+        high = pair.break_even.high
+        upper = "never" if high is None else f"{high:.1f}"
+        when += f" (90 % interval {pair.break_even.low:.1f} to {upper})"
+    saved = f"{'saves' if pair.saved_usd >= 0 else 'loses'} ${abs(pair.saved_usd):,.0f}"
+    when += f", and {saved} by month {projection.months[-1]}"
+    return [f"- by the workload {workload.name}, whose assumptions are below, {when}"]
+
+
+def _ceiling(result: Result) -> list[str]:
+    """Say so where the goal is out of the service's own reach, by the same judge."""
+    said = []
+    service = next((a.coverage for a in result.baselines if a.name == SERVICE), None)
+    if service is not None and service.high is not None and service.high < result.goal:
+        said.append(
+            f"- by this judge the service itself reaches {with_interval(service)} %: the goal of "
+            f"{result.goal:g} % is out of its own reach too"
+        )
+    passes = (
+        next((f for f in result.audit.findings if f.name == PASSES), None) if result.audit else None
+    )
+    if passes is not None and passes.high is not None and passes.high < result.goal:
+        said.append(
+            f"- by this judge only {passes.value:.0f} % of {passes.n} references pass as answers: "
+            "judge or thresholds are too strict for any model"
+        )
+    return said

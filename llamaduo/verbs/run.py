@@ -110,4 +110,4 @@ def run(composed: "DictConfig") -> int:
     from llamaduo.progress import Progress
 
     result = session.run(config.experiment(composed), Progress())
-    return 3 if result.stopped == "budget" else 0
+    return 3 if result.unfinished else 0

@@ -106,10 +106,10 @@ def test_what_a_panel_paid_for_is_not_paid_again_by_a_member_alone(tmp_path: Pat
 
 def test_turns_end_by_the_marks_of_all_members_together() -> None:
     near, far = Scripted(marks(50, 50)), Scripted(marks(90, 90))
-    rule = Stop(similarity=70, precision=70, same=lambda low, high, n: False)
+    rule = Stop(similarity=70, precision=70, same=lambda ends: False)
     [found] = graded(panel(TWO, repeats=5), [answer()], near, far, stop=rule)
     assert (len(found.marks), found.spared) == (10, 0)
-    rule = Stop(similarity=70, precision=70, same=lambda low, high, n: True)
+    rule = Stop(similarity=70, precision=70, same=lambda ends: True)
     [found] = graded(panel(TWO, repeats=5), [answer()], near, far, stop=rule)
     assert (len(found.marks), found.spared) == (4, 6)
 
@@ -117,7 +117,7 @@ def test_turns_end_by_the_marks_of_all_members_together() -> None:
 def test_a_panel_of_three_is_not_settled_before_its_marks_are() -> None:
     three = members("one", "two", "three")
     callers = [Scripted(marks(50, 50)) for _ in three]
-    rule = Stop(similarity=50, precision=50, same=lambda low, high, n: False)
+    rule = Stop(similarity=50, precision=50, same=lambda ends: False)
     [found] = graded(panel(three, repeats=4), [answer()], *callers, stop=rule)
     assert (len(found.marks), found.spared) == (12, 0)
 

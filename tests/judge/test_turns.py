@@ -2,7 +2,7 @@
 
 import io
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,21 +11,21 @@ from small_world import MARK, BrokenError, Diary, answered_twice
 from small_world import Scripted as Marker
 
 from llamaduo.desk import Desk
-from llamaduo.judge import Stop
+from llamaduo.judge import Ends, Stop
 from llamaduo.judge.marks import AT_ONCE
 from llamaduo.judge.paper import PaperJudge
 from llamaduo.ledger import Ledger
 from llamaduo.progress import Progress
 from llamaduo.records import Answer, Judgement, Outcome, Reply, Score
 
-Same = Callable[[int, int, int], bool]
+Same = Callable[[Sequence[Ends]], bool]
 
 
-def never(low: int, high: int, n: int) -> bool:
+def never(ends: Sequence[Ends]) -> bool:
     return False
 
 
-def at_once(low: int, high: int, n: int) -> bool:
+def at_once(ends: Sequence[Ends]) -> bool:
     return True
 
 
@@ -60,8 +60,8 @@ def test_asked_again_is_only_what_is_open() -> None:
 def test_judging_ends_at_the_turn_after_which_the_verdict_is_the_same() -> None:
     seen: list[tuple[int, int, int]] = []
 
-    def third(low: int, high: int, n: int) -> bool:
-        seen.append((low, high, n))
+    def third(ends: Sequence[Ends]) -> bool:
+        seen.extend(ends)
         return len(seen) == 3
 
     found = graded(judge(9), [answer()], Scripted(marks(50, 50)), stop=stop(third))
