@@ -135,9 +135,10 @@ class Workload(Component):
     usd_per_kwh: Amount | None = None
     """Dollars per kilowatt-hour of electricity, for bought servers. A range is taken."""
     printed: Mapping[int, tuple[float, float]] | None = None
-    """Month to (local, service) dollars so far, as the paper's table prints them."""
+    """Month to (local, service) dollars so far, as the paper's table prints them. Read only while
+    each side has one that the sums give too: the assumptions are then the paper's."""
     claims: Claims | None = None
-    """What the paper's text says; None where it agrees with the table."""
+    """What the paper's text says, read where `printed` is; None where it agrees with the table."""
 
     @field_validator("name")
     @classmethod
