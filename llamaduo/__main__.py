@@ -24,19 +24,18 @@ def main() -> int:
     if any(word.startswith(("query=", "install=", "uninstall=")) for word in words):
         return _completion(words)
     if words in ([], ["help"]) or "-h" in words or "--help" in words:
-        from llamaduo.verbs.help import text
-
-        print(text())
+        print(_help(words))
         return 0
     if words == ["--version"]:
         from llamaduo import __version__
 
         print(f"llamaduo {__version__}")
         return 0
-    verb = words.pop(0) if words[0] in VERBS else "run"
+    verb = words.pop(0) if words[0] in VERBS else ""
     try:
-        if words and words[0].isidentifier():
+        if not verb and words[0].isidentifier():
             raise UsageError(f"{words[0]}: no such verb{nearest(words[0], VERBS)}")
+        verb = verb or "run"
         code: int = importlib.import_module(f"llamaduo.verbs.{verb}").main(words)
     except LlamaDuoError as error:
         print(f"llamaduo: {error}", file=sys.stderr)
@@ -48,6 +47,18 @@ def main() -> int:
         print("llamaduo: stopped; the same command goes on from here", file=sys.stderr)
         return INTERRUPTED
     return code
+
+
+def _help(words: list[str]) -> str:
+    """Return the help of the verb that is named, or of all; `run` takes what all of it says."""
+    from llamaduo.verbs.help import text
+
+    if words and words[0] in VERBS:
+        module = importlib.import_module(f"llamaduo.verbs.{words[0]}")
+        if hasattr(module, "parser"):
+            made: str = module.parser().format_help().rstrip()
+            return made
+    return text()
 
 
 def _completion(words: list[str]) -> int:

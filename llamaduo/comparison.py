@@ -89,7 +89,8 @@ class Sensitivity(Record):
     judges: tuple[ByJudge, ...]
     similarity: Measure
     precision: Measure
-    """Highest mean less lowest, in points; the interval is of these two on the same prompts."""
+    """Highest mean less lowest, in points; the interval is of these two on the same prompts,
+    cut at 0, below which no range is."""
     coverage: Measure
 
     @property
@@ -201,7 +202,9 @@ def _sensitivity(runs: Sequence[Finished]) -> Sensitivity | None:
     def widest(what: str, at: int) -> Measure:
         values = [getattr(one, what) for one in judges]
         high, low = values.index(max(values)), values.index(min(values))
-        return apart(shared[high], shared[low], first)[at]
+        found = apart(shared[high], shared[low], first)[at]
+        low_end = None if found.low is None else max(found.low, 0.0)
+        return found.model_copy(update={"low": low_end})
 
     return Sensitivity(
         local=first.local,

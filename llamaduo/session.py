@@ -13,6 +13,7 @@ from llamaduo.decision import level_of_look, unreachable
 from llamaduo.errors import ConfigError
 from llamaduo.experiment import Experiment
 from llamaduo.findings import Result
+from llamaduo.home import writable
 from llamaduo.intervals import LEVEL
 from llamaduo.judging import part
 from llamaduo.ledger import Ledger
@@ -36,8 +37,8 @@ def run(exp: Experiment, progress: Progress) -> Result:
     faults = exp.faults()
     if faults:
         raise ConfigError("this experiment cannot run here:", faults)
-    private = Path(exp.home) / ".llamaduo"
     refuse_network_home(Path(exp.home))
+    private = writable(Path(exp.home) / ".llamaduo", "home")
     name = exp.fingerprint()
     place = private / "runs" / name
     place.mkdir(parents=True, exist_ok=True)

@@ -161,7 +161,8 @@ def _pairs(runs: Sequence[Finished]) -> list[str]:
     if not found:
         return []
     return [
-        f"Against {runs[0].name}, prompt by prompt, in points; above 0 is better than it:",
+        f"Against {runs[0].name}, prompt by prompt, in points; above 0 is better than it (the "
+        "first row above):",
         *(f"  {line}" for line in aligned(pair_table(found))),
         "  Each interval holds by itself; the best of many runs on one test looks better than it",
         "  is. Choose by dev, decide by test.",

@@ -81,6 +81,14 @@ def test_the_range_is_of_the_judges_that_are_furthest_apart() -> None:
     assert found.similarity.value == pytest.approx(means["judge-c"] - means["judge-b"])
 
 
+def test_the_range_of_judges_that_hardly_differ_begins_at_0() -> None:
+    near = run("7" * 16, judge="judge-c", bias=0.1)
+    [found] = sensitivity([A, near])
+    for measure in (found.coverage, found.similarity, found.precision):
+        assert measure.value is not None and measure.high is not None
+        assert measure.low == 0 <= measure.value < measure.high
+
+
 def test_the_judges_table_says_whether_the_verdict_stands() -> None:
     [found] = sensitivity([A, B])
     assert judge_table(found)[-1][-1] == "the same"
@@ -185,7 +193,7 @@ def test_runs_that_were_not_measured_alike_are_said_and_kept_apart(tmp_path: Pat
     assert "1: aaaaaaaa, bbbbbbbb: sorting, test set 5e7, covered from similarity 80" in page.text
     assert "2: 22222222: sorting, test set abc" in page.text
     assert "3: 11111111: sorting, a test set of no known digest" in page.text
-    assert "Against aaaaaaaa" in page.text
+    assert "Against aaaaaaaa" in page.text and "(the first row above):" in page.text
     assert page.text.count("Against") == 1
     names = {path.name for path in page.files}
     assert {"figure3-1.png", "figure3-2.png", "spend-3.png"} <= names

@@ -110,6 +110,33 @@ def test_a_claim_that_holds_is_not_named() -> None:
     assert against_print(paper("heavy", claims=claims)) == ()
 
 
+@pytest.mark.parametrize("name", ["light", "heavy"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"price": price(2.5, 10)},
+        {"input_tokens_per_day": 7_000_000},
+        {"usd_per_kwh": 0.30},
+        {"server_usd": 3000},
+        {"tuning_usd": 0},
+        {"days_per_month": 22},
+        {"printed": None},
+    ],
+)
+def test_assumptions_other_than_the_papers_are_not_held_against_its_print(
+    name: str, changes: dict[str, Any]
+) -> None:
+    workload = paper(name, **changes)
+    assert against_print(workload) == ()
+    assert "Where the paper" not in table(workload, project(workload))
+
+
+def test_what_no_dollar_hangs_on_leaves_the_misprints_named() -> None:
+    assert against_print(paper("light", months=[1, 24], batch_share=0.5)) == against_print(
+        paper("light")
+    )
+
+
 def test_a_workload_of_ones_own_is_not_held_against_the_paper() -> None:
     assert against_print(ours()) == ()
     assert "the paper" not in table(ours(), project(ours()))

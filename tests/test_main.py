@@ -17,7 +17,7 @@ def typed(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     return command.main()
 
 
-@pytest.mark.parametrize("words", [[], ["-h"], ["--help"], ["help"], ["cost", "--help"]])
+@pytest.mark.parametrize("words", [[], ["-h"], ["--help"], ["help"], ["run", "--help"]])
 def test_help_lists_verbs_groups_and_experiments(
     words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -48,6 +48,63 @@ def test_a_verb_that_is_not_there_is_named_with_the_nearest(
 ) -> None:
     assert typed(monkeypatch, "doctr") == 2
     assert capsys.readouterr().err == "llamaduo: doctr: no such verb; did you mean `doctor`?\n"
+
+
+def test_a_fingerprint_that_begins_with_a_letter_is_no_verb(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert typed(monkeypatch, "compare", "e838") == 2
+    assert "e838: no run under " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["cost", "light"], "light: not of the form key=value; did you mean `workload=light`?"),
+        (["run", "none"], "did you mean `tracker=none` or `tuner=none`?"),
+        (["cost", "lite"], "lite: not of the form key=value (quote a value"),
+    ],
+)
+def test_an_option_without_its_group_is_named_with_it(
+    words: list[str],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert typed(monkeypatch, *words) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("verb", "its_own"),
+    [
+        ("compare", ["RUN", "-m", "--all", "--out DIR", "MLflow"]),
+        ("cost", ["workload=NAME", "home=DIR"]),
+        ("doctor", ["key=value"]),
+    ],
+)
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_the_help_of_a_verb_is_about_its_own_arguments(
+    verb: str,
+    its_own: list[str],
+    flag: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert typed(monkeypatch, verb, flag) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"usage: llamaduo {verb} ")
+    assert all(word in said for word in (VERBS[verb], *its_own))
+    assert "Groups, and what" not in said
+
+
+@pytest.mark.parametrize("verb", ["cost", "doctor"])
+@pytest.mark.parametrize("flag", ["-m", "--multirun"])
+def test_a_verb_that_makes_no_sweep_says_so(
+    verb: str, flag: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert typed(monkeypatch, verb, "workload=light", flag) == 2
+    assert capsys.readouterr().err.startswith(f"llamaduo: {verb} takes no {flag}: ")
 
 
 def test_an_error_of_the_users_is_one_message(

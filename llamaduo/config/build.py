@@ -5,7 +5,7 @@ package is trusted, and nothing is called unless it is a `Component`.
 """
 
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -103,39 +103,102 @@ def _validated(
     try:
         made = component.model_validate({n: v for n, v in fields.items() if n not in bad})
     except ValidationError as error:
-        for fault in error.errors():
-            if not (fault["type"] == "missing" and fault["loc"][0] in bad):
-                faults.append(_in_words(component, fault, path))
+        found = [
+            fault
+            for fault in error.errors()
+            if not (fault["type"] == "missing" and fault["loc"][0] in bad)
+        ]
+        faults += _in_words(component, found, fields, path)
         return _BAD
     return _BAD if bad else made
 
 
-def _in_words(component: type[BaseModel], fault: Any, path: str) -> str:
-    where = ".".join(part for part in (path, *map(str, fault["loc"])) if part)
-    got = without_secrets(repr(fault["input"]))
-    got = got if len(got) <= 60 else f"{got[:57]}..."
-    if fault["type"] == "missing":
-        return f"{where}: has to be given"
-    if fault["type"] == "extra_forbidden":
-        known = _fields_at(component, fault["loc"][:-1])
-        return f"{where}: no such key{nearest(str(fault['loc'][-1]), known)} (got {got})"
-    if fault["type"] == "is_instance_of":
-        wanted = fault["ctx"]["class"]
-        return f"{where}: no {wanted}; choose one of its group, or give a `_target_` (got {got})"
-    message = fault["msg"].removeprefix("Value error, ")
-    shown = "" if isinstance(fault["input"], dict) else f" (got {got})"
-    return f"{where or 'config'}: {message}{shown}"
+def _in_words(
+    component: type[BaseModel], found: Sequence[Any], fields: Mapping[str, Any], path: str
+) -> list[str]:
+    """Say each key's faults once: what each kind of a union wants stands in one line."""
+    said: dict[tuple[Any, ...], list[str]] = {}
+    last: dict[tuple[Any, ...], Any] = {}
+    for fault in found:
+        steps = _steps(fault, fields)
+        said.setdefault(steps, []).append(_message(component, fault, steps, path, fields))
+        last[steps] = fault
+    lines = []
+    for steps, messages in said.items():
+        first, *others = dict.fromkeys(messages)
+        whole = ", or ".join([first, *(one.removeprefix("Input should be ") for one in others)])
+        where = ".".join(part for part in (path, *map(str, steps)) if part)
+        lines.append(f"{where or 'config'}: {whole}{_got(last[steps])}")
+    return lines
+
+
+def _steps(fault: Any, fields: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return where a fault is, by keys alone; pydantic also names the kinds of a union."""
+    steps: list[Any] = []
+    value: Any = fields
+    for i, step in enumerate(fault["loc"]):
+        last = i == len(fault["loc"]) - 1
+        if isinstance(value, Mapping) and step in value:
+            value = value[step]
+        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+            value = value[step]
+        elif not (last and fault["type"] == "missing"):
+            continue
+        steps.append(step)
+    return tuple(steps)
+
+
+def _message(
+    component: type[BaseModel],
+    fault: Any,
+    steps: tuple[Any, ...],
+    path: str,
+    fields: Mapping[str, Any],
+) -> str:
+    match fault["type"]:
+        case "missing":
+            return "has to be given"
+        case "extra_forbidden":
+            members = fields.get("members")
+            if steps == ("service",) and isinstance(members, Mapping):
+                return (
+                    f"no such key; a panel has members: {', '.join(members)}; "
+                    f"service@{path}.members.<name>=... puts another in a member's place"
+                )
+            return f"no such key{nearest(str(steps[-1]), _fields_at(component, steps[:-1]))}"
+        case "is_instance_of":
+            wanted = fault["ctx"]["class"]
+            return f"no {wanted}; choose one of its group, or give a `_target_`"
+        case "tuple_type" | "list_type":
+            return "has to be a list, such as [1, 2]"
+    return str(fault["msg"].removeprefix("Value error, "))
+
+
+def _got(fault: Any) -> str:
+    """Return what was given; nothing of what is missing or made of keys of its own."""
+    value = fault["input"]
+    if fault["type"] == "missing" or isinstance(value, dict):
+        return ""
+    got = type(value).__name__ if isinstance(value, BaseModel) else without_secrets(repr(value))
+    return f" (got {got if len(got) <= 60 else f'{got[:57]}...'})"
 
 
 def _fields_at(component: type[BaseModel], steps: tuple[Any, ...]) -> list[str]:
     """Return the field names of the model that stands at `steps` below `component`."""
     for step in steps:
+        if isinstance(step, int):  # members of a list are of one kind
+            continue
         field = component.model_fields.get(str(step))
-        if field is None:
-            return []
-        kinds = [field.annotation, *get_args(field.annotation)]
-        models = [k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)]
+        models = list(_models(field.annotation)) if field is not None else []
         if not models:
             return []
         component = models[0]
     return list(component.model_fields)
+
+
+def _models(kind: Any) -> Iterator[type[BaseModel]]:
+    """Yield the models that a field's annotation names, at any depth."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        yield kind
+    for below in get_args(kind):
+        yield from _models(below)

@@ -8,7 +8,7 @@ from hydra.core.override_parser.types import Override, QuotedString
 from hydra.errors import HydraException
 
 from llamaduo.errors import UsageError
-from llamaduo.options import EXPERIMENTS, check_option, groups, nearest
+from llamaduo.options import EXPERIMENTS, check_option, groups, nearest, options
 
 
 @dataclass
@@ -44,9 +44,7 @@ def check(overrides: list[str], *, sweep: bool) -> Checked:
             override = parser.parse_override(text)
             good = _checked(override, text, sweep)
         except HydraException:
-            checked.faults.append(
-                f"{text}: not of the form key=value (quote a value with = , [ {{)"
-            )
+            checked.faults.append(f"{text}: not of the form key=value{_meant(text)}")
             continue
         except UsageError as error:
             checked.faults.append(str(error))
@@ -56,6 +54,12 @@ def check(overrides: list[str], *, sweep: bool) -> Checked:
             key = good.partition("=")[0]
             checked.swept[good] = [f"{key}={value}" for value in override.sweep_string_iterator()]
     return checked
+
+
+def _meant(text: str) -> str:
+    """Say which choices an option's bare name may stand for, or how to quote."""
+    there = [f"`{group}={text}`" for group in [*groups(), EXPERIMENTS] if text in options(group)]
+    return f"; did you mean {' or '.join(there)}?" if there else " (quote a value with = , [ {)"
 
 
 def _checked(override: Override, text: str, sweep: bool) -> str:

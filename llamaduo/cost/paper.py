@@ -9,25 +9,28 @@ from llamaduo.workload.ranges import likely
 def against_print(workload: Workload) -> tuple[str, ...]:
     """Say, one sentence each, where the paper's figures are not what the arithmetic gives.
 
-    Empty where `workload` holds no printed figures, or all of them agree to the dollar.
-    With assumptions other than the paper's this is how far one is from the paper; with
-    the paper's own it is where its print does not add up.
+    Empty where `workload` holds no printed figures, or all of them agree to the dollar. Empty
+    too where of one side none does: the assumptions are then not the paper's, and its print
+    says nothing of them.
     """
-    if not workload.printed and not workload.claims:
+    if not workload.printed:
         return ()
     service = services_of(workload)[0]
     found = []
-    for month, (local, theirs) in sorted((workload.printed or {}).items()):
-        ours, services = _by(workload, service, month)
-        for name, printed, computed in (
-            (workload.local_name, local, ours),
-            (workload.service_name, theirs, services),
-        ):
-            if usd(printed) != usd(computed):
+    agree = set()
+    for month, printed in sorted(workload.printed.items()):
+        computed = _by(workload, service, month)
+        names = (workload.local_name, workload.service_name)
+        for name, theirs, ours in zip(names, printed, computed, strict=True):
+            if usd(theirs) == usd(ours):
+                agree.add(name)
+            else:
                 found.append(
-                    f"{name}, {months(month)}: the table prints {usd(printed)}; "
-                    f"the assumptions add up to {usd(computed)}"
+                    f"{name}, {months(month)}: the table prints {usd(theirs)}; "
+                    f"the assumptions add up to {usd(ours)}"
                 )
+    if len(agree) < 2:
+        return ()
     if workload.claims:
         found += _against_claims(workload, workload.claims, service)
     return tuple(found)

@@ -112,8 +112,6 @@ def _draw(ranges: Mapping[str, Range]) -> Draws:
     """Draw every range; a key's draws depend on its name and ends only."""
     taken = {}
     for key, r in ranges.items():
-        if r.low == r.high:
-            continue
         rng = np.random.default_rng(seed_of("cost", key))
         taken[key] = rng.triangular(r.low, r.likely, r.high, DRAWS)
     return Draws(DRAWS, taken)

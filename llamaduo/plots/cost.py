@@ -228,7 +228,7 @@ def _usd(amount: float) -> str:
 
 
 def _cost_finding(projection: Projection, workload: Workload) -> str:
-    """Say what the first two lines come to."""
+    """Say what the first two lines come to, and which other services are cheaper still."""
     local, service = workload.local_name, workload.service_name
     pair, last = projection.pairs[0], projection.months[-1]
     crossing = pair.break_even_month
@@ -240,7 +240,17 @@ def _cost_finding(projection: Projection, workload: Workload) -> str:
         finding = f"{local} pays for itself only after {crossing:,.1f} months"
     else:
         finding = f"{local} is cheaper than {service} after {crossing:.2f} months"
-    return f"{finding} ({workload.name} workload)"
+    return f"{finding}{_still_cheaper(projection)} ({workload.name} workload)"
+
+
+def _still_cheaper(projection: Projection) -> str:
+    """Name the further services that have cost less than the first local model at the end."""
+    ours, last = projection.local_usd[-1], projection.months[-1]
+    names = [line.name for line in projection.services[1:] if line.usd[-1] < ours]
+    if not names:
+        return ""
+    who = " and ".join(names) if len(names) < 3 else f"{len(names)} other services"
+    return f";\n{who} {'stays' if len(names) == 1 else 'stay'} cheaper to month {last}"
 
 
 def _goes_on(workload: Workload) -> bool:

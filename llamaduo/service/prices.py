@@ -1,13 +1,17 @@
 """The prices that litellm ships, per million tokens."""
 
 import difflib
+import json
 import os
-from importlib.metadata import version
+from importlib.metadata import distribution, version
+from pathlib import Path
 from typing import Any
 
 from llamaduo.errors import UsageError
 from llamaduo.records import Record
 
+MAP = "litellm/model_prices_and_context_window_backup.json"
+"""Where the map stands among what is installed."""
 PRICED = ("input_cost_per_token", "output_cost_per_token")
 
 
@@ -53,6 +57,23 @@ def listed(model: str) -> Listed:
             + (f" and names {page}" if page else " and names no page")
         ),
     )
+
+
+def why_unknown(model: str) -> str:
+    """Say why the map has no price of `model`; "" where it has one. Imports nothing heavy.
+
+    The map is read as the file that it ships in; where there is none, "" too, and the
+    look-up says what is wrong.
+    """
+    path = Path(str(distribution("litellm").locate_file(MAP)))
+    if not path.is_file():
+        return ""
+    rows = json.loads(path.read_bytes()).items()
+    try:
+        _name_in({name: row for name, row in rows if isinstance(row, dict)}, model)
+    except UsageError as error:
+        return str(error)
+    return ""
 
 
 def _price_map() -> dict[str, dict[str, Any]]:

@@ -11,22 +11,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llamaduo.errors import UsageError
-from llamaduo.options import nearest
+from llamaduo.verbs import VERBS, arguments
 
 if TYPE_CHECKING:
     from llamaduo.experiment import Experiment
 
-FLAGS = ("-m", "--multirun", "--all", "--out")
 _MLFLOW = re.compile("[0-9a-f]{32}")
 
 
-def main(arguments: list[str]) -> int:
+def main(words: list[str]) -> int:
     """Print the tables, and write them and their figures to a folder."""
     from llamaduo import runs, side_by_side
+    from llamaduo.home import writable
 
-    given, words = _parsed(arguments)
-    names = [word for word in words if "=" not in word]
-    overrides = [word for word in words if "=" in word]
+    given = arguments.read(parser(), words)
+    names = [word for word in given.words if "=" not in word]
+    overrides = [word for word in given.words if "=" in word]
     home, made = _experiments(overrides, sweep=given.multirun)
     places = [_place(home, name, overrides) for name in names]
     places += [home / ".llamaduo" / "runs" / exp.fingerprint() for exp in made]
@@ -37,26 +37,34 @@ def main(arguments: list[str]) -> int:
         raise UsageError(f"there is no finished run to compare under {home}:\n  {what}")
     if not places:
         found = runs.in_order(found)
-    into = Path(given.out) if given.out else home / ".llamaduo" / "compare"
+    if given.out:
+        into = writable(Path(given.out), "--out")
+    else:
+        into = writable(home / ".llamaduo" / "compare", "home")
     page = side_by_side.write(found, left_out, of=len(wanted), everyone=given.all, into=into)
     print(page.text)
     print(f"written: {', '.join(str(path) for path in page.files)}")
     return 0
 
 
-def _parsed(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
-    parser = argparse.ArgumentParser("llamaduo compare", add_help=False, exit_on_error=False)
-    parser.add_argument("-m", "--multirun", action="store_true")
-    parser.add_argument("--all", action="store_true")
-    parser.add_argument("--out")
-    try:
-        given, words = parser.parse_known_args(arguments)
-    except argparse.ArgumentError as error:
-        raise UsageError(f"compare: {error}") from None
-    for word in words:
-        if word.startswith("-"):
-            raise UsageError(f"compare: {word}: no such flag{nearest(word, FLAGS)}")
-    return given, words
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the verb's arguments."""
+    made = arguments.parser(
+        "compare",
+        VERBS["compare"],
+        word="RUN",
+        meaning="the beginning of a fingerprint, an id in MLflow, or the key=value that made the "
+        "run; the first is what others are held against; with none, all finished runs under home",
+    )
+    made.usage = "llamaduo compare [RUN ...] [key=value ...] [-m] [--all] [--out DIR]"
+    made.add_argument(
+        "-m", "--multirun", action="store_true", help="the key=value are those of a sweep"
+    )
+    made.add_argument("--all", action="store_true", help="show the baselines of each run too")
+    made.add_argument(
+        "--out", metavar="DIR", help="write there, and not to .llamaduo/compare under home"
+    )
+    return made
 
 
 def _experiments(overrides: list[str], *, sweep: bool) -> "tuple[Path, list[Experiment]]":

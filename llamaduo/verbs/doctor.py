@@ -1,10 +1,13 @@
 """`llamaduo doctor`: what is there and what is missing, a line each, with the fix."""
 
+import argparse
 import importlib.metadata
 import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+from llamaduo.verbs import VERBS, arguments
 
 LIBRARIES = {
     "torch": "tuning and answering",
@@ -22,11 +25,18 @@ LIBRARIES = {
 }
 
 
-def main(arguments: list[str]) -> int:
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the verb's arguments."""
+    made = arguments.parser("doctor", VERBS["doctor"])
+    made.usage = "llamaduo doctor [key=value ...]"
+    return made
+
+
+def main(words: list[str]) -> int:
     """Check the composed experiment and the machine; 1 if something is missing."""
     from llamaduo.config import from_overrides
 
-    exp = from_overrides(arguments)
+    exp = from_overrides(arguments.read(parser(), words).words)
     bad = 0
     for good, line in [*machine(Path(exp.home)), *((False, fault) for fault in exp.faults())]:
         print(f"{'ok     ' if good else 'MISSING'}  {line}")

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llamaduo.errors import ConfigError, LlamaDuoError, UsageError
@@ -27,6 +28,7 @@ def main(arguments: list[str]) -> int:
     """Check everything, then run; returns the worst exit code of all jobs."""
     from llamaduo import config
     from llamaduo.config.overrides import check
+    from llamaduo.home import writable
 
     flags, overrides = split(arguments)
     sweep = "-m" in flags or "--multirun" in flags
@@ -37,12 +39,12 @@ def main(arguments: list[str]) -> int:
         config.launch([*flags, *checked.good], job)
         return 0
     if not sweep:
-        config.check_one(checked)
+        # Before Hydra, which makes a folder there and shows a traceback where it cannot.
+        writable(Path(config.check_one(checked).home) / ".llamaduo", "home")
         config.launch([*flags, *checked.good], job)
         return ENDED.pop() if ENDED else 0
-    place = (
-        config.check_sweep(checked) / ".llamaduo" / "sweeps" / f"{time.time_ns():x}-{os.getpid()}"
-    )
+    private = writable(config.check_sweep(checked) / ".llamaduo", "home")
+    place = private / "sweeps" / f"{time.time_ns():x}-{os.getpid()}"
     place.mkdir(parents=True)
     config.launch([*flags, *checked.good, f"hydra.sweep.dir={place}"], job)
     ends = [json.loads(path.read_text(encoding="utf-8")) for path in place.glob("*/end.json")]

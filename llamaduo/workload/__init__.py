@@ -1,5 +1,6 @@
 """What a service is asked for in a day, and what it takes to answer that oneself."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -13,6 +14,8 @@ from llamaduo.workload.throughput import Throughput
 
 Servers = Annotated[int, Field(ge=1)] | Literal["auto"]
 """How many servers, or `auto` for as many as `throughput` asks for."""
+FILE_NAME = re.compile(r"\w[\w. -]{0,79}")
+"""What can be a part of a file's name everywhere."""
 LONGEST = 240
 """Months that a projection may reach: twenty years."""
 
@@ -78,7 +81,7 @@ class Workload(Component):
     """
 
     name: str
-    """What tables and figures call it."""
+    """What tables and figures call it, and the files of the figures."""
     local_name: str
     """What the local model is called, in a column and a legend."""
     service_name: str
@@ -132,9 +135,20 @@ class Workload(Component):
     usd_per_kwh: Amount | None = None
     """Dollars per kilowatt-hour of electricity, for bought servers. A range is taken."""
     printed: Mapping[int, tuple[float, float]] | None = None
-    """Month to (local, service) dollars so far, as the paper's table prints them."""
+    """Month to (local, service) dollars so far, as the paper's table prints them. Read only while
+    each side has one that the sums give too: the assumptions are then the paper's."""
     claims: Claims | None = None
-    """What the paper's text says; None where it agrees with the table."""
+    """What the paper's text says, read where `printed` is; None where it agrees with the table."""
+
+    @field_validator("name")
+    @classmethod
+    def _names_files(cls, name: str) -> str:
+        if not FILE_NAME.fullmatch(name):
+            raise ValueError(
+                "stands in the name of a figure's file: letters, digits, space and . _ - only, "
+                "the first one a letter, a digit or _, 80 at most"
+            )
+        return name
 
     @field_validator("months")
     @classmethod

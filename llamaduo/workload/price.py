@@ -1,13 +1,14 @@
 """What a service asks for tokens: given with date and source, or by litellm's name of it."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from pydantic import model_validator
 
 from llamaduo.component import Component
+from llamaduo.errors import UsageError
 from llamaduo.records import Record
-from llamaduo.workload.ranges import Amount, Range
+from llamaduo.workload.ranges import Amount, Range, likely
 
 
 class Rates(Record):
@@ -51,9 +52,12 @@ class Asked(Component):
         if self.litellm is not None:
             given = [name for name, value in stated.items() if value is not None]
             if given:
+                from llamaduo.service.prices import why_unknown
+
+                unknown = why_unknown(self.litellm)
                 raise ValueError(
                     f"a price is looked up (litellm) or given, not both; with litellm, set to "
-                    f"null: {', '.join(given)}"
+                    f"null: {', '.join(given)}" + (f"; and {unknown}" if unknown else "")
                 )
             return self
         needed = ("input", "output", "as_of", "source")
@@ -62,6 +66,16 @@ class Asked(Component):
             raise ValueError(f"a price needs litellm, or {', '.join(missing)}")
         if (self.batch_input is None) != (self.batch_output is None):
             raise ValueError("batch_input and batch_output go together: give both or neither")
+        return self._cached_is_no_dearer()
+
+    def _cached_is_no_dearer(self) -> "Asked":
+        if self.input is not None and self.cached_input is not None:
+            fresh, cached = likely(self.input), likely(self.cached_input)
+            if cached > fresh:
+                raise ValueError(
+                    f"cached_input is {cached:g} and above input, which is {fresh:g}: a cached "
+                    "token costs less; change both together, or set cached_input to null"
+                )
         return self
 
     def key(self) -> dict[str, Any]:
@@ -72,7 +86,8 @@ class Asked(Component):
         """Return the dollars, looked up where they are not given.
 
         Raises:
-            UsageError: litellm's map has no such model, or no price of its tokens.
+            UsageError: litellm's map has no such model, or no price of its tokens; or the day
+                the price was read is still to come.
         """
         if self.litellm is not None:
             from llamaduo.service.prices import listed
@@ -86,7 +101,12 @@ class Asked(Component):
                 batch_output=found.batch_output,
                 source=f"{self.litellm} in {found.source}",
             )
-        assert self.input is not None and self.output is not None
+        assert self.input is not None and self.output is not None and self.as_of is not None
+        if self.as_of > date.today() + timedelta(days=1):  # a day for the zones of the earth
+            raise UsageError(
+                f"as_of is {self.as_of}, which is still to come: give the day on which the price "
+                "was read"
+            )
         return Rates(
             input=self.input,
             output=self.output,

@@ -74,8 +74,13 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _range(low: float, middle: float, high: float) -> Range:
-    """Build a range; its fault is said in one line, as that of the key it stands at."""
+def _range(low: float, middle: float, high: float) -> float | Range:
+    """Build a range; its fault is said in one line, as that of the key it stands at.
+
+    One without a width is a number like any other.
+    """
+    if low == middle == high:
+        return float(low)
     if not low <= middle <= high:
         raise ValueError(f"a range rises: low {low:g}, likely {middle:g}, high {high:g} do not")
     return Range(low=low, likely=middle, high=high)

@@ -75,6 +75,7 @@ def test_every_fault_is_said_at_once_with_the_nearest_name() -> None:
         ("tuner.lr=1e-4,1e-3", "several values; add -m"),
         ("goal", "goal: not of the form key=value"),
         ("baselines=[untund]", "baselines.0: Input should be 'untuned'"),
+        ("workload.months=12", "workload.months: has to be a list, such as [1, 2] (got 12)"),
         ("tracker=null", "tracker=null: chooses nothing; ~tracker takes a choice out"),
     ],
 )
@@ -242,6 +243,25 @@ def test_a_panels_makers_are_three_and_its_prompt_is_the_one_judges() -> None:
 )
 def test_the_mistakes_of_who_sets_up_a_panel_are_named(override: str, words: str) -> None:
     assert words in refused([*GPT_PANEL, override])
+
+
+def test_a_service_over_a_panel_is_refused_with_its_members() -> None:
+    said = refused(["judge=panel_simulated", "service@judge.service=simulated_strict"])
+    assert said.splitlines()[1:] == [
+        "  judge.service: no such key; a panel has members: even, strict, lenient; "
+        "service@judge.members.<name>=... puts another in a member's place (got SimulatedService)"
+    ]
+
+
+def test_a_value_that_no_kind_of_a_union_takes_is_one_fault_at_its_key() -> None:
+    assert refused(["workload.servers=0"]).splitlines()[1:] == [
+        "  workload.servers: Input should be greater than or equal to 1, or 'auto' (got 0)"
+    ]
+    said = refused(["workload.models=[{name: b, servers: 0}, {name: c, serers: 1}]"])
+    assert said.splitlines()[1:] == [
+        "  workload.models.0.servers: Input should be greater than or equal to 1, or 'auto' (got 0)",
+        "  workload.models.1.serers: no such key; did you mean `servers`? (got 1)",
+    ]
 
 
 def test_a_panel_of_one_is_refused() -> None:

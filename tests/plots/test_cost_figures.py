@@ -144,6 +144,30 @@ def test_the_title_of_the_cost_lines_says_what_they_come_to(small: Workload, fin
     assert ("more spent" in words(figure)) is ("cheaper" not in finding)
 
 
+@pytest.mark.parametrize(
+    ("others", "said"),
+    [
+        ([9.0], ""),
+        ([0.1], ";\nservice 0 stays cheaper to month 12"),
+        ([0.1, 9.0, 0.2], ";\nservice 0 and service 2 stay cheaper to month 12"),
+        ([0.1, 0.2, 0.3], ";\n3 other services stay cheaper to month 12"),
+    ],
+)
+def test_the_title_names_services_that_are_cheaper_at_the_end(
+    others: list[float], said: str
+) -> None:
+    day = {"as_of": "2025-01-31", "source": "a list"}
+    several = workload(
+        services=[
+            {"name": f"service {i}", "price": day | {"input": usd, "output": usd}}
+            for i, usd in enumerate(others)
+        ]
+    )
+    assert axes_of(cost_lines(project(several), several)).get_title() == (
+        f"Gemma 2B is cheaper than a service after 3.85 months{said} (small workload)"
+    )
+
+
 def bands(figure: Figure) -> list[Rectangle]:
     return [p for p in axes_of(figure).patches if isinstance(p, Rectangle)]
 

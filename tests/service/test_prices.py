@@ -1,15 +1,17 @@
 """Prices that litellm ships: found by name, per million tokens, never guessed."""
 
+import json
 import subprocess
 import sys
-from importlib.metadata import version
+from importlib.metadata import distribution, version
+from pathlib import Path
 
 import litellm
 import pytest
 
 from llamaduo.cost import project, table
 from llamaduo.errors import UsageError
-from llamaduo.service.prices import listed
+from llamaduo.service.prices import MAP, listed, why_unknown
 from llamaduo.workload import Workload
 from llamaduo.workload.price import Asked
 
@@ -72,6 +74,30 @@ def test_a_provider_may_stand_in_front_but_not_another_one() -> None:
 def test_a_model_without_a_price_is_refused_with_what_to_do(name: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         listed(name)
+
+
+def test_the_map_is_read_from_its_file_too_with_the_same_models() -> None:
+    rows = json.loads(Path(str(distribution("litellm").locate_file(MAP))).read_bytes())
+    assert litellm.model_cost.keys() <= rows.keys()
+    assert why_unknown("gpt-4o-mini") == why_unknown("openai/gpt-4o-mini") == ""
+    assert "has no model 'gpt-4o-mni'; did you mean `gpt-4o-mini`" in why_unknown("gpt-4o-mni")
+
+
+def test_an_unknown_name_over_given_dollars_is_said_with_both_faults_and_without_litellm() -> None:
+    code = (
+        "import sys\n"
+        "from llamaduo.config import from_overrides\n"
+        "from llamaduo.errors import ConfigError\n"
+        "try:\n"
+        "    from_overrides(['workload=light', 'workload.price.litellm=gpt-4o-mni'])\n"
+        "except ConfigError as error:\n"
+        "    print(error)\n"
+        "print('litellm' in sys.modules)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "set to null: input, output, as_of, source; and the price map of litellm" in ran.stdout
+    assert "did you mean `gpt-4o-mini`" in ran.stdout
+    assert ran.stdout.endswith("False\n")
 
 
 def test_the_shipped_map_has_gpt_4o_mini_and_the_table_says_where_it_is_from() -> None:

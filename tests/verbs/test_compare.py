@@ -54,6 +54,22 @@ def test_baselines_and_another_folder_are_on_demand(
     assert (tmp_path / "there" / "compare.md").exists()
 
 
+def test_flags_may_stand_between_the_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path, A, B)
+    text = said(["ab", "--all", "aa", "--out", "there"], capsys)
+    assert "Against ab22ab22" in text and "aa11aa11" in text and "untuned" in text
+
+
+def test_a_folder_that_cannot_be_written_to_is_said(tmp_path: Path) -> None:
+    write(tmp_path, A)
+    (tmp_path / "file").write_text("of mine")
+    with pytest.raises(UsageError, match=r"--out: nothing can be written under file \(File exists"):
+        compare.main(["--out", "file"])
+    assert (tmp_path / "file").read_text() == "of mine"
+
+
 def test_another_home_is_looked_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path / "elsewhere", A)
     assert "aa11aa11" in said([f"home={tmp_path / 'elsewhere'}"], capsys)
@@ -103,6 +119,7 @@ def test_where_no_run_is_finished_nothing_is_written(tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (["--al1"], "did you mean `--all`"),
+        (["--ou", "x"], "--ou: no such flag; did you mean `--out`"),
         (["--out"], "expected one argument"),
         (["-m", "seed=1"], "-m needs an override with several values"),
         (["seed=1,2"], "add -m"),

@@ -35,6 +35,16 @@ def test_a_workload_with_ranges_leaves_a_tornado_too(
     assert "what it hangs on" in said
 
 
+def test_a_home_that_cannot_be_is_said_before_anything_is_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    for home in ("/proc/nope", str(tmp_path / "file")):
+        with pytest.raises(UsageError, match=f"home: nothing can be written under {home}/"):
+            cost.main(["workload=light", f"home={home}"])
+    assert capsys.readouterr().out == ""
+
+
 def test_a_price_that_is_not_listed_stops_it_and_a_run_before_any_spend(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="did you mean `gpt-4o-mini`"):
         cost.main([UNKNOWN, f"home={tmp_path}"])

@@ -7,7 +7,7 @@ import pytest
 
 from llamaduo import config
 from llamaduo.config.overrides import check
-from llamaduo.errors import ConfigError
+from llamaduo.errors import ConfigError, UsageError
 from llamaduo.verbs import run
 
 QUICK = ["experiments=demo_tiny", "tracker=none", "rounds=1", "baselines=[]", "tuner.steps=2"]
@@ -35,6 +35,22 @@ def test_a_bad_job_leaves_the_others_to_finish_and_gives_its_code(
     assert "job 1" in said.err
     assert "verdict: " in said.out
     assert len(list(tmp_path.glob(".llamaduo/runs/*/report.md"))) == 1
+
+
+@pytest.mark.parametrize("sweep", [[], ["-m", "seed=1,2"]])
+def test_a_home_that_cannot_be_is_said_before_hydra_makes_a_folder(sweep: list[str]) -> None:
+    with pytest.raises(UsageError, match="home: nothing can be written under /proc/nope/"):
+        run.main([*sweep, *QUICK, "home=/proc/nope"])
+
+
+def test_a_home_that_cannot_be_is_the_fault_of_its_job_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run.main(["-m", f"home=/proc/nope,{tmp_path}", *QUICK]) == 2
+    assert [end["code"] for end in ends(tmp_path)] == [2, 0]
+    said = capsys.readouterr().err
+    assert "home: nothing can be written under /proc/nope/" in said
+    assert "Traceback" not in said
 
 
 def test_a_fault_that_all_jobs_share_is_said_before_any_begins(tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
 """What a workload takes, and what it refuses with which words."""
 
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from llamaduo.config import from_overrides
-from llamaduo.errors import ConfigError
+from llamaduo.cost import project
+from llamaduo.errors import ConfigError, UsageError
 from llamaduo.workload import Model, Workload
 from llamaduo.workload.price import Asked
 from llamaduo.workload.ranges import Range, ends, likely
@@ -45,6 +47,13 @@ def test_a_range_is_given_by_its_ends_or_with_its_likely_value() -> None:
     assert ours(tuning_usd=800).tuning_usd == 800.0
 
 
+@pytest.mark.parametrize("sure", [[5, 5], {"low": 5, "likely": 5, "high": 5}])
+def test_a_range_without_a_width_is_a_number(sure: object) -> None:
+    assert ours(tuning_usd=sure) == ours(tuning_usd=5)
+    projection = project(ours(tuning_usd=sure))
+    assert projection.tornado == () and projection.pairs[0].break_even is None
+
+
 def test_a_number_is_its_own_ends_and_likely_value() -> None:
     assert (likely(3.0), ends(3.0)) == (3.0, (3.0, 3.0))
     known = Range(low=1, likely=2, high=5)
@@ -76,6 +85,10 @@ def test_a_workload_with_ranges_is_the_same_after_a_round_trip() -> None:
         ("hours_per_month", [700, 800], r"has to be a finite number in 0\.\.744"),
         ("months", [1, 241], "months reach to 240 at most; got 241"),
         ("servers", 0, "greater than or equal to 1"),
+        ("name", "a/b", "stands in the name of a figure's file"),
+        ("name", "..", "the first one a letter, a digit or _"),
+        ("name", "", "stands in the name"),
+        ("name", "a" * 81, "80 at most"),
         ("models", [{"name": str(i)} for i in range(6)], "at most 5 items"),
         ("services", [{"name": str(i), "price": GIVEN["price"]} for i in range(9)], "at most 8"),
     ],
@@ -143,11 +156,26 @@ def test_a_model_has_of_its_own_what_it_is_given_and_the_rest_of_the_workload() 
             GIVEN["price"] | {"batch_input": 1},
             "batch_input and batch_output go together",
         ),
+        (
+            GIVEN["price"] | {"cached_input": 6},
+            "cached_input is 6 and above input, which is 5",
+        ),
+        (GIVEN["price"] | {"cached_input": [4, 7]}, "cached_input is 5.5 and above input"),
     ],
 )
 def test_half_a_price_is_refused(price: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         Asked.model_validate(price)
+
+
+def test_a_price_that_is_still_to_come_is_a_fault_and_stops_the_sums() -> None:
+    today = date.today()
+    late = ours(price=GIVEN["price"] | {"as_of": today + timedelta(days=2)})
+    [fault] = late.faults()
+    assert fault.startswith("workload.price: as_of is ") and "still to come" in fault
+    with pytest.raises(UsageError, match="still to come"):
+        project(late)
+    assert ours(price=GIVEN["price"] | {"as_of": today}).faults() == []
 
 
 def test_the_config_says_a_bad_range_by_its_path() -> None:
