@@ -138,9 +138,8 @@ def _steps(fault: Any, fields: Mapping[str, Any]) -> tuple[Any, ...]:
     value: Any = fields
     for i, step in enumerate(fault["loc"]):
         last = i == len(fault["loc"]) - 1
-        if isinstance(value, Mapping) and step in value:
-            value = value[step]
-        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+        known = range(len(value)) if isinstance(value, list) else value
+        if isinstance(value, Mapping | list) and step in known:
             value = value[step]
         elif not (last and fault["type"] == "missing"):
             continue

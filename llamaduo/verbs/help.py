@@ -24,6 +24,7 @@ def text() -> str:
             "Experiments (llamaduo experiments=demo):",
             *runs,
             "",
+            "Of one verb      llamaduo compare --help",
             "Any value        llamaduo rounds=4 tuner.lr=1e-4",
             "Sweep            llamaduo -m local=gemma_2b,mistral_7b",
             "Only show        llamaduo --cfg job, or one group: llamaduo --cfg job -p tuner",

@@ -254,12 +254,11 @@ def test_a_service_over_a_panel_is_refused_with_its_members() -> None:
 
 
 def test_a_value_that_no_kind_of_a_union_takes_is_one_fault_at_its_key() -> None:
-    assert refused(["workload.servers=0"]).splitlines()[1:] == [
-        "  workload.servers: Input should be greater than or equal to 1, or 'auto' (got 0)"
-    ]
+    either = "servers: Input should be greater than or equal to 1, or 'auto' (got 0)"
+    assert refused(["workload.servers=0"]).splitlines()[1:] == [f"  workload.{either}"]
     said = refused(["workload.models=[{name: b, servers: 0}, {name: c, serers: 1}]"])
     assert said.splitlines()[1:] == [
-        "  workload.models.0.servers: Input should be greater than or equal to 1, or 'auto' (got 0)",
+        f"  workload.models.0.{either}",
         "  workload.models.1.serers: no such key; did you mean `servers`? (got 1)",
     ]
 
