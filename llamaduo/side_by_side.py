@@ -112,20 +112,22 @@ def _group(
         *_judges(runs),
     ]
     figures = []
+    part = " or ".join(sorted({run.result.steered_on for run in runs}))
+    thresholds = {"similarity": first.similarity, "precision": first.precision}
     marks = by_judge_and_volume(runs)
     for local, of in marks.items():
         name = "figure3" + suffix + _own(local, len(marks) == 1)
-        figures.append(_figure3(of, local, first.steered_on, into / f"{name}.png"))
+        figures.append(_figure3(of, local, part, thresholds, into / f"{name}.png"))
     curves = volumes(runs)
     for kind, points in curves.items():
         name = "volume" + suffix + _own(" ".join(kind), len(curves) == 1)
         goal = max(run.result.goal for run in runs if kind == kind_of(run))
-        said, drawn = _volume(kind, points, goal, first.steered_on, into / f"{name}.png")
+        said, drawn = _volume(kind, points, goal, part, into / f"{name}.png")
         lines += said
         figures += drawn
     rounds = {_label(run): run.result.rounds for run in runs if run.result.rounds}
     if rounds:
-        figures.append(_spend(rounds, {run.result.goal for run in runs}, into, suffix))
+        figures.append(_spend(rounds, {run.result.goal for run in runs}, part, into, suffix))
         if len(rounds) > CURVES:
             lines += [f"{figures[-1].name} shows the first {CURVES} of {len(rounds)} runs", ""]
     return lines, figures
@@ -140,19 +142,22 @@ def _volume(
     head = f"Data volume: {title}; {len(points)} models on {part} prompts"
     if goal >= 100:
         return [head, "  no curve reaches a goal of 100 %", ""], []
-    curve = fit(points)
+    try:
+        curve = fit(points)
+    except ValueError as error:
+        return [head, f"  {error}", ""], []
     reached = reach(curve, goal)
-    plots.save(plots.volume_curve(curve, reached, title=title), path)
+    plots.save(plots.volume_curve(curve, reached, title=title, part=part), path)
     return [head, *(f"  {line}" for line in reached.says), ""], [path]
 
 
 def _spend(
-    rounds: Mapping[str, Sequence[Round]], goals: set[float], into: Path, suffix: str
+    rounds: Mapping[str, Sequence[Round]], goals: set[float], part: str, into: Path, suffix: str
 ) -> Path:
     path = into / f"spend{suffix}.png"
     shown = dict(list(rounds.items())[:CURVES])
     goal = next(iter(goals)) if len(goals) == 1 else None
-    plots.save(plots.score_against_dollars(shown, goal), path)
+    plots.save(plots.score_against_dollars(shown, goal, part=part), path)
     return path
 
 
@@ -182,7 +187,9 @@ def _judges(runs: Sequence[Finished]) -> list[str]:
     return lines
 
 
-def _figure3(marks: Marks, local: str, part: str, path: Path) -> Path:
+def _figure3(
+    marks: Marks, local: str, part: str, thresholds: Mapping[str, float], path: Path
+) -> Path:
     there = sorted({rows for by in marks.values() for rows in by})
     shown = _spread(there, CURVES)
     panels = [
@@ -202,7 +209,7 @@ def _figure3(marks: Marks, local: str, part: str, path: Path) -> Path:
     ]
     left = f", {len(shown)} of {len(there)} volumes" if len(shown) < len(there) else ""
     title = f"{local}: scores of {part} prompts by judge and rows tuned on{left}"
-    plots.save(plots.density_grid(panels, title=title), path)
+    plots.save(plots.density_grid(panels, title=title, thresholds=thresholds), path)
     return path
 
 

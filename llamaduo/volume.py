@@ -12,17 +12,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from llamaduo.findings import Curve, Point, Reach
+from llamaduo.firth import maximum, shares
 from llamaduo.intervals import Floats, Interval, z_of
 
 FAR = 8
 """Times the largest volume, beyond which a prediction is an extrapolation."""
 NEVER = 2**20
 """Times the largest volume, beyond which rows are as good as none."""
-
-_TURNS = 100
-_STILL = 1e-9
-_LONGEST = 5.0
-"""Of a step of Newton's, in log odds; longer ones are cut, or a near-empty start overshoots."""
 
 
 def fit(points: Sequence[Point]) -> Curve:
@@ -42,7 +38,8 @@ def fit(points: Sequence[Point]) -> Curve:
         points: with two volumes or more among them; each with a judged prompt.
 
     Raises:
-        ValueError: for fewer than two volumes, or a point without prompts or rows.
+        ValueError: for fewer than two volumes, a point without prompts or rows, or points
+            that no curve can be fitted to.
     """
     if any(p.rows < 1 or p.n < 1 or not 0 <= p.hits <= p.n for p in points):
         raise ValueError("each point needs a row and a judged prompt, and no more hits than those")
@@ -53,8 +50,8 @@ def fit(points: Sequence[Point]) -> Curve:
     doublings = np.log2(_of(points, "rows"))
     centre = float(np.average(doublings, weights=n))
     design = np.column_stack([np.ones(len(points)), doublings - centre])
-    estimate = _newton(design, hits, n)
-    share = _share(design @ estimate)
+    estimate = maximum(design, hits, n)
+    share = shares(design @ estimate)
     weights = n * share * (1 - share)
     dispersion = 1.0
     if len(volumes) > 2:
@@ -82,7 +79,7 @@ def coverage_at(curve: Curve, rows: float) -> tuple[float, float, float]:
     level, both, slope = curve.variance
     spread = z_of(0.95) * math.sqrt(max(level + 2 * at * both + at**2 * slope, 0.0))
     ends = np.array([middle, middle - spread, middle + spread])
-    value, low, high = (100 * _share(ends)).tolist()
+    value, low, high = (100 * shares(ends)).tolist()
     return value, low, high
 
 
@@ -117,30 +114,6 @@ def reach(curve: Curve, goal: float) -> Reach:
         usd_high=usd_high,
         says=tuple(_words(curve, goal, rows, rows_low, rows_high, (usd, usd_low, usd_high))),
     )
-
-
-def _newton(design: Floats, hits: Floats, n: Floats) -> Floats:
-    """Solve Firth's score equations, X'(hits - n p + h (1/2 - p)) = 0."""
-    estimate: Floats = np.zeros(2)
-    for _ in range(_TURNS):
-        share = _share(design @ estimate)
-        weights = n * share * (1 - share)
-        covariance = np.linalg.inv(design.T @ (weights[:, None] * design))
-        leverage = weights * np.einsum("ij,jk,ik->i", design, covariance, design)
-        step = covariance @ design.T @ (hits - n * share + leverage * (0.5 - share))
-        furthest = float(np.abs(design @ step).max())
-        estimate = estimate + step * min(1.0, _LONGEST / max(furthest, _STILL))
-        if furthest < _STILL:
-            break
-    else:
-        raise ArithmeticError(f"the fit did not settle in {_TURNS} steps")
-    return estimate
-
-
-def _share(odds: Floats) -> Floats:
-    """Return the share that belongs to log odds; never quite 0 or 1."""
-    share: Floats = 1 / (1 + np.exp(-np.clip(odds, -30, 30)))
-    return share
 
 
 def _fieller(curve: Curve, wanted: float) -> Interval:
@@ -209,15 +182,20 @@ def _words(
     if curve.slope_high < 0:
         return [f"more rows are seen to harm ({slope}): no number of them reaches {goal:g} %"]
     said = []
-    if curve.slope_low <= 0:
+    if untold(curve):
         said.append(
             f"more rows are not seen to help: the interval of the slope holds 0 ({slope}), so "
             "nothing bounds from above what the goal would take"
         )
     if rows is None:
-        said.append(f"by this curve no practical number of rows reaches {goal:g} %")
+        said.append(_none(curve, goal))
     else:
-        bought = "the largest volume has it already" if rows <= largest else _bought(usd)
+        if rows > largest:
+            bought = _bought(usd)
+        elif high is not None and high <= largest:
+            bought = "the largest volume has it already"
+        else:
+            bought = "the estimate lies inside what was tried, and the upper end beyond"
         said.append(
             f"{goal:g} % would take {in_words(rows)} rows (95 % interval {in_words(low)} to "
             f"{in_words(high)}), "
@@ -234,7 +212,29 @@ def _words(
             "prompts alone would put them; the intervals are as much wider"
         )
     said.append("it assumes that each doubling of the rows adds the same to the log odds")
+    if two_volumes(curve):
+        said.append(
+            "there are two volumes, and the curve has two parameters: it is drawn through two "
+            "points, which is no test of its shape"
+        )
     return said
+
+
+def two_volumes(curve: Curve) -> bool:
+    """Whether the curve has but two volumes under it, which any such curve passes through."""
+    return len({p.rows for p in curve.points}) == 2
+
+
+def untold(curve: Curve) -> bool:
+    """Whether points leave it open if more rows help: a slope of 0 is in its interval."""
+    return curve.slope_low <= 0 <= curve.slope_high
+
+
+def _none(curve: Curve, goal: float) -> str:
+    """Say what a curve comes to that meets the goal nowhere."""
+    if not untold(curve):
+        return f"by this curve no practical number of rows reaches {goal:g} %"
+    return f"how many rows {goal:g} % would take cannot be told from these points"
 
 
 def _span(curve: Curve) -> str:

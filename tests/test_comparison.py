@@ -216,6 +216,18 @@ def test_a_goal_of_100_is_drawn_no_curve_for(tmp_path: Path) -> None:
     assert not [path for path in page.files if path.name.startswith("volume")]
 
 
+def test_volumes_that_no_curve_fits_lose_neither_the_page_nor_the_reason(tmp_path: Path) -> None:
+    jagged = run("1" * 16, volumes=(13_863, 566_612, 756_818, 762_186), good=(1.0, 1.0, 1.0, 0.0))
+    page = written(tmp_path, jagged)
+    assert "no curve can be fitted: the fit did not settle" in page.text
+    assert [path.name for path in page.files] == ["compare.md", "figure3.png", "spend.png"]
+
+
+def test_runs_that_steered_on_other_parts_are_not_all_said_to_be_of_one(tmp_path: Path) -> None:
+    steered = run("1" * 16, adapter="other", steered_on="test")
+    assert "6 models on dev or test prompts" in written(tmp_path, A, steered).text
+
+
 def test_more_runs_and_volumes_than_can_be_told_apart_are_said(tmp_path: Path) -> None:
     many = [
         run(f"{i}" * 16, volumes=(10 * 2**i,), good=(0.1 * (i + 1),), adapter=f"{i}")

@@ -122,7 +122,7 @@ def judgements(*marks: float | None) -> list[Judgement]:
     return found
 
 
-PICTURES = ("coverage.png", "scores.png", "volume.png", "dollars.png", "cost.png")
+PICTURES = ("models.png", "coverage.png", "scores.png", "volume.png", "dollars.png", "cost.png")
 JUDGED = {"round 0": judgements(10, 20, 35, 50), "round 1": judgements(60, 75, 90, None)}
 
 
@@ -400,6 +400,31 @@ def test_every_figure_that_is_named_is_there(tmp_path: Path) -> None:
     for name in PICTURES:
         assert f"]({name})" in text
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("part", "said"), [("dev", "the sealed test"), ("test", "the test, which steered too")]
+)
+def test_the_models_on_the_test_are_the_first_picture(tmp_path: Path, part: str, said: str) -> None:
+    text = report(outcome(steered_on=part), tmp_path)
+    pictures = [line for line in text.split("\n") if line.startswith("![")]
+    assert pictures[:4] == [
+        f"![Models on {said}](models.png)",
+        f"![Coverage by round, {part} prompts](coverage.png)",
+        f"![Scores by round, {part} prompts](scores.png)",
+        f"![Coverage over rows, {part} prompts](volume.png)",
+    ]
+    shut = report(outcome(test=None, baselines=()), tmp_path / "shut")
+    assert "models.png" not in shut
+
+
+def test_volumes_that_no_curve_fits_lose_neither_the_report_nor_the_reason(tmp_path: Path) -> None:
+    table = [(13_863, 301, 301), (566_612, 144, 144), (756_818, 239, 239), (762_186, 0, 221)]
+    rounds = tuple(turn(i, hits, n, train_rows=rows) for i, (rows, hits, n) in enumerate(table))
+    text = report(outcome(rounds=rounds), tmp_path)
+    assert "- no curve can be fitted: the fit did not settle" in text
+    assert "volume.png" not in text
+    assert not (tmp_path / "volume.png").exists()
 
 
 def test_rounds_with_nothing_judged_draw_no_scores(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from llamaduo.economics import not_worth_it
@@ -13,6 +13,16 @@ from llamaduo.findings import Point
 from llamaduo.metrics import difference
 from llamaduo.volume import FAR, coverage_at, fit, reach
 
+UNFIT = [
+    Point(rows=rows, hits=hits, n=n, usd=0)
+    for rows, hits, n in (
+        (756_818, 239, 239),
+        (13_863, 301, 301),
+        (566_612, 144, 144),
+        (762_186, 0, 221),
+    )
+]
+"""All or nothing within a hundredth of a doubling: the slope would be in the thousands."""
 COUNTS = st.lists(st.integers(0, 60), min_size=2, max_size=6)
 
 
@@ -151,7 +161,83 @@ def test_the_dollars_are_the_rows_over_the_largest_volume_at_what_a_row_cost() -
     assert found.rows and found.rows > 400
     assert found.usd == pytest.approx((found.rows - 400) * 0.02)
     assert reach(curve, 30).usd == 0
-    assert "the largest volume has it already" in reach(curve, 30).says[0]
+
+
+def test_the_largest_volume_has_it_only_where_the_whole_interval_lies_within() -> None:
+    sure = reach(fit(points([10, 22, 37, 50])), 30)
+    assert sure.rows_high is not None and sure.rows_high <= 800
+    assert "the largest volume has it already" in sure.says[0]
+    unsure = reach(fit(points([10, 22, 37])), 55)
+    assert unsure.rows is not None and unsure.rows <= 400
+    assert unsure.rows_high is None or unsure.rows_high > 400
+    assert "inside what was tried, and the upper end beyond" in unsure.says[0]
+
+
+@pytest.mark.parametrize(("hits", "n"), [(0, 9), (9, 9), (4, 9)])
+def test_two_volumes_of_one_coverage_do_not_tell_what_a_goal_takes(hits: int, n: int) -> None:
+    found = reach(fit(points([hits, hits], n=n)), 99 if hits == n else 90)
+    said = " ".join(found.says)
+    assert "cannot be told from these points" in said
+    assert "no practical number" not in said
+
+
+def test_two_volumes_are_said_to_be_no_test_of_the_curve() -> None:
+    assert "no test of its shape" in reach(fit(points([10, 22])), 90).says[-1]
+    assert "no test of its shape" in reach(fit(points([10, 22]) + points([12, 20])), 90).says[-1]
+    assert "no test of its shape" not in " ".join(reach(fit(points([10, 22, 37])), 90).says)
+
+
+def test_a_goal_no_volume_reaches_is_said_to_be_so_only_where_rows_are_seen_to_help() -> None:
+    found = reach(fit(points([1000, 1060, 1120], n=10_000)), 99.9999)
+    assert found.rows is None
+    assert "by this curve no practical number of rows reaches" in found.says[0]
+
+
+TABLES = st.lists(
+    st.integers(1, 600).flatmap(
+        lambda n: st.builds(
+            Point,
+            rows=st.integers(1, 2000),
+            n=st.just(n),
+            hits=st.one_of(st.just(0), st.just(n), st.integers(0, n)),
+            usd=st.floats(0, 10),
+        )
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(TABLES)
+def test_any_table_is_fitted_or_refused_in_words(table: list[Point]) -> None:
+    try:
+        curve = fit(table)
+    except ValueError as error:
+        assert "a curve" in str(error) or "no curve can be fitted" in str(error)
+        return
+    assert all(map(math.isfinite, (curve.level, curve.slope, curve.slope_low, curve.slope_high)))
+    assert reach(curve, 90).says
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 2000), st.integers(0, 1)), min_size=2, max_size=6))
+def test_one_prompt_a_volume_is_enough_for_a_fit(table: list[tuple[int, int]]) -> None:
+    assume(len({rows for rows, _ in table}) > 1)
+    curve = fit([Point(rows=rows, hits=hits, n=1, usd=0) for rows, hits in table])
+    assert curve.slope_low < curve.slope < curve.slope_high
+
+
+def test_a_jagged_table_is_fitted() -> None:
+    jagged = [(2, 500), (482, 500), (536, 0)]
+    curve = fit([Point(rows=rows, hits=hits, n=500, usd=0) for rows, hits in jagged])
+    for rows, hits in jagged:
+        assert coverage_at(curve, rows)[0] == pytest.approx(100 * hits / 500, abs=0.5)
+
+
+def test_what_cannot_be_fitted_is_refused_in_words() -> None:
+    with pytest.raises(ValueError, match="no curve can be fitted: the fit did not settle"):
+        fit(UNFIT)
 
 
 def test_rows_that_cost_nothing_give_no_price() -> None:

@@ -5,7 +5,8 @@ Lines differ in dash and marker, not in colour alone, so that they survive a gre
 
 from llamaduo.plots.cost import cost_lines, cost_tornado
 from llamaduo.plots.coverage import coverage_by_round
-from llamaduo.plots.density import Panel, density_grid, reflected_density, score_density
+from llamaduo.plots.density import Panel, density_grid, reflected_density
+from llamaduo.plots.models import models_on_test
 from llamaduo.plots.spend import score_against_dollars
 from llamaduo.plots.style import STYLES, save
 from llamaduo.plots.volume import volume_curve
@@ -17,9 +18,9 @@ __all__ = [
     "cost_tornado",
     "coverage_by_round",
     "density_grid",
+    "models_on_test",
     "reflected_density",
     "save",
     "score_against_dollars",
-    "score_density",
     "volume_curve",
 ]

@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def coverage_by_round(rounds: Sequence[Round], goal: float) -> "Figure":
+def coverage_by_round(rounds: Sequence[Round], goal: float, *, part: str) -> "Figure":
     """Draw the share of prompts handled after each round, with its interval.
 
     Args:
         rounds: in the order to draw; one without a judged prompt keeps its place, empty.
         goal: %, 0..100.
+        part: of the split, whose prompts the rounds were judged on, e.g. `dev`.
     """
     figure, axes = blank(width=max(7.0, 0.9 * len(rounds)))
     measures = [turn.assessment.coverage for turn in rounds]
@@ -44,7 +45,7 @@ def coverage_by_round(rounds: Sequence[Round], goal: float) -> "Figure":
     )
     axes.set_xlim(-0.5, max(len(rounds), 1) - 0.5)
     axes.set_xlabel("round, and the rows it was tuned on")
-    axes.set_ylabel("coverage, % of judged prompts")
+    axes.set_ylabel(f"coverage, % of judged {part} prompts")
     axes.set_ylim(-2, 102)
     legend(figure)
     return figure

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from llamaduo.plots.style import STYLES, blank, legend, sheet
+from llamaduo.plots.style import GREY, STYLES, sheet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,52 +29,39 @@ class Panel:
     """By the kind of mark, e.g. `similarity`: marks by the name of their curve, each 0..100."""
 
 
-def score_density(scores: Mapping[str, Sequence[float]], *, title: str, label: str) -> "Figure":
-    """Draw how a judge's marks are spread, one curve a name.
-
-    The density is a Gaussian kernel estimate, reflected at 0 and 100 so that each curve
-    holds all of its answers between the two. A name with one mark, or all marks the same,
-    has no spread to estimate: it is drawn as a pin, whose height means nothing.
-
-    Args:
-        scores: marks by name, e.g. by round, each 0..100; drawn in the given order.
-        title: what the figure shows.
-        label: of the horizontal axis, e.g. `similarity, 0 to 100`.
-
-    Raises:
-        ValueError: for a mark outside 0..100.
-    """
-    figure, axes = blank()
-    _curves(axes, scores)
-    axes.set_title(title, fontsize=11)
-    axes.set_xlabel(label)
-    axes.set_ylabel("% of prompts per mark")
-    axes.set_xlim(-1, 101)
-    axes.set_ylim(bottom=0)
-    legend(figure)
-    return figure
-
-
-def density_grid(panels: Sequence[Panel], *, title: str) -> "Figure":
+def density_grid(
+    panels: Sequence[Panel], *, title: str, thresholds: Mapping[str, float]
+) -> "Figure":
     """Draw a column of densities for each judge, one row a mark: the paper's Figure 3.
 
     All share the scale of marks and the width of the kernel, and those of a row the height,
-    so that judges can be held against each other. What each curve is of, and how many prompts
-    it holds, stands under its column.
+    so that judges can be held against each other. What each curve is of, how many prompts it
+    holds, and how many of them reach the threshold, stands under its panel.
+
+    The density is a Gaussian kernel estimate, reflected at 0 and 100 so that each curve
+    holds all of its prompts between the two. A name with one mark, or all marks the same,
+    has no spread to estimate: it is drawn as a pin, whose height means nothing.
 
     Args:
         panels: one a judge, in the order to draw; each with the same rows.
         title: what the figure shows.
+        thresholds: of a covered prompt, 0..100, by the kind of mark; a line in each panel.
 
     Raises:
         ValueError: for a mark outside 0..100.
     """
+    from matplotlib.transforms import ScaledTranslation
+
     names = list(panels[0].rows)
     figure, grid = sheet(len(names), len(panels))
+    curves = max(len(panel.rows[name]) for panel in panels for name in names)
+    width = figure.get_figwidth()
+    figure.set_size_inches(width, len(names) * (2.4 + 0.18 * curves) + 0.8)
     for down, name in enumerate(names):
         for across, panel in enumerate(panels):
             axes = grid[down][across]
-            _curves(axes, panel.rows[name])
+            _curves(axes, panel.rows[name], thresholds[name])
+            axes.axvline(thresholds[name], color=GREY, linewidth=1, zorder=1)
             axes.set_xlim(-1, 101)
             axes.set_xlabel(f"{name}, 0 to 100")
             axes.tick_params(labelbottom=True)
@@ -82,19 +70,22 @@ def density_grid(panels: Sequence[Panel], *, title: str) -> "Figure":
             if across == 0:
                 axes.set_ylabel("% of prompts per mark")
         grid[down][0].set_ylim(bottom=0)  # of the whole row, and only now: it ends the scaling
-    for axes in grid[-1]:
+    under = ScaledTranslation(0, -0.5, figure.dpi_scale_trans)
+    for axes in (one for row in grid for one in row):
         axes.legend(
             loc="upper center",
-            bbox_to_anchor=(0.5, -0.24),
+            bbox_to_anchor=(0.5, 0),
+            bbox_transform=axes.transAxes + under,
             frameon=False,
             fontsize=8,
             handlelength=3.5,
         )
-    figure.suptitle(f"{title} (Gaussian kernels, {WIDTH:g} marks wide)", fontsize=11)
+    lines = [*wrap(title, int(11 * width)), f"(Gaussian kernels, {WIDTH:g} marks wide)"]
+    figure.suptitle("\n".join(lines), fontsize=11)
     return figure
 
 
-def _curves(axes: "Axes", scores: Mapping[str, Sequence[float]]) -> None:
+def _curves(axes: "Axes", scores: Mapping[str, Sequence[float]], threshold: float) -> None:
     """Draw a curve for each name, or a pin where it has no spread."""
     grid = np.linspace(0.0, 100.0, 501)
     for at, (name, marks) in enumerate(scores.items()):
@@ -102,6 +93,7 @@ def _curves(axes: "Axes", scores: Mapping[str, Sequence[float]]) -> None:
         if not np.all((values >= 0) & (values <= 100)):
             raise ValueError(f"{name}: a mark is not in 0..100")
         color, dashes = STYLES[at % len(STYLES)]
+        over = _over(values, threshold)
         if len(values) > 1 and np.ptp(values) > 0:
             share = 100 * reflected_density(values, grid)
             axes.plot(
@@ -110,7 +102,7 @@ def _curves(axes: "Axes", scores: Mapping[str, Sequence[float]]) -> None:
                 color=color,
                 linestyle=dashes,
                 linewidth=2,
-                label=f"{name} (n = {len(values)})",
+                label=f"{name} (n = {len(values)}{over})",
             )
         else:
             pinned = values[:1]
@@ -124,8 +116,15 @@ def _curves(axes: "Axes", scores: Mapping[str, Sequence[float]]) -> None:
                 marker="v",
                 markevery=[1] if len(pinned) else None,
                 transform=axes.get_xaxis_transform(),
-                label=f"{name} (n = {len(values)}{alike})",
+                label=f"{name} (n = {len(values)}{alike}{over})",
             )
+
+
+def _over(values: npt.NDArray[np.float64], threshold: float) -> str:
+    """Say what share reaches the threshold; nothing where there is no mark."""
+    if not len(values):
+        return ""
+    return f", {100 * float(np.mean(values >= threshold)):.0f} % at or over {threshold:g}"
 
 
 def reflected_density(

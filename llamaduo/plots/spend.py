@@ -12,16 +12,21 @@ if TYPE_CHECKING:
 MARKERS = "osD^vP"
 
 
-def score_against_dollars(runs: Mapping[str, Sequence[Round]], goal: float | None) -> "Figure":
+def score_against_dollars(
+    runs: Mapping[str, Sequence[Round]], goal: float | None, *, part: str
+) -> "Figure":
     """Draw the coverage after each round against the service dollars spent up to its end.
 
     Each run is a line through its rounds, with the 95 % interval of each. Dollars are at the
-    price when each call was first bought, also where another run had paid for it.
+    price when each call was first bought, also where another run had paid for it. What comes
+    after the rounds, the sealed test, the baselines and the audit, is not in them; the axis says
+    so.
 
     Args:
         runs: rounds by what the legend calls the run; a round without a judged prompt is left
             out.
         goal: %, 0..100; None where the runs have not the same.
+        part: of the split, whose prompts the rounds were judged on, e.g. `dev`.
     """
     from matplotlib.ticker import FuncFormatter
 
@@ -64,8 +69,10 @@ def score_against_dollars(runs: Mapping[str, Sequence[Round]], goal: float | Non
             label=f"{name} (n = {_counts([m.n for m in measures])})",
         )
     axes.set_title("Coverage with its 95 % interval, against what it cost", fontsize=11)
-    axes.set_xlabel("service dollars up to the end of the round")
-    axes.set_ylabel("coverage, % of judged prompts")
+    after = "the baselines and the audit of the judge are not in them"
+    after = after if part == "test" else f"the sealed test, {after}"
+    axes.set_xlabel(f"service dollars up to the end of the round\n({after})")
+    axes.set_ylabel(f"coverage, % of judged {part} prompts")
     axes.set_ylim(-2, 102)
     axes.set_xlim(0, 1.08 * most or 1)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda usd, _: f"${usd:,.4g}"))

@@ -7,13 +7,13 @@ import numpy as np
 from llamaduo.findings import Curve, Reach
 from llamaduo.intervals import wilson
 from llamaduo.plots.style import BRIGHT, DARK, GREY, blank, legend
-from llamaduo.volume import FAR, coverage_at, in_words
+from llamaduo.volume import FAR, coverage_at, in_words, two_volumes, untold
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def volume_curve(curve: Curve, reached: Reach, *, title: str) -> "Figure":
+def volume_curve(curve: Curve, reached: Reach, *, title: str, part: str) -> "Figure":
     """Draw the points with their intervals, the fitted curve with its band, and the goal.
 
     Beyond the largest volume the curve is dashed. The predicted rows are marked where they
@@ -21,6 +21,7 @@ def volume_curve(curve: Curve, reached: Reach, *, title: str) -> "Figure":
 
     Args:
         title: what the points are of.
+        part: of the split, whose prompts they rest on, e.g. `dev`.
     """
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
@@ -38,13 +39,13 @@ def volume_curve(curve: Curve, reached: Reach, *, title: str) -> "Figure":
     whole = np.concatenate([seen, beyond])
     _, low, high = np.array([coverage_at(curve, at) for at in whole]).T
     axes.fill_between(whole, low, high, color=DARK, alpha=0.14, linewidth=0, label="95 % band")
-    for part, dashes, label in (
+    for stretch, dashes, label in (
         (seen, "-", "fitted curve"),
         (beyond, "--", "beyond what was tried"),
     ):
         axes.plot(
-            part,
-            [coverage_at(curve, at)[0] for at in part],
+            stretch,
+            [coverage_at(curve, at)[0] for at in stretch],
             color=DARK,
             linestyle=dashes,
             linewidth=2,
@@ -70,9 +71,10 @@ def volume_curve(curve: Curve, reached: Reach, *, title: str) -> "Figure":
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlim(rows.min() / 1.15, right)
     axes.set_ylim(-2, 102)
-    axes.set_xlabel("rows tuned on")
-    axes.set_ylabel("coverage, % of judged prompts")
-    axes.set_title(f"{title}\n{_finding(reached)}", fontsize=11)
+    shape = "\n(the curve is drawn through two volumes: no test of its shape)"
+    axes.set_xlabel("rows tuned on" + (shape if two_volumes(curve) else ""))
+    axes.set_ylabel(f"coverage, % of judged {part} prompts")
+    axes.set_title(f"{title}\n{_finding(curve, reached)}", fontsize=11)
     legend(figure)
     return figure
 
@@ -83,8 +85,10 @@ def _ticks(least: float, most: float) -> list[float]:
     return [least * 2.0**i for i in range(0, doublings + 1, doublings // 9 + 1)]
 
 
-def _finding(reached: Reach) -> str:
+def _finding(curve: Curve, reached: Reach) -> str:
     """Say what the goal would take."""
+    if reached.rows is None and untold(curve):
+        return f"How many rows {reached.goal:g} % would take cannot be told from these points"
     if reached.rows is None:
         return f"No practical number of rows reaches {reached.goal:g} % by this curve"
     low, high = in_words(reached.rows_low), in_words(reached.rows_high)

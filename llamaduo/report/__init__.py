@@ -182,21 +182,32 @@ def _pictures(
     result: Result, judged: Mapping[str, Sequence[Judgement]], into: Path
 ) -> list[tuple[str, str]]:
     found = []
+    if result.test is not None:
+        title = f"{result.local} on {result.task}: coverage on {the_test(result)}"
+        figure = plots.models_on_test(
+            result.test, result.baselines, result.goal, result.decision, title=title
+        )
+        plots.save(figure, into / "models.png")
+        found.append((f"Models on {the_test(result)}", "models.png"))
+    part = result.steered_on
     if result.rounds:
-        plots.save(plots.coverage_by_round(result.rounds, result.goal), into / "coverage.png")
-        found.append(("Coverage by round", "coverage.png"))
-    scores = {
-        name: [score.similarity for score in prompt_scores(rows).values()]
-        for name, rows in judged.items()
-    }
-    if any(scores.values()):
-        figure = plots.score_density(
-            {name: values for name, values in scores.items() if values},
-            title=f"Similarity by round, {result.steered_on} prompts",
-            label=f"similarity to the reference, by {result.judge}",
+        figure = plots.coverage_by_round(result.rounds, result.goal, part=part)
+        plots.save(figure, into / "coverage.png")
+        found.append((f"Coverage by round, {part} prompts", "coverage.png"))
+    scores = {name: list(prompt_scores(rows).values()) for name, rows in judged.items()}
+    scores = {name: of for name, of in scores.items() if of}
+    if scores:
+        kinds = {
+            "similarity": {name: [score.similarity for score in of] for name, of in scores.items()},
+            "precision": {name: [score.precision for score in of] for name, of in scores.items()},
+        }
+        figure = plots.density_grid(
+            [plots.Panel(title=f"marks by {result.judge}", rows=kinds)],
+            title=f"Scores by round, {part} prompts",
+            thresholds={"similarity": result.similarity, "precision": result.precision},
         )
         plots.save(figure, into / "scores.png")
-        found.append(("Scores by round", "scores.png"))
+        found.append((f"Scores by round, {part} prompts", "scores.png"))
     return found
 
 

@@ -35,8 +35,11 @@ def migration_usd(result: Result) -> float:
     return 0.0 if result.simulated else result.usd
 
 
-def rows_for_the_goal(result: Result) -> tuple[Curve, Reach] | None:
-    """Return the curve of coverage over rows and what the goal takes; None with one volume."""
+def rows_for_the_goal(result: Result) -> tuple[Curve, Reach] | str | None:
+    """Return the curve of coverage over rows and what the goal takes; None with one volume.
+
+    Where no curve can be fitted, why is returned in words.
+    """
     points = [
         Point(
             rows=r.train_rows,
@@ -49,7 +52,10 @@ def rows_for_the_goal(result: Result) -> tuple[Curve, Reach] | None:
     ]
     if len({point.rows for point in points}) < 2 or result.goal >= 100:
         return None
-    curve = volume.fit(points)
+    try:
+        curve = volume.fit(points)
+    except ValueError as error:
+        return str(error)
     return curve, volume.reach(curve, result.goal)
 
 
@@ -58,7 +64,8 @@ def data(result: Result) -> list[str]:
     found = rows_for_the_goal(result)
     if found is None:
         return []
-    said = [f"- {line}" for line in found[1].says]
+    says = (found,) if isinstance(found, str) else found[1].says
+    said = [f"- {line}" for line in says]
     return [f"## Rows for a coverage of {result.goal:g} % on {result.steered_on}", "", *said, ""]
 
 
@@ -67,15 +74,16 @@ def pictures(
 ) -> list[Picture]:
     """Draw rows, dollars and months."""
     found: list[Picture] = []
+    part = result.steered_on
     curve = rows_for_the_goal(result)
-    if curve is not None:
+    if isinstance(curve, tuple):
         title = f"{result.local} on {result.task}"
-        plots.save(plots.volume_curve(*curve, title=title), into / "volume.png")
-        found.append(("Coverage over rows", "volume.png"))
+        plots.save(plots.volume_curve(*curve, title=title, part=part), into / "volume.png")
+        found.append((f"Coverage over rows, {part} prompts", "volume.png"))
     if any(r.assessment.coverage.value is not None for r in result.rounds):
-        figure = plots.score_against_dollars({result.local: result.rounds}, result.goal)
+        figure = plots.score_against_dollars({result.local: result.rounds}, result.goal, part=part)
         plots.save(figure, into / "dollars.png")
-        found.append(("Coverage over dollars", "dollars.png"))
+        found.append((f"Coverage over dollars, {part} prompts", "dollars.png"))
     plots.save(plots.cost_lines(projection, workload), into / "cost.png")
     found.append(("Cost over months", "cost.png"))
     if projection.tornado:
