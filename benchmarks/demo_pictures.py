@@ -14,6 +14,7 @@ from pathlib import Path
 COMMAND = [sys.executable, "-m", "llamaduo"]
 JUDGES = "service@judge.service=simulated,simulated_strict,simulated_lenient"
 FROM_RUN = {
+    "models.png": "demo-models.png",
     "coverage.png": "demo-coverage.png",
     "scores.png": "demo-scores.png",
     "volume.png": "demo-volume.png",
