@@ -6,6 +6,7 @@ repeats the tag is read. Nothing a candidate says can end its fence or pass for 
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ class Given:
     """Why there is no mark."""
 
 
-class MarksJudge(Component):
+class MarksJudge(Component, ABC):
     """Asks for two marks in one JSON object, `repeats` times an answer."""
 
     prompt: str
@@ -65,9 +66,9 @@ class MarksJudge(Component):
     """Answers that a person scored, JSON lines; the judge's marks are held against them."""
 
     @property
+    @abstractmethod
     def services(self) -> Mapping[str, Service]:
         """The services that judge, by the name their marks carry."""
-        raise NotImplementedError
 
     @property
     def name(self) -> str:
