@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from figures import axes_of, words
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
@@ -51,18 +52,6 @@ def turn(number: int, value: float | None, n: int = 25) -> Round:
         ),
         usd=0.5 * number,
     )
-
-
-def axes_of(figure: Figure) -> Axes:
-    [axes] = figure.axes
-    return axes
-
-
-def words(figure: Figure) -> str:
-    axes = axes_of(figure)
-    legends = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
-    notes = [text.get_text() for text in axes.texts]
-    return "\n".join([axes.get_title(), axes.get_xlabel(), axes.get_ylabel(), *legends, *notes])
 
 
 def drawn(figure: Figure, label: str) -> tuple[list[float], list[float]]:

@@ -10,6 +10,7 @@ from llamaduo.audit.limits import FEWEST, INTERVAL, LEVEL, SPREAD, TELLS
 from llamaduo.audit.lines import pooled_sd
 from llamaduo.findings import Finding
 from llamaduo.intervals import wilson
+from llamaduo.metrics import covered
 from llamaduo.records import Judgement, Mark, Score
 
 MARKS = ("similarity", "precision")
@@ -125,7 +126,7 @@ def references(same: Mapping[str, Score], similarity: float, precision: float) -
             says=f"how many references pass could not be measured: {n} are judged, and {FEWEST} "
             "are needed",
         )
-    hits = sum(s.similarity >= similarity and s.precision >= precision for s in same.values())
+    hits = sum(covered(score, similarity, precision) for score in same.values())
     value, low, high = _share(hits, n)
     return Finding(
         name=name,

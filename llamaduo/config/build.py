@@ -17,6 +17,7 @@ from llamaduo.options import nearest
 from llamaduo.secrets import secrets, without_secrets
 
 OURS = "llamaduo"
+TWIN = "judge.service."
 _BAD = object()
 """Stands for a part that could not be built; its fault is in the list."""
 
@@ -36,6 +37,8 @@ def build(config: Mapping[str, Any], faults: list[str] | None = None) -> Experim
     packages = {OURS, *map(str, trusted)} if isinstance(trusted, list) else {OURS}
     fields = {key: _part(value, str(key), packages, found) for key, value in config.items()}
     experiment = _validated(Experiment, fields, "", found)
+    # A judge without a service of its own has the teacher's, faults and all: said once.
+    found = [f for f in found if not (f.startswith(TWIN) and f.removeprefix("judge.") in found)]
     if found or not isinstance(experiment, Experiment):
         raise ConfigError("the config cannot be built:", found)
     return experiment

@@ -7,7 +7,6 @@ repeats the tag is read. Nothing a candidate says can end its fence or pass for 
 
 import re
 from abc import ABC, abstractmethod
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -15,6 +14,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator
 
+from llamaduo.audit.repeats import by_member
 from llamaduo.component import Component, DataFile, digest
 from llamaduo.judge import Stop
 from llamaduo.judge.stopping import FEWEST, Tallies, to_judge_again
@@ -208,9 +208,7 @@ def _written_out(code: int) -> str:
 def judgement(answer: Answer, came: Sequence[Given], spared: int = 0) -> Judgement:
     """Mean over the services of each one's mean; with no marks the answer is unjudged."""
     marks = marks_of(came)
-    by: dict[str, list[Mark]] = defaultdict(list)
-    for mark in marks:
-        by[mark.by].append(mark)
+    by = by_member(marks)
     mean = None
     if marks:
         mean = Score(

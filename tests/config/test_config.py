@@ -60,6 +60,13 @@ def test_every_fault_is_said_at_once_with_the_nearest_name() -> None:
     assert "(got 'fast')" in said
 
 
+def test_a_fault_of_the_teacher_that_judges_too_is_said_once() -> None:
+    said = refused(["service=openai_compatible"])
+    assert said.count("service.model: has to be given") == 1
+    own = refused(["service@judge.service=openai_compatible"])
+    assert "judge.service.model: has to be given" in own
+
+
 @pytest.mark.parametrize(
     ("override", "words"),
     [

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from matplotlib.axes import Axes
+from figures import axes_of, words
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
@@ -34,18 +34,6 @@ def workload(
         "usd_per_kwh": 0.2,
     }
     return Workload.model_validate(fields | changes)
-
-
-def axes_of(figure: Figure) -> Axes:
-    [axes] = figure.axes
-    return axes
-
-
-def words(figure: Figure) -> str:
-    axes = axes_of(figure)
-    legends = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
-    notes = [text.get_text() for text in axes.texts]
-    return "\n".join([axes.get_title(), axes.get_xlabel(), axes.get_ylabel(), *legends, *notes])
 
 
 def drawn(figure: Figure, label: str) -> Line2D:

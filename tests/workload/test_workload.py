@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from workloads import GIVEN, MEASURED, ours
 
 from llamaduo.config import from_overrides
 from llamaduo.cost import project
@@ -12,32 +13,6 @@ from llamaduo.errors import ConfigError, UsageError
 from llamaduo.workload import Model, Workload
 from llamaduo.workload.price import Asked
 from llamaduo.workload.ranges import Range, ends, likely
-
-GIVEN: dict[str, Any] = {
-    "name": "ours",
-    "local_name": "Gemma 2B",
-    "service_name": "a service",
-    "input_tokens_per_day": 10_000_000,
-    "output_tokens_per_day": 1_000_000,
-    "price": {"input": 5, "output": 15, "as_of": "2025-01-31", "source": "a list"},
-    "tuning_usd": 800,
-    "servers": 1,
-    "server_usd": 2539,
-    "watts_per_server": 229,
-    "usd_per_kwh": 0.18195,
-}
-MEASURED = {
-    "output_tokens_per_s": 100,
-    "prompt_tokens_per_s": 1000,
-    "sequences": 10,
-    "cache_tokens": 10_000,
-    "context": 1000,
-    "peak_to_mean": 2,
-}
-
-
-def ours(**changes: Any) -> Workload:
-    return Workload.model_validate(GIVEN | changes)
 
 
 def test_a_range_is_given_by_its_ends_or_with_its_likely_value() -> None:
