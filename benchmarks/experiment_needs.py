@@ -1,4 +1,4 @@
-"""What the paper's experiments would take: dollars, GPU hours and memory, by arithmetic alone.
+"""What the paper's experiments would take: dollars and GPU hours, by arithmetic alone.
 
     python benchmarks/experiment_needs.py
 
@@ -10,15 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
 
-from llamaduo import memory
 from llamaduo.config import from_overrides
 from llamaduo.experiment import Experiment
 from llamaduo.judge.paper import PaperJudge
-from llamaduo.local.hub import HubModel
-from llamaduo.local.shape import Shape
 from llamaduo.service.chat import ChatService
 from llamaduo.synth.self_instruct import SelfInstruct
-from llamaduo.task.coverage import CoverageTask
 from llamaduo.tuner.qlora import Qlora
 
 LOCALS = ("gemma_2b", "gemma_7b", "mistral_7b", "llama3_8b")
@@ -45,7 +41,7 @@ class Rows:
 
 
 TASKS = {
-    # Means of published coverage rows: all 334, and 284 of 334 (github.com/deep-diver/llamaduo, data/).
+    # Means of published coverage rows, all 334 and 284 of 334: github.com/deep-diver/llamaduo
     "classification": Rows(334, 16, 731, 174),
     "coding": Rows(334, 16, 388, 867),
     # Assumed.
@@ -64,8 +60,13 @@ UTILISATION = 0.3
 """Share of a GPU's peak that tuning reaches; assumed, not measured."""
 PEAK = {"A100": 312e12, "L4": 121e12}
 """Dense bf16 operations a second, by NVIDIA's data sheets (A100 2021, L4 2023)."""
-ANSWER = 256
-"""Tokens of an answer that the memory's second column has labels on; assumed."""
+LINEAR = {
+    "gemma-2b": 1_981_808_640,
+    "gemma-7b": 7_751_073_792,
+    "mistral-7b-v0.3": 6_979_321_856,
+    "llama-3-8b": 6_979_321_856,
+}
+"""Weights of the linear layers of all blocks, by each model's published config.json."""
 
 
 @dataclass(frozen=True)
@@ -110,13 +111,6 @@ def qlora(exp: Experiment) -> Qlora:
     return exp.tuner
 
 
-def shape(exp: Experiment) -> Shape:
-    """Return the shape of a recipe's base model."""
-    assert isinstance(exp.local, HubModel)
-    assert exp.local.shape is not None
-    return exp.local.shape
-
-
 def writing(exp: Experiment, rows: Rows) -> Bill:
     """Count the calls that write synthetic rows, once for each round but the first."""
     synth = exp.synth
@@ -154,8 +148,11 @@ def answering(exp: Experiment, rows: Rows) -> Bill:
 
 
 def money() -> Iterator[str]:
-    """What one cell costs, for each judge; and all of them."""
-    yield "| task | calls that write | by GPT | calls that judge | by GPT | by Claude | by Gemini | a cell at most |"
+    """Say what one cell costs, for each judge, and what all of them do."""
+    yield (
+        "| task | calls that write | by GPT | calls that judge | by GPT | by Claude | by Gemini "
+        "| a cell at most |"
+    )
     yield "|---|---|---|---|---|---|---|---|"
     total, bound = 0.0, 0.0
     for task, rows in TASKS.items():
@@ -191,7 +188,7 @@ def operations(exp: Experiment, rows: int, tokens: float) -> float:
     Six a weight and token: two each for the pass forward, the same again for gradient
     checkpointing, and the pass back, in which a frozen base has no gradient of its own.
     """
-    return rows * (qlora(exp).epochs or 1) * tokens * 6 * shape(exp).linear
+    return rows * (qlora(exp).epochs or 1) * tokens * 6 * LINEAR[exp.local.name]
 
 
 def hours(work: float, gpu: str, gpus: int = 1, utilisation: float = UTILISATION) -> float:
@@ -200,12 +197,9 @@ def hours(work: float, gpu: str, gpus: int = 1, utilisation: float = UTILISATION
 
 
 def tuning() -> Iterator[str]:
-    """What tuning takes: steps and GPU hours at 128,000 rows, memory at any volume."""
-    yield (
-        "| model | tuner | steps | hours, one A100 | hours, one L4 "
-        f"| memory, answers of {ANSWER} tokens | memory at most |"
-    )
-    yield "|---|---|---|---|---|---|---|"
+    """Say what tuning on 128,000 rows takes: steps and GPU hours."""
+    yield "| model | tuner | steps | hours, one A100 | hours, one L4 |"
+    yield "|---|---|---|---|---|"
     for local in LOCALS:
         exp = cell("classification", local)
         tuner, rows = qlora(exp), TASKS["classification"]
@@ -214,30 +208,9 @@ def tuning() -> Iterator[str]:
         work = operations(exp, count, rows.tokens)
         yield (
             f"| {exp.local.name} | r {tuner.r}, {tuner.max_length} tokens, "
-            f"{tuner.epochs:g} epochs | {steps(tuner, count):,} | {hours(work, 'A100'):,.0f} "
-            f"| {hours(work, 'L4'):,.0f} | {memory.gib(peak(exp, ANSWER).total)} "
-            f"| {memory.gib(peak(exp, tuner.max_length).total)} |"
+            f"{tuner.epochs:g} epochs | {steps(tuner, count):,} "
+            f"| {hours(work, 'A100'):,.0f} | {hours(work, 'L4'):,.0f} |"
         )
-    yield ""
-    for local in LOCALS:
-        exp = cell("classification", local)
-        yield f"- {exp.local.name}: {peak(exp, ANSWER).in_words()}."
-
-
-def peak(exp: Experiment, labelled: int) -> memory.Need:
-    """Return what tuning takes at its peak on a GPU, where base and adapter are bf16."""
-    tuner = qlora(exp)
-    return memory.tuning(
-        shape(exp),
-        r=tuner.r,
-        layers=tuner.layers,
-        batch=tuner.batch_size,
-        length=tuner.max_length,
-        labelled=labelled,
-        checkpointing=tuner.gradient_checkpointing,
-        width=2,
-        adapter_width=2,
-    )
 
 
 VOLUMES = {
@@ -253,9 +226,12 @@ VOLUMES = {
 
 
 def volumes() -> Iterator[str]:
-    """What a volume of summarization takes; a larger one has paid for the smaller ones."""
+    """Say what a volume of summarization takes; a larger one has paid for the smaller ones."""
     rows = TASKS["summarization"]
-    yield "| rows | written by GPT, in all | Gemma 2B: steps, A100 hours | Gemma 7B: steps, A100 hours |"
+    yield (
+        "| rows | written by GPT, in all | Gemma 2B: steps, A100 hours "
+        "| Gemma 7B: steps, A100 hours |"
+    )
     yield "|---|---|---|---|"
     base = ["experiments=paper_volume"]
     for volume, (small, large) in VOLUMES.items():
@@ -265,7 +241,8 @@ def volumes() -> Iterator[str]:
         seven = from_overrides([*base, f"synth.rows={volume}", large])
         count = volume + rows.coverage
         each = " | ".join(
-            f"{steps(qlora(exp), count):,}, {hours(operations(exp, count, rows.tokens), 'A100'):,.1f}"
+            f"{steps(qlora(exp), count):,}, "
+            f"{hours(operations(exp, count, rows.tokens), 'A100'):,.1f}"
             for exp in (two, seven)
         )
         yield f"| {volume:,} | ${writing(seven, rows).usd(chat(seven.service)):,.0f} | {each} |"
@@ -274,9 +251,9 @@ def volumes() -> Iterator[str]:
     full = hours(work, "A100", 8, 1.0)
     yield ""
     yield (
-        f"The last on eight A100: {eight:,.0f} hours, and {full:.1f} if not one operation of theirs "
-        f"were lost. The paper has about one hour, which is one epoch at full speed "
-        f"({full / (qlora(seven).epochs or 1):.1f} hours), not ten."
+        f"Gemma 7B on the last, with eight A100: {eight:,.0f} hours, and {full:.1f} at their full "
+        "peak. The paper has about one hour, which is one epoch at full peak "
+        f"({full / (qlora(seven).epochs or 1):.1f} hours), and not ten."
     )
 
 

@@ -6,6 +6,7 @@ template, end of turn and tuner are the recipe's own.
 """
 
 import json
+import runpy
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,12 @@ from llamaduo.progress import Progress
 from llamaduo.records import Example, Message, Outcome, Reply, Request, Training
 from llamaduo.synth.self_instruct import SelfInstruct
 from llamaduo.task.coverage import CoverageTask
-from llamaduo.tuner.qlora import PROJECTIONS, Qlora, tokens
+from llamaduo.tuner.qlora import Qlora
+from llamaduo.tuner.rows import tokens
+from llamaduo.tuner.trainer import PROJECTIONS, arguments, lora_config
 from llamaduo.verbs import run
 
+ROOT = Path(__file__).parent.parent
 TASKS = ("summarization", "classification", "coding", "closed_qa")
 LOCALS = ("gemma_2b", "gemma_7b", "mistral_7b", "llama3_8b")
 FAMILY: dict[str, dict[str, Any]] = {
@@ -90,7 +94,9 @@ def test_every_experiment_is_shown_and_is_what_it_builds(
 @pytest.mark.parametrize("local", LOCALS)
 def test_every_cell_of_the_grid_composes(name: str, local: str) -> None:
     judges = ("gpt", "claude", "gemini_flash", "claude_3_sonnet")
-    for task, judge in zip(TASKS, judges, strict=True):  # what these choose, no other choice changes
+    for task, judge in zip(
+        TASKS, judges, strict=True
+    ):  # what these choose, no other choice changes
         words = [f"task={task}", f"local={local}", f"service@judge.service={judge}"]
         cell = from_overrides([f"experiments={name}", *words])
         assert cell.task.name == task
@@ -126,8 +132,9 @@ def test_the_rank_of_gemma_7b_grows_with_the_volume(tuner: str, rows: int, r: in
     assert (exp.local.name, tuner_of(exp).r, tuner_of(exp).alpha) == ("gemma-7b", r, 2 * r)
 
 
-def test_answers_and_judgements_are_as_many_as_the_papers() -> None:
-    exp = recipe()
+@pytest.mark.parametrize("task", TASKS)
+def test_answers_and_judgements_are_as_many_as_the_papers(task: str) -> None:
+    exp = recipe(f"task={task}")
     assert isinstance(exp.engine, TransformersEngine)
     assert isinstance(exp.judge, PaperJudge)
     assert (exp.samples, exp.engine.temperature, exp.task.max_new_tokens) == (4, 0.4, 1024)
@@ -188,6 +195,36 @@ def test_all_but_a_few_coverage_rows_are_tuned_on() -> None:
     assert 1 <= parts.count("dev") <= 5
 
 
+@pytest.mark.parametrize("tuner", [name for name in options("tuner") if name != "none"])
+@pytest.mark.parametrize("name", LOCALS)
+@pytest.mark.parametrize("gpu", [False, True])
+def test_the_real_trainer_and_the_real_adapter_take_a_recipes_settings(
+    gpu: bool, name: str, tuner: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from peft import LoraConfig
+    from transformers import training_args
+    from trl import SFTConfig
+
+    if gpu:  # the one thing that it asks the machine
+        monkeypatch.setattr(training_args, "is_torch_bf16_gpu_available", lambda: True)
+    by = tuner_of(recipe(f"local={name}", f"tuner={tuner}"))
+    given = arguments(by, steps=1000, seed=42, scratch=tmp_path, gpu=gpu)
+    assert isinstance(given, SFTConfig)
+    assert (given.bf16, given.use_cpu) == (gpu, not gpu)
+    assert given.per_device_train_batch_size * given.gradient_accumulation_steps == 8
+    assert (given.learning_rate, given.lr_scheduler_type, given.warmup_steps) == (
+        2e-4,
+        "cosine",
+        100,
+    )
+    assert given.activation_checkpointing
+    adapter = lora_config(by, 28)
+    assert isinstance(adapter, LoraConfig)
+    assert (adapter.r, adapter.lora_alpha, adapter.lora_dropout) == (by.r, 2 * by.r, 0.05)
+    assert adapter.target_modules == set(PROJECTIONS)
+    assert (adapter.modules_to_save, adapter.layers_to_transform) == (None, None)
+
+
 @pytest.mark.parametrize("name", FAMILY)
 def test_a_recipe_tunes_two_steps_and_answers(name: str, tmp_path: Path) -> None:
     exp, model = recipe(f"local={name}"), stand_in(name)
@@ -210,7 +247,7 @@ def test_a_recipe_tunes_two_steps_and_answers(name: str, tmp_path: Path) -> None
     out.mkdir()
     scratch.mkdir()
     by = tuner_of(exp, epochs=None, steps=2)
-    by.tune(model, ROWS, seed=42, out=out, scratch=scratch, progress=Progress())
+    by.tune(model, ROWS, dev=(), seed=42, out=out, scratch=scratch, progress=Progress())
     facts = Training.model_validate_json((out / "training.json").read_bytes())
     assert (facts.rows, facts.steps) == (8, 2)
     assert facts.loss is not None
@@ -238,3 +275,21 @@ def test_a_recipe_tunes_two_steps_and_answers(name: str, tmp_path: Path) -> None
     )
     assert len(answers) == 2 * exp.samples
     assert {answer.finish for answer in answers} <= {"stop", "length"}
+
+
+def test_the_page_shows_what_is_worked_out_from_the_configs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    runpy.run_path(str(ROOT / "benchmarks/experiment_needs.py"), run_name="__main__")
+    printed = capsys.readouterr().out.strip()
+    page = (ROOT / "experiments/README.md").read_text(encoding="utf-8")
+    shown = page.partition("<!-- begin -->")[2].partition("<!-- end -->")[0].strip()
+    assert shown == printed, "paste what benchmarks/experiment_needs.py prints"
+
+
+def test_the_page_names_every_experiment_and_the_lengths_it_was_worked_out_with() -> None:
+    page = (ROOT / "experiments/README.md").read_text(encoding="utf-8")
+    assert all(f"| `{name}` |" in page for name in options(EXPERIMENTS))
+    needs = runpy.run_path(str(ROOT / "benchmarks/experiment_needs.py"))
+    for rows in needs["TASKS"].values():
+        assert f"{rows.instruction + rows.response:,}" in page

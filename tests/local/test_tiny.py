@@ -9,7 +9,7 @@ from llamaduo.local import load
 from llamaduo.local.tiny import TinyModel
 from llamaduo.records import Message
 
-TEXT = "Größe 東京: 4 × 2 = 8?\n  Ja."
+TEXT = "Größe 東京: 4 ÷ 2 = 2?\n  Ja."
 
 
 def changed(exp: Experiment, **fields: Any) -> TinyModel:
