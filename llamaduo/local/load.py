@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,12 +36,19 @@ class Template:
         return self._tokens(text)
 
     def answer(self, text: str) -> list[int]:
-        """Return the tokens of an answer, the end of turn last."""
-        return [*self._tokens(text), self.end]
+        """Return the tokens of an answer as it stands behind a prompt, the end of turn last."""
+        before = self._tokens("\n") if self._puts_a_blank_first else []
+        behind = self._tokens("\n" + text) if before else self._tokens(text)
+        return [*behind[len(before) :], self.end]
 
     def text(self, tokens: Sequence[int]) -> str:
         """Return what the tokens of an answer say, its end of turn left out."""
         return str(self.tokenizer.decode(tokens, skip_special_tokens=True))
+
+    @cached_property
+    def _puts_a_blank_first(self) -> bool:
+        """Whether a text alone begins with a blank that it has not behind another: Mistral's."""
+        return self._tokens("\na") != self._tokens("\n") + self._tokens("a")
 
     def _tokens(self, text: str) -> list[int]:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
