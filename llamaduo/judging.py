@@ -11,9 +11,8 @@ from llamaduo.audit.parties import Parties
 from llamaduo.bench import Bench
 from llamaduo.decision import level_of_look, same_at_both_ends
 from llamaduo.engine import LocalEngine
-from llamaduo.engine.asked import Asked
+from llamaduo.engine.asked import Asked, as_sent
 from llamaduo.engine.asked import answers as answers_of
-from llamaduo.engine.asked import as_sent
 from llamaduo.findings import Assessment, Audit, Opening
 from llamaduo.intervals import LEVEL
 from llamaduo.judge import Ends, Judge, Stop

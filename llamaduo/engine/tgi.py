@@ -35,7 +35,7 @@ class Tgi(Component):
     """
 
     service: TgiService
-    """The server, the adapter's name there, and what a token costs (0 for a server of one's own)."""
+    """The server, the adapter's name there, and what a token costs (0 for one's own server)."""
     max_tokens: int = Field(ge=1)
     """Tokens of an answer."""
     temperature: float = Field(ge=0)

@@ -40,10 +40,13 @@ class Info(Record):
 
 
 class TgiService(Component):
-    """A model or an adapter that TGI serves. It takes text, not chats: a request has one message."""
+    """A model or an adapter that TGI serves. It takes text and no chats: one message, as it is."""
 
     operational: ClassVar[frozenset[str]] = frozenset(
-        {*("name", "price", "context", "key_env"), *("concurrency", "attempts", "backoff", "timeout")}
+        {
+            *("name", "price", "context", "key_env"),
+            *("concurrency", "attempts", "backoff", "timeout"),
+        }
     )
 
     name: str = Field(min_length=1)
