@@ -96,13 +96,11 @@ class TgiService(Component):
         Raises:
             ServiceError: if it does not say, with the reason.
         """
-        from huggingface_hub.errors import HTTPError
-
         try:
             async with self._client() as client:
                 said = await asyncio.wait_for(client.get_endpoint_info(), self.timeout)
             return Info(model_id=said["model_id"], version=said["version"])
-        except (HTTPError, OSError) as error:
+        except _no_answer() as error:
             raise ServiceError(f"no TGI answers at {self.url}: {self._words(error)}") from None
         except (ValueError, KeyError, TypeError):
             raise ServiceError(f"{self.url}/info answers, but not as TGI does") from None
@@ -110,7 +108,6 @@ class TgiService(Component):
     async def attempt(self, request: Request, seed: int) -> tuple[Reply, bool]:
         """Ask once, through the hub's client."""
         from huggingface_hub import TextGenerationOutput
-        from huggingface_hub.errors import HTTPError
 
         [prompt] = request.messages
         try:
@@ -120,7 +117,7 @@ class TgiService(Component):
                     model=f"{self.url}/generate",
                     **self._parameters(request, seed),
                 )
-        except (HTTPError, OSError) as error:
+        except _no_answer() as error:
             return self._failed(error)
         except (ValueError, KeyError, TypeError):
             said = None
@@ -198,6 +195,13 @@ class TgiService(Component):
         said = " ".join(str(error).split()) or "nothing more was said"
         words = without_secrets(said, self.key_env or "")
         return f"{type(error).__name__}{f' ({status})' if status else ''}: {words[:300]}"
+
+
+def _no_answer() -> tuple[type[Exception], ...]:
+    """Return what the hub's client raises where no answer came: its own, and its transport's."""
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
+
+    return HTTPError, OSError
 
 
 def _status(error: BaseException | None) -> int:

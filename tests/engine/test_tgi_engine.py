@@ -57,7 +57,7 @@ def said_in(exp: Experiment) -> str:
     try:
         stages = Stages(exp, Store(exp.home / "s"), ledger, Progress(out), exp.fingerprint())
         split = stages.split()
-        adapter = stages.tune(stages.train(split, []), exp.tuner)
+        adapter = stages.tune(stages.train(split, []), exp.tuner, split)
         stages.judge("round 0", adapter, split, "dev")
     finally:
         ledger.close()
