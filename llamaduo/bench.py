@@ -37,8 +37,8 @@ class Bench:
             stage = work.recipe.partition("/")[0]
             raise ServiceError(
                 f"{stage} come next, and {service.name} cannot be asked for them here: "
-                f"{'; '.join(faults)}. What is made is kept: set it, or go on where it is set, with "
-                "`llamaduo pack` here and `llamaduo unpack` there"
+                f"{'; '.join(faults)}. What is made is kept: set it, or go on where it is set, "
+                "with `llamaduo pack` here and `llamaduo unpack` there"
             )
         self.rests_on(work.recipe)  # now, so that a stage the budget stops is counted too
         return Desk(

@@ -21,7 +21,7 @@ NEXT = {
 }
 
 
-class Reached(Exception):  # noqa: N818 (it is no error)
+class Reached(Exception):
     """The run has come to where it was to stop."""
 
     def __init__(self, recipe: str) -> None:
