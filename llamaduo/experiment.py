@@ -165,7 +165,8 @@ class Experiment(Component):
         if until is None and self.engine.asked is not None:
             services.append(self.engine.asked.service)
         found = [fault for service in services for fault in service.faults()]
-        found += self.local.faults() if until != "data" else []
+        if until != "data":
+            found += self.local.faults() + self.tuner.faults(self.local)
         found += self.workload.faults()
         if self.judge.human is not None:
             try:

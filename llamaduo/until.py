@@ -46,7 +46,7 @@ def stop_at(exp: Experiment, until: Until) -> Callable[[str], None]:
         Reached: (the gate) for a result that is not to be made in this run.
     """
     stages = {*STAGES[until], *(("asked",) if exp.engine.asked and until != "answers" else ())}
-    free = recipe_of("adapter", [Untuned().key()])
+    free = recipe_of("adapter", Untuned().inputs(exp.local))
 
     def gate(recipe: str) -> None:
         if recipe.partition("/")[0] in stages and recipe != free:

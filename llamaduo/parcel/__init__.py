@@ -24,7 +24,7 @@ MANIFEST, CALLS, LOOKS = "manifest.json", "ledger.jsonl", "openings.jsonl"
 OURS = frozenset({".json", ".jsonl", ".safetensors", ".jinja", ".txt", ".md", ".model"})
 """Ends of the names a result's files may have: texts, tokenizers, and weights that hold no code."""
 
-DATA = frozenset({".json", ".jsonl", ".csv", ".tsv", ".txt", ".md", ".yaml", ".yml"})
+DATA = OURS | {".csv", ".tsv", ".yaml", ".yml"}
 """Ends of the names a data file may have: nothing that is ever imported or run."""
 
 _RESULT = re.compile(r"store/[a-z_]+/[0-9a-f]{16}/(manifest\.json|out/.+)")
@@ -58,9 +58,7 @@ def refuse_name(name: str) -> None:
     if "\\" in name or not name.isprintable() or path.as_posix() != name or path.is_absolute():
         raise LlamaDuoError(f"{name!r}: no plain path")
     if any(part.startswith(".") for part in path.parts):
-        raise LlamaDuoError(
-            f"{name}: leads out of its folder, or is hidden"
-        )
+        raise LlamaDuoError(f"{name}: leads out of its folder, or is hidden")
     if name in (CALLS, LOOKS):
         return
     ends = DATA if path.parts[0] == "files" and len(path.parts) > 1 else OURS
@@ -68,6 +66,6 @@ def refuse_name(name: str) -> None:
         raise LlamaDuoError(f"{name}: no file that a parcel has")
     if path.suffix not in ends:
         raise LlamaDuoError(
-            f"{name}: a file of this kind is not carried, since some can run code; "
+            f"{name}: no file of this kind is carried, since some can run code; "
             f"carried are {', '.join(sorted(ends))}"
         )

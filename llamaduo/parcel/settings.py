@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from llamaduo.component import SHIPPED, Component, file_sha256
+from llamaduo.component import SHIPPED, Component, digest
 from llamaduo.errors import LlamaDuoError, UsageError
 from llamaduo.experiment import Experiment
 from llamaduo.options import EXPERIMENTS, PACKAGE, folders, shipped
@@ -47,18 +47,28 @@ def settings(exp: Experiment, values: Mapping[str, Any], words: Sequence[str]) -
         place = _from_here(said)
         if place is None:
             name = re.sub("[^A-Za-z0-9._-]+", "-", path.name).lstrip(".-")
-            place = f"packed/{file_sha256(path)[:8]}-{name}"
+            place = f"packed/{digest(path)[:8]}-{name}"
             if re.search(r"\.\d+(\.|$)", where):
                 raise UsageError(f"{where}: give the path from the working folder, not {path}")
             moved[where] = place
-        try:
-            refuse_name(f"files/{place}")
-        except LlamaDuoError as error:
-            raise UsageError(f"{where}: {error}") from None
-        files[place] = path
+        for name, file in _files(place, path):
+            try:
+                refuse_name(f"files/{name}")
+            except LlamaDuoError as error:
+                raise UsageError(f"{where}: {error}") from None
+            files[name] = file
     kept = [word for word in words if _key(word) not in {*moved, "home"} and not _barred(word)]
     kept += [f"{where}={place}" for where, place in moved.items()]
     return Settings(tuple(kept), files)
+
+
+def _files(place: str, path: Path) -> Iterator[tuple[str, Path]]:
+    """Yield a file, or every file of a folder, as an adapter one begins from is."""
+    if path.is_file():
+        yield place, path
+    for file in sorted(path.rglob("*")):
+        if file.is_file():
+            yield f"{place}/{file.relative_to(path).as_posix()}", file
 
 
 def own_yaml() -> Iterator[tuple[str, Path]]:
@@ -72,7 +82,7 @@ def own_yaml() -> Iterator[tuple[str, Path]]:
 
 
 def data_files(part: object, where: str = "") -> Iterator[tuple[str, Path]]:
-    """Yield the files that a part of the config names, by dotted key."""
+    """Yield the files and folders that a part of the config names, by dotted key."""
     if isinstance(part, Path):
         yield where, part
     below: Iterator[tuple[Any, Any]] = iter(())
