@@ -36,7 +36,7 @@ class Bench:
         if faults := service.faults():  # a run that is to stop early is not asked for keys at once
             stage = work.recipe.partition("/")[0]
             raise ServiceError(
-                f"{stage} come next, and {service.name} cannot be asked for them here: "
+                f"`{stage}` comes next, and {service.name} cannot be asked for it here: "
                 f"{'; '.join(faults)}. What is made is kept: set it, or go on where it is set, "
                 "with `llamaduo pack` here and `llamaduo unpack` there"
             )

@@ -33,7 +33,7 @@ class Reached(Exception):
     def says(self) -> str:
         """What is there, and what would come next."""
         stage = self.recipe.partition("/")[0]
-        return NEXT.get(stage, f"{stage} come next")
+        return NEXT.get(stage, f"`{stage}` comes next")
 
 
 def stop_at(exp: Experiment, until: Until) -> Callable[[str], None]:

@@ -147,7 +147,7 @@ def test_a_service_that_is_due_and_has_no_key_is_named_before_it_is_asked(
     exp = keyed(tmp_path, diary)
     stops(exp, "answers")
     monkeypatch.delenv(KEY)
-    with pytest.raises(ServiceError, match=f"judgements come next, and scripted .* {KEY}"):
+    with pytest.raises(ServiceError, match=f"`judgements` comes next, and scripted .* {KEY}"):
         go(exp, "data")
     assert not diary.asked
 

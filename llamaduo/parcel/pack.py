@@ -74,7 +74,7 @@ def pack(exp: Experiment, values: Mapping[str, Any], words: Sequence[str], into:
                 _copy_result(private / "store" / recipe, draft / "store" / recipe)
             count, usd = _write_calls(ledger, run, came, draft / CALLS)
             _write_looks(private / "openings", came, draft / LOOKS)
-            manifest = _sealed(draft, run, told.overrides, exp.trusted, came)
+            manifest = _sealed(draft, exp, told.overrides, came)
             size = sum(path.stat().st_size for path in draft.rglob("*") if path.is_file())
             _put(draft, into)
     finally:
@@ -122,38 +122,38 @@ def _write_looks(folder: Path, came: Walk, path: Path) -> None:
     path.write_text("".join(look.model_dump_json() + "\n" for look in looks), encoding="utf-8")
 
 
-def _sealed(
-    draft: Path, run: str, words: Sequence[str], trusted: Sequence[str], came: Walk
-) -> Manifest:
+def _sealed(draft: Path, exp: Experiment, words: Sequence[str], came: Walk) -> Manifest:
     """Check every file, and write the manifest.
 
     Raises:
         LlamaDuoError: for a file that may not be carried, or that holds a secret.
     """
+    asked = [exp.service, *exp.judges, *([exp.engine.asked.service] if exp.engine.asked else [])]
+    keys = secrets(*(str(getattr(service, "key_env", "")) for service in asked))
     files = {}
     for path in sorted(path for path in draft.rglob("*") if path.is_file()):
         name = path.relative_to(draft).as_posix()
         refuse_name(name)
-        _refuse_secrets(path, name)
+        _refuse_secrets(path, name, keys)
         files[name] = file_sha256(path)
     manifest = Manifest(
         number=SCHEMA,
         version=llamaduo.__version__,
-        fingerprint=run,
+        fingerprint=exp.fingerprint(),
         overrides=tuple(words),
-        trusted=tuple(trusted),
+        trusted=exp.trusted,
         due=came.due,
         files=files,
     )
     path = draft / MANIFEST
     path.write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    _refuse_secrets(path, "the overrides")
+    _refuse_secrets(path, "the overrides", keys)
     return manifest
 
 
-def _refuse_secrets(path: Path, name: str) -> None:
-    """Raise if the file holds the value of a key or token of the environment."""
-    values = {variable: value.encode() for variable, value in secrets().items()}
+def _refuse_secrets(path: Path, name: str, keys: Mapping[str, str]) -> None:
+    """Raise if the file holds one of `keys`, which are by variable."""
+    values = {variable: value.encode() for variable, value in keys.items()}
     longest = max(map(len, values.values()), default=1)
     tail = b""
     with path.open("rb") as file:
@@ -174,5 +174,10 @@ def _put(draft: Path, into: Path) -> None:
         return
     whole = draft.parent / "whole"
     with tarfile.open(whole, "w:gz") as archive:
-        archive.add(draft, arcname=into.name.removesuffix(ARCHIVE))
+        archive.add(draft, arcname=into.name.removesuffix(ARCHIVE), filter=_nobodys)
     whole.rename(into)
+
+
+def _nobodys(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Leave out who packed it."""
+    return member.replace(uid=0, gid=0, uname="", gname="", deep=False)
