@@ -126,7 +126,7 @@ def test_data_and_settings_of_ones_own_stand_where_the_run_finds_them(
     for place in (laptop / "data/rows.jsonl", tmp_path / "my marks.jsonl"):
         place.parent.mkdir(exist_ok=True)
         place.write_text("\n".join(rows))
-    scored = {"instruction": "a", "response": "b", "answer": "c", "similarity": 3, "precision": 4}
+    scored = {"instruction": "a", "target": "b", "answer": "c", "similarity": 3, "precision": 4}
     (tmp_path / "my marks.jsonl").write_text(json.dumps(scored))
     (laptop / "experiments").mkdir()
     (laptop / "experiments/mine.yaml").write_text(
@@ -154,7 +154,8 @@ def test_data_and_settings_of_ones_own_stand_where_the_run_finds_them(
     packed(tmp_path / "back", list(out.words))
 
     machines.sit_at("laptop")
-    (laptop / "experiments/mine.yaml").open("a").write("# a remark, since\n")
+    mine = laptop / "experiments/mine.yaml"
+    mine.write_text(mine.read_text() + "# a remark, since\n")
     back = unpacked(tmp_path / "back", f"home={laptop}/kept")
     assert (back.settings, list(back.words)) == (0, words), "what was typed here is known"
 
@@ -201,7 +202,6 @@ def test_a_result_that_differs_stays_and_is_said(parcel: Path, machines: Machine
     other = parcel / "store" / kept.relative_to(home)
     shutil.rmtree(kept)
     said = json.loads((other / "manifest.json").read_text())
-    (other / "out/rows.jsonl").open("a").close()
     shutil.copytree(other, kept)
     rows = kept / "out/rows.jsonl"
     rows.write_text("".join(rows.read_text().splitlines(keepends=True)[:-1]))
@@ -223,3 +223,22 @@ def test_a_call_that_both_machines_paid_for_keeps_its_reply_and_is_said(
     assert out.calls.twice == out.calls.known == before[0]
     assert calls(Path.cwd()) == before
     assert not out.other
+
+
+def test_an_adapter_to_begin_from_is_carried_and_its_pickles_are_not(
+    tmp_path: Path, machines: Machines, whole: Path
+) -> None:
+    machines.sit_at("laptop")
+    adapter, *_ = whole.glob("parcel/store/adapter/*/out/adapter_config.json")
+    shutil.copytree(adapter.parent, tmp_path / "mine")
+    words = [*WORDS, f"local.adapter={tmp_path}/mine"]
+    packed(tmp_path / "there", words)
+    gpu = machines.sit_at("gpu", key=False)
+    out = unpacked(tmp_path / "there")
+    begun = from_overrides(list(out.words)).local.adapter
+    assert begun is not None
+    assert begun.is_relative_to(gpu / "packed")
+    machines.sit_at("laptop")
+    (tmp_path / "mine/optimizer.pt").write_bytes(b"pickled")
+    with pytest.raises(UsageError, match=r"local\.adapter: .*optimizer\.pt: no file of this kind"):
+        packed(tmp_path / "again", words)

@@ -68,6 +68,7 @@ def pack(exp: Experiment, values: Mapping[str, Any], words: Sequence[str], into:
         came = walk(exp, Store(private / "store"), ledger)
         with tempfile.TemporaryDirectory(dir=_above(into), prefix=".packing-") as folder:
             draft = Path(folder) / "parcel"
+            draft.mkdir()
             for place, path in told.files.items():
                 _copy(path, draft / "files" / place)
             for recipe in came.results:
