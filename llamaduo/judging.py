@@ -63,16 +63,20 @@ class Judging(Bench):
             look: how often the part has been looked at for this decision, this time counted.
             shots: examples of train that each prompt begins with.
         """
-        how = self.exp.engine.asked
-        if how is None:
-            return self._judged(name, self._answers(adapter, split, on, shots), on, adapter, look)
-        answers = self._asked(how, split, on, shots)
+        answers = self.answers(adapter, split, on, shots)
         judged = self._judged(name, answers, on, adapter, look)
-        seconds = self.ledger.seconds(answers.recipe)
+        seconds = self.ledger.seconds(answers.recipe) if self.exp.engine.asked else []
         if seconds:
             slow = 1000 * seconds[math.ceil(0.95 * len(seconds)) - 1]
             judged = self.judged[name, on] = replace(judged, latency_p95_ms=slow)
         return judged
+
+    def answers(self, adapter: Folder, split: Rows[Placed], on: Part, shots: int) -> Rows[Answer]:
+        """Have the prompts of one part answered, by the local model or by an endpoint."""
+        how = self.exp.engine.asked
+        if how is None:
+            return self._answers(adapter, split, on, shots)
+        return self._asked(how, split, on, shots)
 
     def ceiling(self, split: Rows[Placed]) -> Judged:
         """Have the service answer the test again, and be judged against its first answers."""
