@@ -8,11 +8,16 @@ from pydantic import Field
 
 from llamaduo.component import Component, digest
 from llamaduo.local import cache_home
+from llamaduo.local.shape import Shape
 
 WORDS = (
     "the a to of in is it you that he was for on are with as his they at be this from or one had"
 )
 """What the tokenizer is trained on, with the letters; every other text falls to bytes."""
+
+
+VOCABULARY = 512
+"""Tokens at most; so few texts give fewer."""
 
 
 class TinyModel(Component):
@@ -48,7 +53,7 @@ class TinyModel(Component):
 
     def source(self) -> tuple[str, str | None]:
         """Return the folder of the model, made the first time."""
-        folder = cache_home() / "tiny" / digest(self)
+        folder = self._folder()
         if not folder.is_dir():
             folder.parent.mkdir(parents=True, exist_ok=True)
             with folder.with_suffix(".lock").open("w") as lock:
@@ -56,6 +61,29 @@ class TinyModel(Component):
                 if not folder.is_dir():
                     self._make(folder)
         return str(folder), None
+
+    @property
+    def shape(self) -> Shape:
+        """As it is made; its vocabulary is at most so large."""
+        return Shape(
+            family="llama",
+            layers=self.layers,
+            hidden=self.hidden,
+            heads=2,
+            kv_heads=1,
+            head_dim=self.hidden // 2,
+            intermediate=2 * self.hidden,
+            vocabulary=VOCABULARY,
+            tied=True,
+        )
+
+    def here(self) -> Path | None:
+        """Return its folder, if it was made."""
+        folder = self._folder()
+        return folder if folder.is_dir() else None
+
+    def _folder(self) -> Path:
+        return cache_home() / "tiny" / digest(self)
 
     def _make(self, folder: Path) -> None:
         import torch
@@ -67,7 +95,7 @@ class TinyModel(Component):
         tokenizer.decoder = decoders.ByteLevel()
         special = ["<|endoftext|>", "<|im_start|>", self.end_of_turn]
         trainer = trainers.BpeTrainer(
-            vocab_size=512,
+            vocab_size=VOCABULARY,
             special_tokens=special,
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,
