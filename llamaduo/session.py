@@ -7,10 +7,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 import llamaduo
-from llamaduo import loop, report, scores
+from llamaduo import loop, preflight, report, scores
 from llamaduo.cost import project
 from llamaduo.decision import level_of_look, unreachable
-from llamaduo.errors import ConfigError
 from llamaduo.experiment import Experiment
 from llamaduo.findings import Result
 from llamaduo.home import writable
@@ -34,9 +33,7 @@ def run(exp: Experiment, progress: Progress) -> Result:
         ConfigError: before anything is spent, with all that stands in the way.
         LlamaDuoError: what a user can put right; `error.json` in the run's folder has it.
     """
-    faults = exp.faults()
-    if faults:
-        raise ConfigError("this experiment cannot run here:", faults)
+    preflight.refuse(exp, progress)
     refuse_network_home(Path(exp.home))
     private = writable(Path(exp.home) / ".llamaduo", "home")
     name = exp.fingerprint()

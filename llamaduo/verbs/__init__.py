@@ -4,6 +4,6 @@ VERBS = {
     "run": "run an experiment: the loop, to its goal or its last round (the verb if none is given)",
     "compare": "set finished runs side by side: figures, judges, data volume, dollars",
     "cost": "print what a workload costs on a service and on a model of your own",
-    "doctor": "say what is there and what is missing, with the fix",
+    "doctor": "say whether it will run here: what is missing or worth a look, with the fix",
 }
 """Verb to one line about it; each is the module of its name."""
