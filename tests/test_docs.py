@@ -27,7 +27,11 @@ from llamaduo.session import params
 from llamaduo.verbs import VERBS, compare, cost, help, run
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "experiments/README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 OURS = ("llamaduo ", "python -m llamaduo ")
 MODULES = ("house_checks", "house_judge")
 BRIEF = "python -m llamaduo experiments=brief 'trusted=[house_checks]'"

@@ -3,7 +3,7 @@
 import pytest
 
 from llamaduo.serving_fit import Adapter, Fit, fits
-from llamaduo.tuner.qlora import PROJECTIONS
+from llamaduo.tuner.trainer import PROJECTIONS
 
 WHOLE = Adapter("llama", 8, PROJECTIONS, every_layer=True)
 

@@ -12,6 +12,7 @@ from typing import ClassVar
 from llamaduo.component import Component, file_sha256
 from llamaduo.errors import ModelError
 from llamaduo.local import cache_home
+from llamaduo.local.adapter import AdapterFolder
 from llamaduo.local.shape import Shape
 
 
@@ -37,6 +38,8 @@ class WheelModel(Component):
     template: str | None = None
     """Jinja chat template; None: the tokenizer's own."""
     end_of_turn: str
+    adapter: AdapterFolder | None = None
+    """Folder of an adapter that tuning begins from; None: from the base model."""
     shape: Shape | None = None
     """To say before it is unpacked what it will take. None: known once it is."""
 

@@ -50,7 +50,8 @@ def whole(exp: Experiment, here: Machine) -> Iterator[Finding]:
     found = list(quick(exp, here))
     yield from found
     template = None
-    if exp.engine.asked is None:
+    asked = exp.engine.asked
+    if room.loads(exp) or (asked is not None and asked.as_text):
         template, said = model.template(exp.local)
         yield said
     yield from rows.rows(exp, template)

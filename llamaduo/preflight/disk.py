@@ -12,6 +12,7 @@ from llamaduo.local.wheel import WheelModel
 from llamaduo.machine import Machine, free_disk
 from llamaduo.memory import gib
 from llamaduo.preflight.finding import Finding, look, missing, ok
+from llamaduo.preflight.room import loads
 from llamaduo.tuner.qlora import Qlora
 
 BESIDE = 0.5 * 2**30
@@ -35,14 +36,13 @@ class Wanted(NamedTuple):
 def disk(exp: Experiment, here: Machine) -> Iterator[Finding]:
     """Yield a line for each disk that a run will write to."""
     shape = shape_of(exp.local)
-    asked = exp.engine.asked is not None
     home = Wanted(
         "checkpoints and the store",
         Path(exp.home),
-        BESIDE + (0 if shape is None or asked else adapters(exp, shape, here)),
+        BESIDE + (0 if shape is None else adapters(exp, shape, here)),
         "free some, or name another disk by home=",
     )
-    base = None if shape is None or asked else fetched(exp.local, shape)
+    base = None if shape is None or not loads(exp) else fetched(exp.local, shape)
     if base is None:
         yield said([home])
     elif free_disk(home.folder)[0] == free_disk(base.folder)[0]:

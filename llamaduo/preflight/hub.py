@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from llamaduo.experiment import Experiment
 from llamaduo.local.hub import HubModel, hub_folder, offline
 from llamaduo.preflight.finding import Finding, look, ok
+from llamaduo.preflight.room import loads
 from llamaduo.task.coverage import CoverageTask
 from llamaduo.task.rows import HubRows
 
@@ -12,7 +13,7 @@ from llamaduo.task.rows import HubRows
 def hub(exp: Experiment) -> Iterator[Finding]:
     """Yield a line for the model and one for the rows, where they are the hub's."""
     local = exp.local
-    if isinstance(local, HubModel) and exp.engine.asked is None:
+    if isinstance(local, HubModel) and loads(exp):
         if local.here() is not None:
             yield ok(f"{local.name}: in the hub's cache")
         elif not local.faults():

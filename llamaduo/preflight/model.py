@@ -9,7 +9,8 @@ from llamaduo.local.shape import folder_of, shape_of
 from llamaduo.machine import Machine
 from llamaduo.preflight.finding import Finding, look, missing, ok
 from llamaduo.serving_fit import Adapter, fits
-from llamaduo.tuner.qlora import PROJECTIONS, Qlora
+from llamaduo.tuner.qlora import Qlora
+from llamaduo.tuner.trainer import PROJECTIONS
 
 
 def template(local: LocalModel) -> tuple[load.Template | None, Finding]:

@@ -17,9 +17,14 @@ SLOW = 1_000_000_000
 """Parameters from which a CPU takes minutes for a step of tuning."""
 
 
+def loads(exp: Experiment) -> bool:
+    """Whether this process loads the local model: to tune it, or to have it answer."""
+    return exp.engine.asked is None or isinstance(exp.tuner, Qlora)
+
+
 def gpus(exp: Experiment, here: Machine) -> Iterator[Finding]:
     """Yield a line for the GPU that is used, and one for those that are not."""
-    if exp.engine.asked is not None:
+    if not loads(exp):
         return
     if not here.gpus:
         shape = shape_of(exp.local)
@@ -55,7 +60,7 @@ def _first(gpu: Gpu) -> Finding:
 
 def memory(exp: Experiment, here: Machine) -> Iterator[Finding]:
     """Yield a line for tuning and one for answering, as far as this process does them."""
-    if exp.engine.asked is not None:
+    if not loads(exp):
         return
     shape = shape_of(exp.local)
     if shape is None:
@@ -99,7 +104,7 @@ def answering_of(exp: Experiment, engine: TransformersEngine, shape: Shape, here
         batch=engine.batch_size,
         prompts=max(engine.batch_size // exp.samples, 1),
         length=before * max(tuned, exp.task.max_new_tokens),
-        width=here.width,
+        width={"float32": 4, "bfloat16": 2}.get(engine.dtype, here.width),
         four_bit=engine.weights == "nf4",
     )
 
