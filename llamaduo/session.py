@@ -7,10 +7,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 import llamaduo
-from llamaduo import loop, report, scores
+from llamaduo import loop, preflight, report, scores
 from llamaduo.cost import project
 from llamaduo.decision import level_of_look, unreachable
-from llamaduo.errors import ConfigError
 from llamaduo.experiment import Experiment, Until
 from llamaduo.findings import Result
 from llamaduo.home import refuse_network_home, writable
@@ -39,9 +38,7 @@ def run(exp: Experiment, progress: Progress, until: Until | None = None) -> Resu
         ConfigError: before anything is spent, with all that stands in the way.
         LlamaDuoError: what a user can put right; `error.json` in the run's folder has it.
     """
-    faults = exp.faults(until)
-    if faults:
-        raise ConfigError("this experiment cannot run here:", faults)
+    preflight.refuse(exp, progress, until)
     refuse_network_home(Path(exp.home))
     private = writable(Path(exp.home) / ".llamaduo", "home")
     name = exp.fingerprint()

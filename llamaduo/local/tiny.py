@@ -10,6 +10,7 @@ from pydantic import Field
 from llamaduo.component import Component, digest
 from llamaduo.local import cache_home
 from llamaduo.local.adapter import AdapterFolder
+from llamaduo.local.shape import Shape
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -18,6 +19,9 @@ WORDS = (
     "the a to of in is it you that he was for on are with as his they at be this from or one had"
 )
 """What the tokenizer is trained on, with the letters; every other text falls to bytes."""
+
+VOCABULARY = 512
+"""Tokens at most; so few texts give fewer."""
 
 
 class TinyModel(Component):
@@ -64,7 +68,7 @@ class TinyModel(Component):
 
     def source(self) -> tuple[str, str | None]:
         """Return the folder of the model, made the first time."""
-        folder = cache_home() / "tiny" / self.revision
+        folder = self._folder()
         if not folder.is_dir():
             folder.parent.mkdir(parents=True, exist_ok=True)
             with folder.with_suffix(".lock").open("w") as lock:
@@ -72,6 +76,29 @@ class TinyModel(Component):
                 if not folder.is_dir():
                     self._make(folder)
         return str(folder), None
+
+    @property
+    def shape(self) -> Shape:
+        """As it is made; its vocabulary is at most so large."""
+        return Shape(
+            family=self.architecture,
+            layers=self.layers,
+            hidden=self.hidden,
+            heads=2,
+            kv_heads=1,
+            head_dim=self.hidden // 2,
+            intermediate=2 * self.hidden,
+            vocabulary=VOCABULARY,
+            tied=True,
+        )
+
+    def here(self) -> Path | None:
+        """Return its folder, if it was made."""
+        folder = self._folder()
+        return folder if folder.is_dir() else None
+
+    def _folder(self) -> Path:
+        return cache_home() / "tiny" / self.revision
 
     def _make(self, folder: Path) -> None:
         import torch
@@ -116,7 +143,7 @@ class TinyModel(Component):
             made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
             made.decoder = decoders.ByteLevel()
             trainer = trainers.BpeTrainer(
-                vocab_size=512,
+                vocab_size=VOCABULARY,
                 special_tokens=special,
                 initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
                 show_progress=False,
