@@ -183,6 +183,52 @@ class Opening(Record):
     """Prompts of this run's test that it has seen: all, or some where rows came or went."""
 
 
+class Trial(Record):
+    """One set of settings that was tried, and what came of it."""
+
+    number: int
+    """From 0 on; the first has the settings as given. A trial that was taken over keeps its."""
+    settings: dict[str, bool | int | float | str | None]
+    """By dotted key."""
+    state: Literal["complete", "pruned", "failed"]
+    stopped: Literal["", "tuning", "judging"] = ""
+    """Where a pruned trial was stopped."""
+    error: str = ""
+    """Why a failed one could not be tuned or judged."""
+    dev: Assessment | None = None
+    """On dev; None where nothing was judged, or not all."""
+    looked_at: int = 0
+    """Prompts of dev that were judged, of a pruned trial too."""
+    dev_loss: float | None = None
+    """Lowest loss on dev; None where it was not looked at."""
+    curve: dict[int, float] = {}
+    """Loss on dev by optimiser step."""
+    tokens: int | None = None
+    """That tuning worked through; None where it did not end."""
+
+
+class Searched(Record):
+    """What a search came to."""
+
+    objective: Literal["coverage", "dev_loss", "coverage_and_cost"]
+    wanted: int
+    """Finished trials that were asked for."""
+    points: int | None = None
+    """Settings that there are in all, where they are fewer than `wanted`."""
+    trials: tuple[Trial, ...]
+    """Finished ones, by number; the first has the settings as given."""
+    best: int
+    """Number of the trial whose settings tune every round."""
+    front: tuple[int, ...] = ()
+    """With two objectives, the trials that no other beats in both; by rising tokens."""
+    importance: dict[str, float] = {}
+    """Share of what the settings explain of the objective, most first; empty with few trials."""
+
+    def trial(self, number: int) -> Trial:
+        """Return the trial of that number."""
+        return next(trial for trial in self.trials if trial.number == number)
+
+
 class Result(Record):
     """What a run came to; all that its report says of it."""
 
@@ -225,6 +271,8 @@ class Result(Record):
     """Service calls by stage, over the whole run."""
     note: str = ""
     """What the service said of its own synthetic rows, and how often; empty if nothing."""
+    searched: Searched | None = None
+    """The search whose best settings tuned every round; None where there was none."""
 
     @property
     def usd(self) -> float:

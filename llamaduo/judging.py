@@ -1,14 +1,16 @@
 """The stages that answer and judge: one model on one part of the split."""
 
+import io
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 
 from llamaduo.audit import audit
 from llamaduo.audit.parties import Parties
 from llamaduo.bench import Bench
+from llamaduo.desk import Desk
 from llamaduo.decision import level_of_look, same_at_both_ends
 from llamaduo.engine import LocalEngine
 from llamaduo.engine.asked import Asked
@@ -20,12 +22,21 @@ from llamaduo.judge.human import read as read_human
 from llamaduo.judge.probes import REPEATS, probes
 from llamaduo.metrics import assess
 from llamaduo.openings import record
+from llamaduo.progress import Progress
 from llamaduo.records import Answer, Example, Judgement, Part, Placed, Score, Training
 from llamaduo.store import Folder, Rows, Work
 from llamaduo.task.shots import examples_for, with_examples
 
 SERVICE = "the service itself"
 """What the table calls the service's second answers, judged against its first."""
+
+
+LOOK = 10
+"""Prompts that are judged between two looks at how a model does."""
+
+Look = Callable[[Sequence[Judgement]], None]
+"""Is shown all judgements so far, in order; what it raises ends the judging there. What was
+bought is kept, and goes on where it was."""
 
 
 @dataclass(frozen=True)
@@ -56,16 +67,19 @@ class Judging(Bench):
         *,
         look: int = 1,
         shots: int = 0,
+        watch: Look | None = None,
     ) -> Judged:
         """Answer the prompts of one part, and have the answers judged.
 
         Args:
             look: how often the part has been looked at for this decision, this time counted.
             shots: examples of train that each prompt begins with.
+            watch: looks on while they are judged, where no repeats are spared.
         """
         how = self.exp.engine.asked
         if how is None:
-            return self._judged(name, self._answers(adapter, split, on, shots), on, adapter, look)
+            answers = self._answers(adapter, split, on, shots)
+            return self._judged(name, answers, on, adapter, look, watch)
         answers = self._asked(how, split, on, shots)
         judged = self._judged(name, answers, on, adapter, look)
         seconds = self.ledger.seconds(answers.recipe)
@@ -143,12 +157,13 @@ class Judging(Bench):
         on: Part,
         adapter: Folder | None,
         look: int,
+        watch: Look | None = None,
     ) -> Judged:
         exp = self.exp
         stop = self._stop(on, look)
         rule = [exp.goal.key(), on == exp.judge.on, look if on == "test" else 0] if stop else []
         inputs = [exp.judge.key(), exp.seed, answers.content, rule]
-        judgements = self._graded(exp.judge, "judgements", inputs, answers, stop)
+        judgements = self._graded(exp.judge, "judgements", inputs, answers, stop, watch)
         assessment = assess(
             name,
             judgements,
@@ -164,12 +179,18 @@ class Judging(Bench):
         """Return when repeats may end: where neither the loop nor any verdict would change.
 
         What hangs on pairs of prompts spares none: the verdict against the service, and
-        whether the last round was worth its price.
+        whether the last round was worth its price. Nor does dev where a search compares its
+        coverage, in no trial and in no round: sparing goes by the goal, and figures that rest
+        on two repeats here and on ten there are not to be set in order. A trial and a round
+        with the same settings are then one result.
         """
         exp, goal = self.exp, self.exp.goal
         steers = on == exp.judge.on
         pairs = on == "test" and goal.against == "service"
-        if not exp.judge.early_stop or pairs or (steers and exp.usd_per_point is not None):
+        compared = on == "dev" and exp.search is not None and exp.search.judges
+        if not exp.judge.early_stop or pairs or compared:
+            return None
+        if steers and exp.usd_per_point is not None:
             return None
         level = level_of_look(look) if exp.judge.on == "test" else LEVEL
 
@@ -224,11 +245,15 @@ class Judging(Bench):
         inputs: Sequence[object],
         answers: Sequence[Answer],
         stop: Stop | None,
+        watch: Look | None = None,
     ) -> Rows[Judgement]:
         """Have answers judged, by every service of the judge."""
 
         def grade(work: Work, done: tuple[Judgement, ...]) -> Iterator[Judgement]:
             desks = {name: self.desk(one, work) for name, one in judge.services.items()}
+            if watch is not None and stop is None:
+                yield from self._watched(judge, answers, done, desks, watch)
+                return
             # With a rule that looks at all answers, all are judged again; what is known is free.
             begun = 0 if stop else len(done)
             graded = judge.grade(answers[begun:], desks, stop=stop, progress=self.progress)
@@ -238,10 +263,37 @@ class Judging(Bench):
         self.rests_on(judgements.recipe)
         return judgements
 
+    def _watched(
+        self,
+        judge: Judge,
+        answers: Sequence[Answer],
+        done: Sequence[Judgement],
+        desks: Mapping[str, Desk],
+        watch: Look,
+    ) -> Iterator[Judgement]:
+        """Have answers judged a few prompts at a time, and looked at before the next are paid."""
+        known = list(done)
+        unsaid = Progress(io.StringIO())  # one stage of many parts is said as one
+        with self.progress.stage("judge", len(answers), "answers", done=len(done)) as meter:
+            for some in by_prompts(answers[len(done) :], LOOK):
+                if known:
+                    watch(known)
+                for one in judge.grade(some, desks, stop=None, progress=unsaid):
+                    known.append(one)
+                    yield one
+                meter.step(len(some), note=next((desk.spend for desk in desks.values()), ""))
+
 
 def part(split: Sequence[Placed], name: Part) -> list[Example]:
     """Return the rows of one part of the split, in order."""
     return [row.example for row in split if row.part == name]
+
+
+def by_prompts(answers: Sequence[Answer], count: int) -> Iterator[Sequence[Answer]]:
+    """Cut answers, those of a prompt side by side, into parts of so many prompts."""
+    prompts = [list(of) for _, of in groupby(answers, key=lambda answer: answer.example.id)]
+    for start in range(0, len(prompts), count):
+        yield [answer for of in prompts[start : start + count] for answer in of]
 
 
 def training(adapter: Folder) -> Training:
