@@ -28,13 +28,13 @@ def others(
         if baseline in ("untuned", "few_shot"):
             shots = exp.shots if baseline == "few_shot" else 0
             name = f"untuned, {shots} examples" if shots else "untuned"
-            adapter = stages.tune(coverage, Untuned())
+            adapter = stages.tune(coverage, Untuned(), split)
         elif baseline == "coverage":
             name, adapter = "coverage rows alone", adapters[0]
         else:
             name = "coverage rows alone, at equal steps"
             equal = exp.tuner.for_steps(steps)
-            adapter = stages.tune(coverage, equal) if len(adapters) > 1 else adapters[0]
+            adapter = stages.tune(coverage, equal, split) if len(adapters) > 1 else adapters[0]
         models[adapter.content, shots] = (name, adapter)
     models.pop((adapters[-1].content, 0), None)
     for (_, shots), (name, adapter) in models.items():

@@ -49,8 +49,8 @@ class Component(BaseModel):
     def key(self) -> dict[str, Any]:
         """Return what makes this component's results, as plain JSON values.
 
-        A file is named by the sha256 of its bytes, so moving it changes nothing and
-        editing it changes the key.
+        A file is named by the sha256 of its bytes, a folder by its files', so moving it
+        changes nothing and editing it changes the key.
 
         Raises:
             TypeError: for a field whose value has no canonical form.
@@ -63,6 +63,9 @@ class Component(BaseModel):
 def _plain(value: Any, where: str) -> Any:
     if isinstance(value, Component):
         return value.key()
+    if isinstance(value, Path) and value.is_dir():
+        files = sorted(p for p in value.rglob("*") if p.is_file())
+        return {"sha256": {p.relative_to(value).as_posix(): file_sha256(p) for p in files}}
     if isinstance(value, Path):
         return {"sha256": file_sha256(value)}
     if isinstance(value, Enum):

@@ -169,7 +169,7 @@ class Experiment(Component):
         if self.engine.asked is not None:
             services.append(self.engine.asked.service)
         found = [fault for service in services for fault in service.faults()]
-        found += self.local.faults() + self.workload.faults()
+        found += self.local.faults() + self.tuner.faults(self.local) + self.workload.faults()
         if self.search is not None:
             found += self.search.unreachable()
         if self.judge.human is not None:

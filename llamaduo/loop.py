@@ -40,7 +40,7 @@ def turn(exp: Experiment, stages: Stages, split: Rows[Placed], shown: Run, cours
     for number in range(exp.rounds):
         name = f"round {number}"
         train = stages.train(split, course.grown)
-        adapter = stages.tune(train, exp.tuner)
+        adapter = stages.tune(train, exp.tuner, split)
         course.adapters.append(adapter)
         judged = stages.judge(name, adapter, split, exp.judge.on, look=number + 1)
         if exp.judge.on == "test":

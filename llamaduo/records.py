@@ -91,6 +91,14 @@ class Training(Record):
     """Optimiser steps; 0 for an untuned model."""
     loss: float | None
     """Mean of the last ten steps' loss; None where there was no step."""
+    tokens: int = 0
+    """Tokens of prompts and answers that went through in all steps, padding left out."""
+    kept_step: int = 0
+    """Step whose adapter this is: the last, or the one with the lowest loss on dev."""
+    dev_rows: int = 0
+    """Dev rows the loss was measured on; 0 where dev was not looked at."""
+    dev_loss: float | None = None
+    """Loss of the kept adapter on them, in nats per answer token."""
     dtype: str = ""
     """Type of the numbers it was computed with; empty where nothing was."""
 

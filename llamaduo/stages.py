@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from llamaduo.judging import Judging, part
 from llamaduo.records import Example, Placed, Sifted
 from llamaduo.store import Folder, Rows, Work
-from llamaduo.tuner import Tuner
+from llamaduo.tuner import Tuner, Watch
 from llamaduo.tuner.untuned import Untuned
 
 
@@ -32,23 +32,35 @@ class Stages(Judging):
         inputs = [split.content, [more.content for more in grown]]
         return self.store.rows("train", inputs, Example, rows)
 
-    def tune(self, train: Rows[Example], tuner: Tuner) -> Folder:
-        """Tune the local model on `train`."""
+    def tune(
+        self,
+        train: Rows[Example],
+        tuner: Tuner,
+        split: Rows[Placed],
+        *,
+        watch: Watch | None = None,
+    ) -> Folder:
+        """Tune the local model on `train`; `watch` may end it, by the loss on dev."""
         exp = self.exp
+        dev = part(split, "dev") if tuner.looks_at_dev else []
 
         def make(work: Work) -> None:
             tuner.tune(
                 exp.local,
                 train,
+                dev=dev,
                 seed=exp.seed,
                 out=work.out,
                 scratch=work.scratch,
                 progress=self.progress,
+                watch=watch,
             )
 
         if isinstance(tuner, Untuned):
-            return self.store.folder("adapter", [tuner.key()], make)
+            own = [exp.local.key()] if exp.local.adapter is not None else []
+            return self.store.folder("adapter", [tuner.key(), *own], make)
         inputs = [tuner.key(), exp.local.key(), exp.seed, train.content]
+        inputs += [[row.model_dump(mode="json") for row in dev]] if dev else []
         return self.store.folder("adapter", inputs, make)
 
     def grow(self, number: int, split: Rows[Placed], train: Rows[Example]) -> Rows[Sifted]:

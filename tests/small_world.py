@@ -40,6 +40,7 @@ from llamaduo.synth.self_instruct import SelfInstruct
 from llamaduo.task.coverage import CoverageTask
 from llamaduo.task.rows import FileRows
 from llamaduo.tracker.silent import Silent
+from llamaduo.tuner import Watch
 from llamaduo.workload import Workload
 
 ROWS, PRICE = 40, 0.01
@@ -84,6 +85,7 @@ class Base(Component):
     licence: str = "MIT"
     template: str | None = None
     end_of_turn: str = "<end>"
+    adapter: Path | None = None
 
     def faults(self) -> list[str]:
         return []
@@ -101,6 +103,13 @@ class Learner(Component):
     steps: int | None = None
     """None: one for each row."""
 
+    @property
+    def looks_at_dev(self) -> bool:
+        return False
+
+    def faults(self, local: LocalModel) -> list[str]:
+        return []
+
     def for_steps(self, steps: int) -> "Learner":
         return self.model_copy(update={"steps": steps})
 
@@ -109,10 +118,12 @@ class Learner(Component):
         local: LocalModel,
         rows: Sequence[Example],
         *,
+        dev: Sequence[Example],
         seed: int,
         out: Path,
         scratch: Path,
         progress: Progress,
+        watch: Watch | None = None,
     ) -> None:
         self.diary.doing("tune")
         self.diary.tuned.append(len(rows))

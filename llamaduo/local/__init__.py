@@ -40,6 +40,11 @@ class LocalModel(Protocol):
         """The token that ends an answer: trained as the last label, and stops generation."""
         ...
 
+    @property
+    def adapter(self) -> Path | None:
+        """Folder of an adapter that tuning begins from; None: from the base model."""
+        ...
+
     def key(self) -> dict[str, Any]:
         """Return what makes its weights and prompts."""
         ...

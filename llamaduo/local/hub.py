@@ -3,6 +3,7 @@
 import os
 
 from llamaduo.component import Component
+from llamaduo.local.adapter import AdapterFolder
 
 
 class HubModel(Component):
@@ -19,6 +20,8 @@ class HubModel(Component):
     """Jinja chat template; None: the tokenizer's own."""
     end_of_turn: str
     """Token that ends an answer. A wrong one gives a model that never stops."""
+    adapter: AdapterFolder | None = None
+    """Folder of an adapter that tuning begins from; None: from the base model."""
     gated: bool = False
     """Whether the hub wants terms accepted and a token (HF_TOKEN) before it hands it out."""
 

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from llamaduo.component import Component, digest
 from llamaduo.local import cache_home
+from llamaduo.local.adapter import AdapterFolder
 
 WORDS = (
     "the a to of in is it you that he was for on are with as his they at be this from or one had"
@@ -26,6 +27,8 @@ class TinyModel(Component):
     """Of the random weights."""
     template: str
     end_of_turn: str
+    adapter: AdapterFolder | None = None
+    """Folder of an adapter that tuning begins from; None: from the base model."""
 
     @property
     def base(self) -> str:
@@ -35,7 +38,7 @@ class TinyModel(Component):
     @property
     def revision(self) -> str:
         """Its recipe."""
-        return digest(self)
+        return digest(self.model_copy(update={"adapter": None}))
 
     @property
     def licence(self) -> str:
@@ -48,7 +51,7 @@ class TinyModel(Component):
 
     def source(self) -> tuple[str, str | None]:
         """Return the folder of the model, made the first time."""
-        folder = cache_home() / "tiny" / digest(self)
+        folder = cache_home() / "tiny" / self.revision
         if not folder.is_dir():
             folder.parent.mkdir(parents=True, exist_ok=True)
             with folder.with_suffix(".lock").open("w") as lock:

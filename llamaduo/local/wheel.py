@@ -11,6 +11,7 @@ from pathlib import Path
 from llamaduo.component import Component, file_sha256
 from llamaduo.errors import ModelError
 from llamaduo.local import cache_home
+from llamaduo.local.adapter import AdapterFolder
 
 
 class WheelModel(Component):
@@ -33,6 +34,8 @@ class WheelModel(Component):
     template: str | None = None
     """Jinja chat template; None: the tokenizer's own."""
     end_of_turn: str
+    adapter: AdapterFolder | None = None
+    """Folder of an adapter that tuning begins from; None: from the base model."""
 
     @property
     def revision(self) -> str:

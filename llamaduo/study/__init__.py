@@ -5,6 +5,7 @@ trials and takes the next, so that no more are begun than were asked for and non
 trial whose worker is gone goes back with what it had found, and keeps its number.
 """
 
+import math
 import platform
 import random
 import warnings
@@ -47,7 +48,12 @@ class Asked:
         self._reported = reported
 
     def loss(self, step: int, dev_loss: float) -> bool:
-        """Take down the loss on dev; returns whether the trial is hopeless."""
+        """Take down the loss on dev; returns whether the trial is hopeless.
+
+        One that is no number is left to the tuner, which ends on it.
+        """
+        if not math.isfinite(dev_loss):
+            return False
         self.curve[step] = dev_loss
         with _still_ours():
             self.trial.set_user_attr("curve", {str(at): loss for at, loss in self.curve.items()})

@@ -1,31 +1,48 @@
-"""No tuning: the base model as it is."""
+"""No tuning: the base model as it is, or with the adapter one has."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from llamaduo.component import Component
 from llamaduo.local import LocalModel
+from llamaduo.local.adapter import FILES
 from llamaduo.progress import Progress
 from llamaduo.records import Example, Training
+from llamaduo.tuner import Watch
 
 
 class Untuned(Component):
-    """Stands in for a tuner; judges the base model, or an endpoint one already has."""
+    """Stands in for a tuner; judges the base model, an adapter or an endpoint one already has."""
+
+    @property
+    def looks_at_dev(self) -> bool:
+        """No."""
+        return False
 
     def for_steps(self, steps: int) -> "Untuned":
         """Itself: it takes no steps."""
         return self
+
+    def faults(self, local: LocalModel) -> list[str]:
+        """Nothing can stand in the way."""
+        return []
 
     def tune(
         self,
         local: LocalModel,
         rows: Sequence[Example],
         *,
+        dev: Sequence[Example],
         seed: int,
         out: Path,
         scratch: Path,
         progress: Progress,
+        watch: Watch | None = None,
     ) -> None:
-        """Leave `out` without an adapter, which an engine takes for the base model."""
+        """Fill `out` with the adapter of `local`, or with none: the base model to an engine."""
+        if local.adapter is not None:
+            for name in FILES:
+                shutil.copyfile(local.adapter / name, out / name)
         facts = Training(rows=0, too_long=(), steps=0, loss=None)
         (out / "training.json").write_text(facts.model_dump_json() + "\n", encoding="utf-8")

@@ -12,8 +12,10 @@ from llamaduo.local import load
 from llamaduo.progress import Progress
 from llamaduo.records import Example, Message, Training
 from llamaduo.store import _hashes as hashes
-from llamaduo.tuner import qlora
-from llamaduo.tuner.qlora import Qlora, newest_checkpoint, tokens
+from llamaduo.tuner import Watch, training
+from llamaduo.tuner.qlora import Qlora
+from llamaduo.tuner.rows import tokens
+from llamaduo.tuner.saved import newest_checkpoint
 
 
 def row(n: int, target: str = "yes") -> Example:
@@ -21,6 +23,7 @@ def row(n: int, target: str = "yes") -> Example:
 
 
 ROWS = [row(n) for n in range(12)]
+DEV = [row(n, "yes, " * (n % 3 + 1)) for n in range(20, 27)]
 
 
 def tuner(exp: Experiment, **fields: Any) -> Qlora:
@@ -28,11 +31,27 @@ def tuner(exp: Experiment, **fields: Any) -> Qlora:
     return exp.tuner.model_copy(update=fields)
 
 
-def tune(exp: Experiment, by: Qlora, into: Path, rows: list[Example] = ROWS) -> Training:
+def tune(
+    exp: Experiment,
+    by: Qlora,
+    into: Path,
+    rows: list[Example] = ROWS,
+    *,
+    watch: Watch | None = None,
+) -> Training:
     out, scratch = into / "out", into / "work"
     out.mkdir(parents=True, exist_ok=True)
     scratch.mkdir(exist_ok=True)
-    by.tune(exp.local, rows, seed=1, out=out, scratch=scratch, progress=Progress())
+    by.tune(
+        exp.local,
+        rows,
+        dev=DEV,
+        seed=1,
+        out=out,
+        scratch=scratch,
+        progress=Progress(),
+        watch=watch,
+    )
     return Training.model_validate_json((out / "training.json").read_bytes())
 
 
@@ -121,7 +140,7 @@ def test_a_training_killed_after_its_last_step_makes_none_too_many(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(qlora, "save", dies)
+        patch.setattr(training, "save", dies)
         with pytest.raises(KeyboardInterrupt):
             tune(tiny, by, tmp_path / "killed")
     assert tune(tiny, by, tmp_path / "killed").steps == 8
@@ -129,7 +148,7 @@ def test_a_training_killed_after_its_last_step_makes_none_too_many(
 
 
 def test_a_training_that_diverges_is_an_error(tiny: Experiment, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"the loss became (nan|inf): lower tuner\.lr"):
+    with pytest.raises(ModelError, match=r"the loss became (nan|inf) at step \d: lower tuner\.lr"):
         tune(tiny, tuner(tiny, steps=8, lr=1e30, clip=1e30), tmp_path)
 
 
@@ -154,7 +173,7 @@ def test_the_loss_where_labels_stand_is_the_loss_of_all_logits(
 
     monkeypatch.setattr(load, "compute_dtype", lambda: torch.float32)
 
-    from llamaduo.tuner.qlora import _answer_trainer
+    from llamaduo.tuner.trainer import answer_loss
 
     template = load.template(tiny.local)
     data, _ = tokens([row(1), row(22, "no, never")], template, 64)
@@ -166,7 +185,7 @@ def test_the_loss_where_labels_stand_is_the_loss_of_all_logits(
     )
     model: Any = load.dense(tiny.local)
     inputs = {"input_ids": ids, "labels": labels, "attention_mask": mask}
-    ours = _answer_trainer(None).compute_loss(None, model, inputs)
+    ours, _ = answer_loss(model, inputs)
     logits = model(input_ids=ids, attention_mask=mask).logits[:, :-1]
     whole = cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten(), ignore_index=-100)
     assert ours.item() == pytest.approx(whole.item(), rel=1e-5)
