@@ -1,16 +1,14 @@
 """The stages that answer and judge: one model on one part of the split."""
 
-import io
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby, islice
+from itertools import islice
 from pathlib import Path
 
 from llamaduo.audit import audit
 from llamaduo.audit.parties import Parties
 from llamaduo.bench import Bench
-from llamaduo.desk import Desk
 from llamaduo.decision import level_of_look, same_at_both_ends
 from llamaduo.engine import LocalEngine
 from llamaduo.engine.asked import Asked
@@ -20,23 +18,15 @@ from llamaduo.intervals import LEVEL
 from llamaduo.judge import Ends, Judge, Stop
 from llamaduo.judge.human import read as read_human
 from llamaduo.judge.probes import REPEATS, probes
+from llamaduo.looks import Look, watched
 from llamaduo.metrics import assess
 from llamaduo.openings import record
-from llamaduo.progress import Progress
 from llamaduo.records import Answer, Example, Judgement, Part, Placed, Score, Training
 from llamaduo.store import Folder, Rows, Work
 from llamaduo.task.shots import examples_for, with_examples
 
 SERVICE = "the service itself"
 """What the table calls the service's second answers, judged against its first."""
-
-
-LOOK = 10
-"""Prompts that are judged between two looks at how a model does."""
-
-Look = Callable[[Sequence[Judgement]], None]
-"""Is shown all judgements so far, in order; what it raises ends the judging there. What was
-bought is kept, and goes on where it was."""
 
 
 @dataclass(frozen=True)
@@ -252,48 +242,21 @@ class Judging(Bench):
         def grade(work: Work, done: tuple[Judgement, ...]) -> Iterator[Judgement]:
             desks = {name: self.desk(one, work) for name, one in judge.services.items()}
             if watch is not None and stop is None:
-                yield from self._watched(judge, answers, done, desks, watch)
+                yield from watched(judge, answers, done, desks, watch, self.progress)
                 return
             # With a rule that looks at all answers, all are judged again; what is known is free.
             begun = 0 if stop else len(done)
             graded = judge.grade(answers[begun:], desks, stop=stop, progress=self.progress)
-            return islice(graded, len(done) - begun, None)
+            yield from islice(graded, len(done) - begun, None)
 
         judgements = self.store.rows(stage, inputs, Judgement, grade)
         self.rests_on(judgements.recipe)
         return judgements
 
-    def _watched(
-        self,
-        judge: Judge,
-        answers: Sequence[Answer],
-        done: Sequence[Judgement],
-        desks: Mapping[str, Desk],
-        watch: Look,
-    ) -> Iterator[Judgement]:
-        """Have answers judged a few prompts at a time, and looked at before the next are paid."""
-        known = list(done)
-        unsaid = Progress(io.StringIO())  # one stage of many parts is said as one
-        with self.progress.stage("judge", len(answers), "answers", done=len(done)) as meter:
-            for some in by_prompts(answers[len(done) :], LOOK):
-                if known:
-                    watch(known)
-                for one in judge.grade(some, desks, stop=None, progress=unsaid):
-                    known.append(one)
-                    yield one
-                meter.step(len(some), note=next((desk.spend for desk in desks.values()), ""))
-
 
 def part(split: Sequence[Placed], name: Part) -> list[Example]:
     """Return the rows of one part of the split, in order."""
     return [row.example for row in split if row.part == name]
-
-
-def by_prompts(answers: Sequence[Answer], count: int) -> Iterator[Sequence[Answer]]:
-    """Cut answers, those of a prompt side by side, into parts of so many prompts."""
-    prompts = [list(of) for _, of in groupby(answers, key=lambda answer: answer.example.id)]
-    for start in range(0, len(prompts), count):
-        yield [answer for of in prompts[start : start + count] for answer in of]
 
 
 def training(adapter: Folder) -> Training:

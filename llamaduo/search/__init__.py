@@ -90,7 +90,9 @@ class Search(Component):
             return []
         found = []
         if importlib.util.find_spec("psycopg2") is None:
-            found.append('search.storage: postgresql takes psycopg2: pip install "llamaduo[postgres]"')
+            found.append(
+                'search.storage: postgresql takes psycopg2: pip install "llamaduo[postgres]"'
+            )
         if not os.environ.get(URL, "").startswith(("postgresql://", "postgresql+psycopg2://")):
             found.append(
                 f"search.storage: set {URL} in the environment, such as "

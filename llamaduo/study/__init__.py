@@ -5,12 +5,10 @@ trials and takes the next, so that no more are begun than were asked for and non
 trial whose worker is gone goes back with what it had found, and keeps its number.
 """
 
-import math
 import platform
 import random
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -19,61 +17,15 @@ from llamaduo.findings import Trial
 from llamaduo.owner import alive, this_process
 from llamaduo.search import Search
 from llamaduo.search.space import Dimension, Value, grid
-from llamaduo.study.storage import beating, opened
+from llamaduo.study.asked import Asked, TakenOver, quiet, still_ours
+from llamaduo.study.storage import beat, beating, opened
 
 SAME = 10
 """Suggestions that were tried before, after which one that was not is drawn."""
 COUNTED = 10_000
 """Points of a space that may all be looked through for one that was not tried."""
 
-
-class TakenOver(Exception):  # noqa: N818
-    """Another worker has taken the trial: this one gave no sign of life for too long."""
-
-
-class Asked:
-    """A trial that this process is to run."""
-
-    def __init__(
-        self, trial: Any, number: int, settings: dict[str, Value], sign: int, reported: set[int]
-    ) -> None:
-        self.trial = trial
-        self.number = number
-        """What people call it."""
-        self.settings = settings
-        attributes = trial.user_attrs
-        self.curve = {int(step): loss for step, loss in attributes.get("curve", {}).items()}
-        """Loss on dev by step, as far as a worker before this one came too."""
-        self._sign = sign
-        self._reported = reported
-
-    def loss(self, step: int, dev_loss: float) -> bool:
-        """Take down the loss on dev; returns whether the trial is hopeless.
-
-        One that is no number is left to the tuner, which ends on it.
-        """
-        if not math.isfinite(dev_loss):
-            return False
-        self.curve[step] = dev_loss
-        with _still_ours():
-            self.trial.set_user_attr("curve", {str(at): loss for at, loss in self.curve.items()})
-        return self._report({step: self._sign * dev_loss})
-
-    def prompts(self, covered: Mapping[int, bool]) -> bool:
-        """Take down judged prompts, by place in dev; returns whether the trial is hopeless."""
-        from llamaduo.study.pruner import JUDGED
-
-        return self._report({JUDGED + at: 100.0 * yes for at, yes in covered.items()})
-
-    def _report(self, figures: Mapping[int, float]) -> bool:
-        if not self._sign:  # Optuna takes no figures of unfinished trials with two objectives
-            return False
-        with _still_ours():
-            for step in sorted(figures.keys() - self._reported):
-                self.trial.report(figures[step], step)
-                self._reported.add(step)
-            with _quiet():
-                return bool(self.trial.should_prune())
+__all__ = ["Asked", "Study", "TakenOver"]
 
 
 class Study:
@@ -99,7 +51,7 @@ class Study:
         two = search.objective == "coverage_and_cost"
         directions = ["minimize"] if search.objective == "dev_loss" else ["maximize"]
         self._sign = 0 if two else (1 if search.objective == "dev_loss" else -1)
-        with _quiet():
+        with quiet():
             kept = opened(search, folder, name)
             self._lock, self._storage = kept.lock, kept.storage
             with self._lock():
@@ -128,18 +80,20 @@ class Study:
         """Take the next trial; None where as many as wanted are finished or run elsewhere."""
         from optuna.trial import TrialState
 
-        with _quiet(), self._lock():
+        with quiet(), self._lock():
             self._tidy()
             trials = self._study.get_trials(deepcopy=False)
             finished = sum(_finished(trial) for trial in trials)
             running = sum(trial.state == TrialState.RUNNING for trial in trials)
-            self.busy = running if finished < self.wanted else 0
+            first = any(one.user_attrs.get("number") == 0 and _finished(one) for one in trials)
+            self.busy = running if finished < self.wanted or not first else 0
             if finished + running >= self.wanted:
                 return None
             trial = self._fresh(trials)
             known = [one.user_attrs["number"] for one in trials if "number" in one.user_attrs]
             number = trial.user_attrs.get("number", max(known, default=-1) + 1)
             trial.set_user_attr("number", number)
+            beat(self._storage, trial._trial_id)
             trial.set_user_attr("owner", this_process())
             before = [one for one in trials if one.number == trial.number]
             reported = {step for one in before for step in one.intermediate_values}
@@ -173,7 +127,7 @@ class Study:
             turn += 1
 
     def _tidy(self) -> None:
-        """Put back the trials of workers that are gone. Killed anywhere in it, it can begin anew."""
+        """Put back the trials of workers that are gone. Killed in it, it can begin anew."""
         from optuna.storages import fail_stale_trials
         from optuna.trial import TrialState, create_trial
 
@@ -232,7 +186,7 @@ class Study:
             "failed": TrialState.FAIL,
         }
         complete = found.state == "complete"
-        with self._lock(), _still_ours(), _quiet():
+        with self._lock(), still_ours(), quiet():
             asked.trial.set_user_attr("paid", list(paid))
             asked.trial.set_user_attr("found", found.model_dump(mode="json"))
             self._study.tell(
@@ -243,7 +197,7 @@ class Study:
         """Let a trial that was broken off be run again, by this command or another."""
         from optuna.trial import TrialState
 
-        with self._lock(), _quiet():
+        with self._lock(), quiet():
             self._study.tell(asked.trial, state=TrialState.FAIL, skip_if_finished=True)
             self._tidy()
 
@@ -268,7 +222,7 @@ class Study:
         done = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         if len(done) < max(self.search.startup, 2) or len({tuple(one.values) for one in done}) < 2:
             return {}
-        with _quiet():
+        with quiet():
             found = get_param_importances(self._study)
         return {key: round(float(share), 6) for key, share in found.items()}
 
@@ -313,22 +267,3 @@ def _kind(dimension: Dimension) -> Any:
     if dimension.whole:
         return IntDistribution(int(low), int(high), log=dimension.log, step=int(step or 1))
     return FloatDistribution(float(low), float(high), log=dimension.log, step=step)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Optuna from warning of what we do on purpose: ask and tell, and what is yet new."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
-@contextmanager
-def _still_ours() -> Iterator[None]:
-    """Say so where another worker has ended the trial."""
-    from optuna.exceptions import UpdateFinishedTrialError
-
-    try:
-        yield
-    except UpdateFinishedTrialError:
-        raise TakenOver from None

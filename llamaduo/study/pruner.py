@@ -40,35 +40,39 @@ class ByPhase(BasePruner):
         last = trial.last_step
         if last is None:
             return False
-        phase: Phase = "judging" if last >= JUDGED else "tuning"
+        phase = _phase(last)
         if phase not in self.phases:
             return False
-        own = _part(trial, phase)
+        own = _with(trial, [step for step in trial.intermediate_values if _phase(step) == phase])
         if phase == "judging":
-            best: Any = _Part(study, phase)
-            return best.has_best and self.judging.prune(best, own)
+            beside: Any = _Beside(study, own)
+            return beside.there and self.judging.prune(beside, own)
         return len(own.intermediate_values) >= LOOKS and self.tuning.prune(study, own)
 
 
-class _Part:
-    """A study with the judged prompts of its trials alone, as far as the pruner looks at it."""
+def _phase(step: int) -> Phase:
+    return "judging" if step >= JUDGED else "tuning"
 
-    def __init__(self, study: Study, phase: Phase) -> None:
+
+class _Beside:
+    """A study as far as the pruner of judged prompts looks at it.
+
+    Its best trial has the prompts of the one in question and no others: those judged so far
+    may be the easier ones.
+    """
+
+    def __init__(self, study: Study, own: FrozenTrial) -> None:
         self.direction = study.direction
-        complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        self.has_best = bool(complete)
-        if complete:
-            self.best_trial = _part(study.best_trial, phase)
-            self.has_best = bool(self.best_trial.intermediate_values)
+        self.there = bool(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
+        if self.there:
+            best = study.best_trial
+            shared = own.intermediate_values.keys() & best.intermediate_values.keys()
+            self.best_trial = _with(best, shared)
+            self.there = bool(shared)
 
 
-def _part(trial: FrozenTrial, phase: Phase) -> FrozenTrial:
-    """Return the trial with the figures of one phase alone."""
-    figures = {
-        step: value
-        for step, value in trial.intermediate_values.items()
-        if (step >= JUDGED) == (phase == "judging")
-    }
+def _with(trial: FrozenTrial, steps: Collection[int]) -> FrozenTrial:
+    """Return the trial with the figures at these steps alone."""
     own = copy(trial)
-    own.intermediate_values = figures
+    own.intermediate_values = {step: trial.intermediate_values[step] for step in steps}
     return own

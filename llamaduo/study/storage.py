@@ -36,6 +36,7 @@ def opened(search: Search, folder: Path, name: str) -> Kept:
         folder: of the journal and its lock.
         name: of the search; what the lock on a server is for.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     return _server(name) if search.storage == "postgresql" else _journal(folder)
 
 
@@ -51,7 +52,6 @@ def _journal(folder: Path) -> Kept:
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
-    folder.mkdir(parents=True, exist_ok=True)
     file = folder / "journal.log"
     backend = JournalFileBackend(str(file), lock_obj=_AppendLock(file))
     return Kept(JournalStorage(backend), lambda: held(folder / "lock"))
@@ -105,6 +105,15 @@ def _server(name: str) -> Kept:
     return Kept(storage, lambda: locked(f"llamaduo: {name}"))
 
 
+def beat(storage: Any, trial_id: int) -> None:
+    """Give a sign of life for a trial, where the storage takes them.
+
+    One that never gave any does not count as dead.
+    """
+    if getattr(storage, "heartbeat_interval", None) is not None:
+        storage.record_heartbeat(trial_id)
+
+
 @contextmanager
 def beating(storage: Any, trial_id: int) -> Iterator[None]:
     """Give signs of life for a trial while it runs, where the storage takes them.
@@ -117,13 +126,11 @@ def beating(storage: Any, trial_id: int) -> Iterator[None]:
         return
     over = threading.Event()
 
-    def beat() -> None:
-        while True:
-            storage.record_heartbeat(trial_id)
-            if over.wait(every):
-                return
+    def keep() -> None:
+        while not over.wait(every):
+            beat(storage, trial_id)
 
-    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+    thread = threading.Thread(target=keep, name="heartbeat", daemon=True)
     thread.start()
     try:
         yield
