@@ -17,6 +17,8 @@ def search_history(searched: Searched) -> "Figure":
     A complete trial is a dot, with the interval of its coverage; one that was stopped or failed
     has a mark on the lower edge, since its figure is no other's equal.
     """
+    from matplotlib.ticker import MaxNLocator
+
     figure, axes = blank()
     loss = searched.objective == "dev_loss"
     done = [one for one in searched.trials if one.state == "complete"]
@@ -61,7 +63,7 @@ def search_history(searched: Searched) -> "Figure":
     axes.set_title(_finding(searched, winner), fontsize=11)
     axes.set_xlabel("trial (0: the settings as given)")
     axes.set_xlim(-0.6, last + 0.6)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     legend(figure, columns=2)
     return figure
 

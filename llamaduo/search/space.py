@@ -101,7 +101,7 @@ def flat(space: Mapping[Any, Any], path: str = "") -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, below in space.items():
         name = f"{path}{key}"
-        if isinstance(below, Mapping) and not set(below) & set(Dimension.model_fields):
+        if isinstance(below, Mapping) and below and not set(below) & set(Dimension.model_fields):
             found |= flat(below, f"{name}.")
         else:
             found[name] = below

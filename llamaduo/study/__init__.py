@@ -49,7 +49,7 @@ class Study:
         self.busy = 0
         """Trials that other workers ran when this one last asked."""
         two = search.objective == "coverage_and_cost"
-        directions = ["minimize"] if search.objective == "dev_loss" else ["maximize"]
+        directions: Any = ["minimize"] if search.objective == "dev_loss" else ["maximize"]
         self._sign = 0 if two else (1 if search.objective == "dev_loss" else -1)
         with quiet():
             kept = opened(search, folder, name)
@@ -89,9 +89,10 @@ class Study:
             self.busy = running if finished < self.wanted or not first else 0
             if finished + running >= self.wanted:
                 return None
-            trial = self._fresh(trials)
             known = [one.user_attrs["number"] for one in trials if "number" in one.user_attrs]
-            number = trial.user_attrs.get("number", max(known, default=-1) + 1)
+            fresh = max(known, default=-1) + 1
+            trial = self._fresh(trials, fresh)
+            number = trial.user_attrs.get("number", fresh)
             trial.set_user_attr("number", number)
             beat(self._storage, trial._trial_id)
             trial.set_user_attr("owner", this_process())
@@ -99,8 +100,12 @@ class Study:
             reported = {step for one in before for step in one.intermediate_values}
             return Asked(trial, number, _clean(trial.params), self._sign, reported)
 
-    def _fresh(self, trials: Sequence[Any]) -> Any:
-        """Return a trial of settings that no other has: one that waits, or a new suggestion."""
+    def _fresh(self, trials: Sequence[Any], number: int) -> Any:
+        """Return a trial of settings that no other has: one that waits, or a new suggestion.
+
+        Args:
+            number: that a new suggestion will have.
+        """
         from optuna.samplers import RandomSampler, TPESampler
         from optuna.trial import TrialState
 
@@ -110,8 +115,9 @@ class Study:
         points = self.search.points
         turn = 0
         while True:
-            # A seed for each turn: what is suggested hangs on the trials, not on the worker.
-            seed = seed_of(self.seed, "search", len(trials), turn)
+            # A seed for each number: what is suggested hangs on it and on the trials so far, and
+            # not on which worker asks, or how often one was killed.
+            seed = seed_of(self.seed, "search", number, turn)
             if turn == SAME and points is not None and points <= COUNTED:
                 left = [point for point in grid(self.search.space) if _key(point) not in tried]
                 self._study.enqueue_trial(random.Random(seed).choice(left))
@@ -142,7 +148,7 @@ class Study:
             if trial.state != TrialState.FAIL or _finished(trial) or "twin" in attributes:
                 continue
             if trial.number not in there:
-                kept = {key: attributes[key] for key in ("number", "curve") if key in attributes}
+                kept = {key: of for key, of in attributes.items() if key in ("number", "curve")}
                 self._study.add_trial(
                     create_trial(
                         state=TrialState.WAITING,

@@ -53,7 +53,8 @@ def _journal(folder: Path) -> Kept:
     from optuna.storages.journal import JournalFileBackend
 
     file = folder / "journal.log"
-    backend = JournalFileBackend(str(file), lock_obj=_AppendLock(file))
+    lock: Any = _AppendLock(file)
+    backend = JournalFileBackend(str(file), lock_obj=lock)
     return Kept(JournalStorage(backend), lambda: held(folder / "lock"))
 
 

@@ -8,20 +8,26 @@ import io
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import Field
-from small_world import Diary, Parrot, altered, experiment
+from small_world import Diary, Parrot, experiment
 
 from llamaduo import session
 from llamaduo.component import Component
 from llamaduo.errors import ModelError
 from llamaduo.experiment import Experiment
 from llamaduo.findings import Result, Searched
+from llamaduo.ledger import Ledger
 from llamaduo.local import LocalModel
 from llamaduo.progress import Progress
 from llamaduo.records import Example, Training
+from llamaduo.stages import Stages
+from llamaduo.store import Store
+from llamaduo.tracker.silent import Silent
+from llamaduo.trials import search
 from llamaduo.tuner import Watch
 
 BEST, DIVERGES = 1e-3, 0.5
@@ -54,7 +60,7 @@ class Pupil(Component):
         return []
 
     def for_steps(self, steps: int) -> "Pupil":
-        return altered(self, steps=steps)
+        return self.model_copy(update={"steps": steps})
 
     def quality(self) -> float:
         """0..1."""
@@ -103,17 +109,39 @@ class Pupil(Component):
 
 
 def searching(
-    home: Path, diary: Diary, *, tuner: dict[str, Any] | None = None, **search: Any
+    home: Path, diary: Diary, *, tuner: dict[str, Any] | None = None, **fields: Any
 ) -> Experiment:
     """Return an experiment that searches; its goal cannot be met."""
-    wanted = {"trials": 6, "space": SPACE, "startup": 3, **search}
+    wanted = {"trials": 6, "space": SPACE, "startup": 3, **fields}
     pupil = Pupil.model_validate({"diary": diary, **(tuner or {})})
-    fields: dict[str, Any] = {"rounds": 1, "tuner": pupil, "search": wanted}
-    return experiment(home, diary, **fields, engine=Parrot(diary=diary, enough=100))
+    changed: dict[str, Any] = {"rounds": 1, "tuner": pupil, "search": wanted}
+    return experiment(home, diary, **changed, engine=Parrot(diary=diary, enough=100))
 
 
-def sought(exp: Experiment) -> tuple[Result, Searched, str]:
-    """Run it all; returns what it came to and what it said."""
+@dataclass(frozen=True)
+class Sought:
+    """What a search alone came to, and did."""
+
+    found: Searched
+    said: str
+    made: list[str]
+    calls: int
+
+
+def searched(exp: Experiment) -> Sought:
+    """Run the search, and no loop after it."""
+    private, out = Path(exp.home) / ".llamaduo", io.StringIO()
+    ledger = Ledger(private / "ledger.sqlite")
+    try:
+        stages = Stages(exp, Store(private / "store"), ledger, Progress(out), exp.fingerprint())
+        found = search(exp, stages, stages.split(), Silent())
+        return Sought(found, out.getvalue(), stages.store.made, ledger.calls_now)
+    finally:
+        ledger.close()
+
+
+def whole(exp: Experiment) -> tuple[Result, Searched, str]:
+    """Run it all, from the check to the report."""
     out = io.StringIO()
     result = session.run(exp, Progress(out))
     assert result.searched is not None

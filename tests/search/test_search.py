@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from search_world import DIVERGES, SPACE, searching, sought
-from small_world import BrokenError, Diary, altered, experiment
+from search_world import DIVERGES, SPACE, searched, searching, whole
+from small_world import BrokenError, Diary, altered, play
 
-from llamaduo import session
 from llamaduo.config import from_overrides
 from llamaduo.errors import ModelError, OverBudget
 from llamaduo.experiment import Experiment
@@ -52,7 +51,8 @@ def test_the_best_settings_are_found_and_the_first_trial_has_those_given(
     home: Path, diary: Diary
 ) -> None:
     exp = searching(home, diary, trials=8)
-    result, found, said = sought(exp)
+    sought = searched(exp)
+    found, said = sought.found, sought.said
     assert [trial.number for trial in found.trials] == list(range(8))
     assert found.trials[0].settings == {"tuner.lr": 1e-5, "tuner.r": 4}
     winner = found.trial(found.best)
@@ -62,14 +62,16 @@ def test_the_best_settings_are_found_and_the_first_trial_has_those_given(
     assert len(set(keys(found))) == 8
     assert "trial 0: the settings as given: coverage of 0.0 % or more; the best so far" in said
     assert said.count("trial ") >= 8
-    assert result.rounds[0].assessment.coverage == winner.dev.coverage
 
 
 def test_the_loop_goes_on_with_the_best_and_makes_nothing_anew_for_its_first_round(
     home: Path, diary: Diary
 ) -> None:
     exp = searching(home, diary, trials=4)
-    result, found, said = sought(exp)
+    result, found, said = whole(exp)
+    best_dev = found.trial(found.best).dev
+    assert best_dev is not None
+    assert result.rounds[0].assessment.coverage == best_dev.coverage
     after = said.split("search: 4 trials, ")[1].split("round 0")[0]
     assert "judge" not in after
     assert len(diary.tuned) == sum(trial.state == "complete" for trial in found.trials)
@@ -87,10 +89,10 @@ def test_running_again_adds_no_trial_buys_nothing_and_comes_to_the_same(
     home: Path, diary: Diary, capsys: pytest.CaptureFixture[str]
 ) -> None:
     exp = searching(home, diary)
-    first, _, _ = sought(exp)
+    first, _, _ = whole(exp)
     tuned, asked = len(diary.tuned), len(diary.asked)
     capsys.readouterr()
-    again, _, said = sought(exp)
+    again, _, said = whole(exp)
     assert again == first
     assert (len(diary.tuned), len(diary.asked)) == (tuned, asked)
     assert "stages made now: 0" in capsys.readouterr().out
@@ -98,11 +100,11 @@ def test_running_again_adds_no_trial_buys_nothing_and_comes_to_the_same(
 
 
 def test_more_trials_go_on_in_the_same_search(home: Path, diary: Diary) -> None:
-    _, first, _ = sought(searching(home, diary, trials=3))
-    _, more, _ = sought(searching(home, diary, trials=5))
+    first = searched(searching(home, diary, trials=3)).found
+    more = searched(searching(home, diary, trials=5)).found
     assert more.trials[:3] == first.trials
     assert len(more.trials) == 5
-    _, fewer, _ = sought(searching(home, diary, trials=2))
+    fewer = searched(searching(home, diary, trials=2)).found
     assert len(fewer.trials) == 5, "what is known counts"
 
 
@@ -110,7 +112,8 @@ def test_a_trial_is_stopped_while_it_is_tuned_and_leaves_its_checkpoint(
     home: Path, diary: Diary
 ) -> None:
     exp = searching(home, diary, trials=12, prune=["tuning"], tuner={"eval_steps": 10})
-    _, found, said = sought(exp)
+    sought = searched(exp)
+    found, said = sought.found, sought.said
     stopped = [trial for trial in found.trials if trial.stopped == "tuning"]
     assert stopped
     assert all(trial.state == "pruned" and trial.dev is None for trial in stopped)
@@ -128,10 +131,12 @@ def test_a_trial_is_stopped_while_it_is_judged_and_pays_less(home: Path, diary: 
     split = {"train": 0.2, "dev": 0.6, "test": 0.2}
     exp = searching(home, diary, trials=6, prune=["judging"], space=space, tuner={"lr": 1e-3})
     task = altered(exp.task, split=type(exp.task.split).model_validate(split))  # type: ignore[attr-defined]
-    _, found, _ = sought(altered(exp, task=task))
+    found = searched(altered(exp, task=task)).found
     stopped = [trial for trial in found.trials if trial.stopped == "judging"]
     assert stopped
-    assert all(trial.looked_at == 10 < 24 for trial in stopped)
+    first_look = {trial.settings["tuner.lr"]: trial.looked_at == 10 for trial in stopped}
+    assert first_look[1e-5], "right in nothing"
+    assert all(trial.looked_at < 24 for trial in stopped)
     assert all(trial.tokens for trial in stopped), "they were tuned to the end"
     whole = [trial for trial in found.trials if trial.dev is not None]
     assert all(trial.looked_at == 24 for trial in whole)
@@ -149,26 +154,28 @@ def test_one_that_cannot_be_tuned_is_an_end_like_others_and_is_not_run_again(
 ) -> None:
     space = {"tuner.lr": {"choices": [1e-5, 1e-3, DIVERGES]}}
     exp = searching(home, diary, trials=3, space=space)
-    result, found, said = sought(exp)
+    sought = searched(exp)
+    found, said = sought.found, sought.said
     [failed] = [trial for trial in found.trials if trial.state == "failed"]
     assert failed.error == "the loss became nan at step 3: lower tuner.lr"
     assert failed.settings == {"tuner.lr": DIVERGES}
     assert f"trial {failed.number}: tuner.lr 0.5: failed: the loss became nan" in said
     assert found.trial(found.best).settings == {"tuner.lr": 1e-3}
     diary.breaks["tune"] = 0
-    assert sought(exp)[0] == result, "nothing is tuned again"
+    assert searched(exp).found == found, "nothing is tuned again"
 
 
 def test_a_search_of_which_nothing_comes_says_the_first_cause(home: Path, diary: Diary) -> None:
     space = {"tuner.lr": {"choices": [DIVERGES]}}
     exp = searching(home, diary, trials=3, space=space, tuner={"lr": DIVERGES})
     with pytest.raises(ModelError, match=r"none of 1 trials .* the loss became nan"):
-        sought(exp)
+        searched(exp)
 
 
 def test_a_small_space_is_tried_whole_and_no_point_twice(home: Path, diary: Diary) -> None:
     space = {"tuner.lr": {"choices": [1e-5, 1e-4, 1e-3]}, "tuner.r": {"choices": [4, 8]}}
-    _, found, said = sought(searching(home, diary, trials=20, space=space))
+    sought = searched(searching(home, diary, trials=20, space=space))
+    found, said = sought.found, sought.said
     assert len(set(keys(found))) == len(found.trials) == found.points == 6
     assert "6 trials by coverage; the space has no more than 6 settings" in said
 
@@ -178,54 +185,49 @@ def test_what_breaks_off_goes_on_where_it_was_and_comes_to_the_same(
     tmp_path: Path, breaks: dict[str, int]
 ) -> None:
     calm = Diary()
-    wanted, _, _ = sought(searching(tmp_path / "calm", calm, trials=4))
+    wanted = searched(searching(tmp_path / "calm", calm, trials=4)).found
     diary = Diary()
     exp = searching(tmp_path / "home", diary, trials=4)
     diary.breaks = dict(breaks)
     with pytest.raises(BrokenError):
-        sought(exp)
+        searched(exp)
     diary.breaks = {}
-    result, found, _ = sought(exp)
-    assert result.searched == wanted.searched
-    assert result.rounds == wanted.rounds
-    assert [trial.number for trial in found.trials] == [0, 1, 2, 3]
+    assert searched(exp).found == wanted
     assert len(diary.asked) == len(calm.asked), "nothing is paid twice"
 
 
 def test_the_budget_ends_a_search_and_a_larger_one_goes_on(home: Path, diary: Diary) -> None:
     exp = searching(home, diary, trials=4)
     with pytest.raises(OverBudget):
-        sought(altered(exp, budget_usd=0.5))
-    _, found, _ = sought(altered(exp, budget_usd=None))
+        searched(altered(exp, budget_usd=0.2))
+    found = searched(altered(exp, budget_usd=None)).found
     assert len(found.trials) == 4
     assert len(set(keys(found))) == 4
 
 
 def test_what_a_search_paid_is_in_the_account_of_the_run(home: Path, diary: Diary) -> None:
-    plain = session.run(experiment(home / "plain", Diary(), rounds=1), Progress(io.StringIO()))
-    result, _, _ = sought(searching(home, diary, trials=4))
-    marks = {tally.stage: tally.calls for tally in result.tallies}["judgements"]
-    assert marks > {tally.stage: tally.calls for tally in plain.tallies}["judgements"]
+    result, _, _ = whole(searching(home, diary, trials=4))
     assert result.usd == pytest.approx(0.01 * len(diary.asked))
 
 
 def test_dev_is_judged_in_full_where_a_search_compares_it(home: Path, diary: Diary) -> None:
     exp = searching(home, diary, trials=2)
     judge = altered(exp.judge, repeats=5)
-    _, found, _ = sought(altered(exp, judge=judge))
+    found = searched(altered(exp, judge=judge)).found
     for trial in found.trials:
         assert trial.dev is not None
         assert (trial.dev.marks, trial.dev.spared) == (2 * 5 * DEV, 0)
-    plain = experiment(home / "plain", Diary(), rounds=1, judge=judge)
-    [round_] = session.run(plain, Progress(io.StringIO())).rounds
+    plain = altered(exp, judge=judge, search=None, home=home / "plain")
+    [round_] = play(plain).result.rounds
     assert round_.assessment.spared > 0, "without a search repeats are spared there"
 
 
 def test_by_dev_loss_nothing_is_answered_before_the_first_round(home: Path, diary: Diary) -> None:
     exp = searching(home, diary, trials=5, objective="dev_loss", tuner={"eval_steps": 10})
-    _, found, said = sought(exp)
-    before = said.split("search: 5 trials, ")[0]
-    assert "judge" not in before
+    sought = searched(exp)
+    found, said = sought.found, sought.said
+    assert sought.calls == 0
+    assert {recipe.partition("/")[0] for recipe in sought.made} == {"split", "train", "adapter"}
     winner = found.trial(found.best)
     assert winner.dev is None
     assert winner.dev_loss == min(trial.dev_loss or 9 for trial in found.trials)
@@ -241,7 +243,7 @@ def test_with_two_objectives_the_front_has_what_none_beats(home: Path, diary: Di
         prune=["judging"],
         tuner={"eval_steps": 10},
     )
-    _, found, _ = sought(exp)
+    found = searched(exp).found
     assert all(trial.state == "complete" for trial in found.trials)
     assert found.best == found.front[-1], "the one with the most coverage tunes"
     tokens = [found.trial(number).tokens or 0 for number in found.front]
@@ -283,7 +285,7 @@ def test_the_report_sets_the_best_beside_the_settings_given(
 ) -> None:
     space = {**SPACE, "tuner.lr": {"choices": [1e-5, 1e-3, 1e-2, DIVERGES]}}
     exp = searching(home, diary, trials=8, space=space)
-    _, found, _ = sought(exp)
+    _, found, _ = whole(exp)
     place = home / ".llamaduo" / "runs" / exp.fingerprint()
     said = (place / "report.md").read_text()
     section = said.split("## Search for settings")[1].split("\n## ")[0]

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from figures import axes_of, words
 from mlflow.tracking import MlflowClient
-from search_world import DIVERGES, searching, sought
+from search_world import DIVERGES, searched, searching, whole
 from small_world import Diary, altered
 
 from llamaduo.experiment import Experiment
@@ -30,8 +31,8 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Experiment, Searche
         tuner={"eval_steps": 10, "lr": 1e-3},
     )
     exp = altered(exp, tracker=MlflowTracker())
-    _, found, _ = sought(exp)
-    sought(exp)
+    _, found, _ = whole(exp)
+    whole(exp)
     return exp, found, MlflowClient(tracking_uri=f"sqlite:///{home}/mlruns/mlflow.db")
 
 
@@ -97,12 +98,13 @@ def test_the_history_marks_every_end(shown: tuple[Experiment, Searched, MlflowCl
 
 def test_importance_and_front_are_drawn_from_what_was_found(tmp_path: Path) -> None:
     exp = searching(tmp_path / "home", Diary(), trials=8, objective="coverage_and_cost")
-    _, found, _ = sought(exp)
+    found = searched(exp).found
     assert found.importance
-    bars = [bar.get_width() for bar in axes_of(search_importance(found)).patches]
-    assert bars == pytest.approx([100 * share for share in found.importance.values()])
+    bars = [bar.get_window_extent().width for bar in axes_of(search_importance(found)).patches]
+    shares = list(found.importance.values())
+    assert [bar / bars[0] for bar in bars] == pytest.approx([of / shares[0] for of in shares])
     figure = search_front(found)
     [line] = axes_of(figure).lines
     tokens = [found.trial(number).tokens for number in found.front]
-    assert list(line.get_xdata()) == tokens
+    assert np.asarray(line.get_xdata()).tolist() == tokens
     assert "0, as given" in words(figure)

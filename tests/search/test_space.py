@@ -61,7 +61,7 @@ def test_every_fault_of_a_space_is_said_at_once_beside_those_elsewhere() -> None
         ("search.space.tuner.lr.high=1e-6", "search.space.tuner.lr: low has to be under high"),
         ("search.space.tuner.lr.step=0.1", "search.space.tuner.lr: log needs a low over 0"),
         ("search.space.tuner.r.low=3", "search.space.tuner.r: give choices, or low and high, not"),
-        ("search.space.tuner.steps={}", "search.space"),
+        ("search.space.tuner.clip={}", "search.space.tuner.clip: give choices, or low and high"),
         ("search.trials=0", "search.trials: Input should be greater than or equal to 1"),
         ("search.prune=[tuning]", "search.prune: tuning is stopped by the loss on dev"),
         ("tuner=none", "search: this tuner has no settings to search; choose tuner=qlora"),

