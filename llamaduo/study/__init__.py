@@ -49,7 +49,7 @@ class Study:
         self.busy = 0
         """Trials that other workers ran when this one last asked."""
         two = search.objective == "coverage_and_cost"
-        directions: Any = ["minimize"] if search.objective == "dev_loss" else ["maximize"]
+        directions: list[Any] = ["minimize" if search.objective == "dev_loss" else "maximize"]
         self._sign = 0 if two else (1 if search.objective == "dev_loss" else -1)
         with quiet():
             kept = opened(search, folder, name)
@@ -58,7 +58,7 @@ class Study:
                 self._study = optuna.create_study(
                     study_name=f"llamaduo {name}",
                     storage=self._storage,
-                    directions=[*directions, *(["minimize"] if two else [])],
+                    directions=directions + (["minimize"] if two else []),
                     pruner=ByPhase(search.stops),
                     load_if_exists=True,
                 )
