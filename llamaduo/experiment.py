@@ -111,8 +111,9 @@ class Experiment(Component):
             )
         if self.engine.asked is not None and not isinstance(self.tuner, Untuned):
             raise ValueError(
-                "an endpoint cannot answer with an adapter that is tuned here: choose tuner=none "
-                "to judge it as it is, or engine=transformers"
+                "a server answers with what it was started with, not with an adapter that is tuned "
+                "here: choose tuner=none to judge as it is what it serves (with engine=tgi, the "
+                "adapter it was given), or engine=transformers"
             )
         return self
 

@@ -11,7 +11,7 @@ from llamaduo.audit.parties import Parties
 from llamaduo.bench import Bench
 from llamaduo.decision import level_of_look, same_at_both_ends
 from llamaduo.engine import LocalEngine
-from llamaduo.engine.asked import Asked
+from llamaduo.engine.asked import Asked, as_sent
 from llamaduo.engine.asked import answers as answers_of
 from llamaduo.findings import Assessment, Audit, Opening
 from llamaduo.intervals import LEVEL
@@ -118,8 +118,10 @@ class Judging(Bench):
         exp, rows = self.exp, part(split, on)
 
         def answer(work: Work, done: tuple[Answer, ...]) -> Iterator[Answer]:
+            prompts = as_sent(self._with_examples(rows, split, shots), how, exp.local)
+            self._prove(how, prompts, work)
             given = answers_of(
-                self._with_examples(rows, split, shots),
+                prompts,
                 self.desk(how.service, work),
                 how,
                 samples=exp.samples,
@@ -129,10 +131,25 @@ class Judging(Bench):
             return as_asked(given, rows)
 
         inputs = [how.service.key(), how.max_tokens, how.temperature, split.content, on]
-        inputs += [exp.samples, exp.seed, shots]
+        inputs += [exp.samples, exp.seed, shots, *([exp.local.key()] if how.as_text else [])]
         answers = self.store.rows("asked", inputs, Answer, answer)
+        if how.proof is not None:
+            self.rests_on(proof_of(answers.recipe))
         self.rests_on(answers.recipe)
         return answers
+
+    def _prove(self, how: Asked, prompts: Sequence[Example], work: Work) -> None:
+        """Show who answers; its calls are counted apart, and do not time the answers."""
+        if how.proof is None:
+            return
+        aside = replace(work, recipe=proof_of(work.recipe))
+        how.proof.show(
+            prompts,
+            self.desk(how.service, aside),
+            self.desk(how.proof.beside, aside),
+            local=self.exp.local,
+            progress=self.progress,
+        )
 
     def _with_examples(
         self, rows: Sequence[Example], split: Rows[Placed], shots: int
@@ -262,6 +279,11 @@ def part(split: Sequence[Placed], name: Part) -> list[Example]:
 def training(adapter: Folder) -> Training:
     """Return what tuning this adapter came to."""
     return Training.model_validate_json((adapter.path / "training.json").read_bytes())
+
+
+def proof_of(recipe: str) -> str:
+    """Name what the proof of who gave these answers rests on."""
+    return f"proof/{recipe.partition('/')[2]}"
 
 
 def as_asked(answers: Iterator[Answer], rows: Sequence[Example]) -> Iterator[Answer]:
