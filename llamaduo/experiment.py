@@ -12,6 +12,7 @@ from llamaduo.errors import DataError
 from llamaduo.judge import Judge
 from llamaduo.judge.human import read as read_human
 from llamaduo.local import LocalModel
+from llamaduo.search import Search
 from llamaduo.service import Service
 from llamaduo.synth import Synth
 from llamaduo.task import Task
@@ -67,6 +68,8 @@ class Experiment(Component):
     dedup: Dedup
     workload: Workload
     tracker: Tracker
+    search: Search | None = None
+    """Which settings of the tuner are tried before the first round; None: those given are taken."""
     goal: Goal
     rounds: int = Field(ge=1)
     """Turns of the loop at most; the first is tuned on coverage rows alone."""
@@ -117,6 +120,14 @@ class Experiment(Component):
             )
         return self
 
+    @model_validator(mode="after")
+    def _can_be_searched(self) -> "Experiment":
+        if self.search is not None:
+            assert isinstance(self.tuner, Component), "what a YAML names is a component"
+            if found := self.search.faults(self.tuner):
+                raise ValueError("; ".join(found))
+        return self
+
     @property
     def simulated(self) -> bool:
         """Whether a simulated service has a part in it."""
@@ -153,6 +164,7 @@ class Experiment(Component):
             sorted(self.baselines),
             self.shots if "few_shot" in self.baselines else 0,
             self.ceiling.key() if "service" in self.baselines else "",
+            *([self.search.key()] if self.search is not None else []),
         )
 
     def faults(self, until: Until | None = None) -> list[str]:
@@ -169,6 +181,13 @@ class Experiment(Component):
         if until != "data":
             found += self.local.faults() + self.tuner.faults(self.local)
         found += self.workload.faults()
+        if self.search is not None:
+            found += self.search.unreachable()
+            if until is not None:
+                found.append(
+                    f"--until {until} stops between stages, and a trial of a search takes them all "
+                    "in turn: search where everything is at hand, and take what it found elsewhere"
+                )
         if self.judge.human is not None:
             try:
                 read_human(self.judge.human)

@@ -2,6 +2,9 @@
 
 from typing import Literal
 
+from llamaduo.curves import Curve as Curve
+from llamaduo.curves import Point as Point
+from llamaduo.curves import Reach as Reach
 from llamaduo.projection import Projection as Projection
 from llamaduo.records import Record, Tally, Training
 
@@ -183,6 +186,52 @@ class Opening(Record):
     """Prompts of this run's test that it has seen: all, or some where rows came or went."""
 
 
+class Trial(Record):
+    """One set of settings that was tried, and what came of it."""
+
+    number: int
+    """From 0 on; the first has the settings as given. A trial that was taken over keeps its."""
+    settings: dict[str, bool | int | float | str | None]
+    """By dotted key."""
+    state: Literal["complete", "pruned", "failed"]
+    stopped: Literal["", "tuning", "judging"] = ""
+    """Where a pruned trial was stopped."""
+    error: str = ""
+    """Why a failed one could not be tuned or judged."""
+    dev: Assessment | None = None
+    """On dev; None where nothing was judged, or not all."""
+    looked_at: int = 0
+    """Prompts of dev that were judged, of a pruned trial too."""
+    dev_loss: float | None = None
+    """Lowest loss on dev; None where it was not looked at."""
+    curve: dict[int, float] = {}
+    """Loss on dev by optimiser step."""
+    tokens: int | None = None
+    """That tuning worked through; None where it did not end."""
+
+
+class Searched(Record):
+    """What a search came to."""
+
+    objective: Literal["coverage", "dev_loss", "coverage_and_cost"]
+    wanted: int
+    """Finished trials that were asked for."""
+    points: int | None = None
+    """Settings that there are in all, where they are fewer than `wanted`."""
+    trials: tuple[Trial, ...]
+    """Finished ones, by number; the first has the settings as given."""
+    best: int
+    """Number of the trial whose settings tune every round."""
+    front: tuple[int, ...] = ()
+    """With two objectives, the trials that no other beats in both; by rising tokens."""
+    importance: dict[str, float] = {}
+    """Share of what the settings explain of the objective, most first; empty with few trials."""
+
+    def trial(self, number: int) -> Trial:
+        """Return the trial of that number."""
+        return next(trial for trial in self.trials if trial.number == number)
+
+
 class Result(Record):
     """What a run came to; all that its report says of it."""
 
@@ -225,60 +274,10 @@ class Result(Record):
     """Service calls by stage, over the whole run."""
     note: str = ""
     """What the service said of its own synthetic rows, and how often; empty if nothing."""
+    searched: Searched | None = None
+    """The search whose best settings tuned every round; None where there was none."""
 
     @property
     def usd(self) -> float:
         """Service dollars behind the run, at the price when each call was first bought."""
         return sum(tally.usage.usd for tally in self.tallies)
-
-
-class Point(Record):
-    """One model on the curve of coverage over rows."""
-
-    rows: int
-    """Tuned on, 1 or more."""
-    hits: int
-    """Prompts covered."""
-    n: int
-    """Prompts judged."""
-    usd: float
-    """Service dollars that it had cost to come here."""
-
-
-class Curve(Record):
-    """Coverage over rows, fitted: the log odds are a straight line over the doublings."""
-
-    points: tuple[Point, ...]
-    centre: float
-    """Doublings from one row, log2, at which `level` is told."""
-    level: float
-    """Log odds of coverage at `centre`."""
-    slope: float
-    """What a doubling of the rows adds to the log odds."""
-    slope_low: float
-    slope_high: float
-    """95 % interval of the slope."""
-    variance: tuple[float, float, float]
-    """Of the level, of both together, of the slope; times the dispersion."""
-    dispersion: float
-    """How much more the points vary than prompts alone would have them, 1 or more."""
-    usd_per_row: float | None
-    """What a further row cost among these points; None where rows cost nothing."""
-
-
-class Reach(Record):
-    """What a goal would take, by a `Curve`."""
-
-    goal: float
-    """Coverage in %."""
-    rows: int | None
-    """None: by this curve no number of rows reaches it."""
-    rows_low: int | None
-    rows_high: int | None
-    """95 % interval; None where no practical number of rows is that end."""
-    usd: float | None
-    """Dollars on top of what the largest volume cost; None: not known."""
-    usd_low: float | None
-    usd_high: float | None
-    says: tuple[str, ...]
-    """The same in words, with what it rests on."""

@@ -18,6 +18,7 @@ from llamaduo.intervals import LEVEL
 from llamaduo.judge import Ends, Judge, Stop
 from llamaduo.judge.human import read as read_human
 from llamaduo.judge.probes import REPEATS, probes
+from llamaduo.looks import Look, watched
 from llamaduo.metrics import assess
 from llamaduo.openings import record
 from llamaduo.records import Answer, Example, Judgement, Part, Placed, Score, Training
@@ -56,15 +57,17 @@ class Judging(Bench):
         *,
         look: int = 1,
         shots: int = 0,
+        watch: Look | None = None,
     ) -> Judged:
         """Answer the prompts of one part, and have the answers judged.
 
         Args:
             look: how often the part has been looked at for this decision, this time counted.
             shots: examples of train that each prompt begins with.
+            watch: looks on while they are judged, where no repeats are spared.
         """
         answers = self.answers(adapter, split, on, shots)
-        judged = self._judged(name, answers, on, adapter, look)
+        judged = self._judged(name, answers, on, adapter, look, watch)
         seconds = self.ledger.seconds(answers.recipe) if self.exp.engine.asked else []
         if seconds:
             slow = 1000 * seconds[math.ceil(0.95 * len(seconds)) - 1]
@@ -164,12 +167,13 @@ class Judging(Bench):
         on: Part,
         adapter: Folder | None,
         look: int,
+        watch: Look | None = None,
     ) -> Judged:
         exp = self.exp
         stop = self._stop(on, look)
         rule = [exp.goal.key(), on == exp.judge.on, look if on == "test" else 0] if stop else []
         inputs = [exp.judge.key(), exp.seed, answers.content, rule]
-        judgements = self._graded(exp.judge, "judgements", inputs, answers, stop)
+        judgements = self._graded(exp.judge, "judgements", inputs, answers, stop, watch)
         assessment = assess(
             name,
             judgements,
@@ -185,12 +189,18 @@ class Judging(Bench):
         """Return when repeats may end: where neither the loop nor any verdict would change.
 
         What hangs on pairs of prompts spares none: the verdict against the service, and
-        whether the last round was worth its price.
+        whether the last round was worth its price. Nor does dev where a search compares its
+        coverage, in no trial and in no round: sparing goes by the goal, and figures that rest
+        on two repeats here and on ten there are not to be set in order. A trial and a round
+        with the same settings are then one result.
         """
         exp, goal = self.exp, self.exp.goal
         steers = on == exp.judge.on
         pairs = on == "test" and goal.against == "service"
-        if not exp.judge.early_stop or pairs or (steers and exp.usd_per_point is not None):
+        compared = on == "dev" and exp.search is not None and exp.search.judges
+        if not exp.judge.early_stop or pairs or compared:
+            return None
+        if steers and exp.usd_per_point is not None:
             return None
         level = level_of_look(look) if exp.judge.on == "test" else LEVEL
 
@@ -245,15 +255,19 @@ class Judging(Bench):
         inputs: Sequence[object],
         answers: Sequence[Answer],
         stop: Stop | None,
+        watch: Look | None = None,
     ) -> Rows[Judgement]:
         """Have answers judged, by every service of the judge."""
 
         def grade(work: Work, done: tuple[Judgement, ...]) -> Iterator[Judgement]:
             desks = {name: self.desk(one, work) for name, one in judge.services.items()}
+            if watch is not None and stop is None:
+                yield from watched(judge, answers, done, desks, watch, self.progress)
+                return
             # With a rule that looks at all answers, all are judged again; what is known is free.
             begun = 0 if stop else len(done)
             graded = judge.grade(answers[begun:], desks, stop=stop, progress=self.progress)
-            return islice(graded, len(done) - begun, None)
+            yield from islice(graded, len(done) - begun, None)
 
         judgements = self.store.rows(stage, inputs, Judgement, grade)
         self.rests_on(judgements.recipe)

@@ -3,24 +3,30 @@
 import json
 import platform
 import traceback
+from contextlib import nullcontext
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
 import llamaduo
-from llamaduo import loop, preflight, report, scores
+from llamaduo import loop, preflight, report, scores, trials
 from llamaduo.cost import project
 from llamaduo.decision import level_of_look, unreachable
 from llamaduo.experiment import Experiment, Until
-from llamaduo.findings import Result
+from llamaduo.findings import Result, Searched
 from llamaduo.home import refuse_network_home, writable
 from llamaduo.intervals import LEVEL
 from llamaduo.judging import part
 from llamaduo.ledger import Ledger
 from llamaduo.progress import Progress
+from llamaduo.records import Placed
 from llamaduo.report.money import migration_usd
+from llamaduo.search.space import with_values
 from llamaduo.secrets import without_secrets
 from llamaduo.stages import Stages
-from llamaduo.store import Store
+from llamaduo.store import Rows, Store
+from llamaduo.study.storage import held
+from llamaduo.tracker import Run
 from llamaduo.until import Reached, stop_at
 
 LIBRARIES = ("torch", "transformers", "peft", "trl", "bitsandbytes", "litellm")
@@ -85,19 +91,38 @@ def _run(
         tags=tags(exp) | {"llamaduo.fingerprint": stages.run, "llamaduo.until": until or "the end"},
     )
     try:
-        result = loop.run(exp, stages, split, shown)
-        rounds = [f"round {round_.number}" for round_ in result.rounds]
-        judged = {name: stages.judged[name, exp.judge.on].rows for name in rounds}
-        everything = {of: stage.rows for of, stage in stages.judged.items()}
-        scores.write_scores(place / scores.FILE, scores.score_rows(everything, exp.goal))
-        projection = project(exp.workload, migration_usd(result))
-        path = report.write(result, exp.workload, projection, judged, facts(exp), place)
-        shown.finish(result, projection, place)
+        searched = trials.search(exp, stages, split, shown) if exp.search is not None else None
+        if searched is not None:
+            exp = with_values(exp, searched.trial(searched.best).settings)
+            stages = replace(stages, exp=exp)
+        # Workers of a search have the same run to end: the first does, the others find it done.
+        lock = stages.store.root.parent / "search" / stages.run / "ending"
+        with held(lock) if searched is not None else nullcontext():
+            return _ended(exp, stages, split, shown, searched, place)
     except Reached:
         raise
     except BaseException as error:
         shown.fail(error)
         raise
+
+
+def _ended(
+    exp: Experiment,
+    stages: Stages,
+    split: Rows[Placed],
+    shown: Run,
+    searched: Searched | None,
+    place: Path,
+) -> Result:
+    """Run the loop, and write down and show what it came to."""
+    result = loop.run(exp, stages, split, shown).model_copy(update={"searched": searched})
+    rounds = [f"round {round_.number}" for round_ in result.rounds]
+    judged = {name: stages.judged[name, exp.judge.on].rows for name in rounds}
+    everything = {of: stage.rows for of, stage in stages.judged.items()}
+    scores.write_scores(place / scores.FILE, scores.score_rows(everything, exp.goal))
+    projection = project(exp.workload, migration_usd(result))
+    path = report.write(result, exp.workload, projection, judged, facts(exp), place)
+    shown.finish(result, projection, place)
     now = f"spent now: ${stages.ledger.spent_now:.4f} in {stages.ledger.calls_now} calls"
     made = f"stages made now: {len(stages.store.made)}"
     last = stages.judged[rounds[-1], exp.judge.on].adapter if rounds else None
@@ -120,6 +145,8 @@ def params(exp: Experiment) -> dict[str, str]:
 
     for name in ("task", "service", "local", "tuner", "engine", "synth", "dedup", "goal", "judge"):
         walk(name, getattr(exp, name).key())
+    if exp.search is not None:
+        walk("search", exp.search.key())
     flat |= {"samples": str(exp.samples), "seed": str(exp.seed)}
     flat["baselines"] = json.dumps(sorted(exp.baselines))
     if "few_shot" in exp.baselines:
@@ -140,6 +167,7 @@ def tags(exp: Experiment) -> dict[str, str]:
         "llamaduo.simulated": str(exp.simulated).lower(),
         "llamaduo.rounds": str(exp.rounds),
         "llamaduo.budget_usd": str(exp.budget_usd),
+        **({} if exp.search is None else {"llamaduo.trials": str(exp.search.trials)}),
     }
 
 

@@ -214,7 +214,8 @@ def test_configuration_lists_every_group_and_option_with_the_default_first() -> 
         named = re.findall(r"`(\w+)`", row)
         own = {Path(name).stem for name in FILES if name.startswith(f"conf/{group}/")}
         assert set(named) == set(options(group)) - own
-        assert getattr(from_overrides([f"{group}={named[0]}"]), group) == getattr(default, group)
+        first = getattr(from_overrides([f"{group}={named[0]}"]), group)
+        assert getattr(default, group) in (first, None)
 
 
 def test_configuration_lists_every_root_key() -> None:

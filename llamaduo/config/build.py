@@ -14,6 +14,7 @@ from llamaduo.component import Component
 from llamaduo.errors import ConfigError
 from llamaduo.experiment import Experiment
 from llamaduo.options import nearest
+from llamaduo.search import Search
 from llamaduo.secrets import secrets, without_secrets
 
 OURS = "llamaduo"
@@ -36,6 +37,10 @@ def build(config: Mapping[str, Any], faults: list[str] | None = None) -> Experim
     trusted = config.get("trusted") or []
     packages = {OURS, *map(str, trusted)} if isinstance(trusted, list) else {OURS}
     fields = {key: _part(value, str(key), packages, found) for key, value in config.items()}
+    search, tuner = fields.get("search"), fields.get("tuner")
+    if isinstance(search, Search) and isinstance(tuner, Component) and search.faults(tuner):
+        found += search.faults(tuner)
+        fields["search"] = _BAD
     experiment = _validated(Experiment, fields, "", found)
     # A judge without a service of its own has the teacher's, faults and all: said once.
     found = [f for f in found if not (f.startswith(TWIN) and f.removeprefix("judge.") in found)]
@@ -139,8 +144,14 @@ def _steps(fault: Any, fields: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return where a fault is, by keys alone; pydantic also names the kinds of a union."""
     steps: list[Any] = []
     value: Any = fields
-    for i, step in enumerate(fault["loc"]):
-        last = i == len(fault["loc"]) - 1
+    left = list(fault["loc"])
+    while left:
+        step = left.pop(0)
+        last = not left
+        head, _, rest = str(step).partition(".")
+        if isinstance(value, Mapping) and rest and step not in value and head in value:
+            left = [head, rest, *left]  # a dotted key of a mapping that stands in steps
+            continue
         known = range(len(value)) if isinstance(value, list) else value
         if isinstance(value, Mapping | list) and step in known:
             value = value[step]
@@ -191,7 +202,9 @@ def _fields_at(component: type[BaseModel], steps: tuple[Any, ...]) -> list[str]:
         if isinstance(step, int):  # members of a list are of one kind
             continue
         field = component.model_fields.get(str(step))
-        models = list(_models(field.annotation)) if field is not None else []
+        if field is None:  # a key of a mapping
+            continue
+        models = list(_models(field.annotation))
         if not models:
             return []
         component = models[0]

@@ -7,6 +7,7 @@ from llamaduo.plots.cost import cost_lines, cost_tornado
 from llamaduo.plots.coverage import coverage_by_round
 from llamaduo.plots.density import Panel, density_grid, reflected_density
 from llamaduo.plots.models import models_on_test
+from llamaduo.plots.search import search_front, search_history, search_importance
 from llamaduo.plots.spend import score_against_dollars
 from llamaduo.plots.style import STYLES, save
 from llamaduo.plots.volume import volume_curve
@@ -22,5 +23,8 @@ __all__ = [
     "reflected_density",
     "save",
     "score_against_dollars",
+    "search_front",
+    "search_history",
+    "search_importance",
     "volume_curve",
 ]

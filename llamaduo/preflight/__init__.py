@@ -6,13 +6,14 @@ the network.
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from llamaduo import machine
 from llamaduo.errors import ConfigError
 from llamaduo.experiment import Experiment, Until
 from llamaduo.machine import Machine
 from llamaduo.preflight import disk, hub, libraries, model, room, rows
-from llamaduo.preflight.finding import Finding, Level, missing, ok
+from llamaduo.preflight.finding import Finding, Level, look, missing, ok
 from llamaduo.preflight.services import services
 from llamaduo.progress import Progress
 
@@ -37,14 +38,21 @@ def refuse(exp: Experiment, progress: Progress, until: Until | None = None) -> N
             progress.say(f"look: {line}")
 
 
+def begun(exp: Experiment) -> bool:
+    """Whether something of the run is here: of a killed one, or unpacked."""
+    return (Path(exp.home) / ".llamaduo" / "runs" / exp.fingerprint()).is_dir()
+
+
 def quick(exp: Experiment, here: Machine, until: Until | None = None) -> Iterator[Finding]:
     """Yield what every run is checked for."""
     yield from libraries.libraries()
-    if until != "data":
+    model = until != "data"
+    if model:
         yield from room.gpus(exp, here)
-        yield from room.memory(exp, here)
+    fits = [*(room.memory(exp, here) if model else ()), *disk.disk(exp, here, model=model)]
+    done = begun(exp)  # what the model has to do may be done: here before, or on another machine
+    yield from (look(one.line) if done and one.level == "MISSING" else one for one in fits)
     yield from hub.hub(exp)
-    yield from disk.disk(exp, here)
     if until is None:
         yield from services(exp)
     yield from (missing(fault) for fault in exp.faults(until))

@@ -33,8 +33,12 @@ class Wanted(NamedTuple):
     """Whether nothing can be done without all of it."""
 
 
-def disk(exp: Experiment, here: Machine) -> Iterator[Finding]:
-    """Yield a line for each disk that a run will write to."""
+def disk(exp: Experiment, here: Machine, *, model: bool = True) -> Iterator[Finding]:
+    """Yield a line for each disk that a run will write to.
+
+    Args:
+        model: whether the run comes to where the base model is loaded.
+    """
     shape = shape_of(exp.local)
     home = Wanted(
         "checkpoints and the store",
@@ -42,7 +46,7 @@ def disk(exp: Experiment, here: Machine) -> Iterator[Finding]:
         BESIDE + (0 if shape is None else adapters(exp, shape, here)),
         "free some, or name another disk by home=",
     )
-    base = None if shape is None or not loads(exp) else fetched(exp.local, shape)
+    base = None if shape is None or not model or not loads(exp) else fetched(exp.local, shape)
     if base is None:
         yield said([home])
     elif free_disk(home.folder)[0] == free_disk(base.folder)[0]:

@@ -14,8 +14,10 @@ from llamaduo.records import Judgement
 from llamaduo.report.judge import card
 from llamaduo.report.models import models
 from llamaduo.report.money import data, pictures, savings
+from llamaduo.report.search import search
 from llamaduo.report.verdict import by_category, categories, verdict
 from llamaduo.report.words import aligned, mark, markdown, the_test, with_interval
+from llamaduo.study.best import summary as search_summary
 from llamaduo.workload import Workload
 
 SIMULATED = (
@@ -53,6 +55,7 @@ def write(
         *models(result),
         *categories(result),
         *card(result),
+        *search(result, into),
         *_rounds_table(result),
         *_rows(result),
         *_calls(result),
@@ -91,6 +94,7 @@ def summary(result: Result, where: Sequence[str]) -> str:
         f"{result.local} <- {result.service} on {result.task}; judged on {result.steered_on}, "
         f"goal {result.goal:g} %, stopped by: {result.stopped}",
         *aligned(head, body),
+        *([search_summary(result.searched)] if result.searched is not None else []),
     ]
     if result.test:
         lines.append(f"on {the_test(result)}: {_sentence(result.test)}")

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from llamaduo.findings import Projection, Result, Round
+from llamaduo.findings import Projection, Result, Round, Trial
 from llamaduo.records import Example, Judgement
 
 
@@ -43,6 +43,10 @@ class Run(Protocol):
         judgements: Sequence[Judgement],
     ) -> None:
         """Show a finished round; one that is shown already stays as it is."""
+        ...
+
+    def trial(self, trial: Trial) -> None:
+        """Show a finished trial of a search; one that is shown already stays as it is."""
         ...
 
     def finish(self, result: Result, projection: Projection, report: Path) -> None:

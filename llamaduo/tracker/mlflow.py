@@ -1,6 +1,7 @@
 """MLflow: one experiment a task, one run a fingerprint, a nested run a round."""
 
 import fcntl
+import json
 import os
 import re
 import tempfile
@@ -11,15 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from llamaduo.component import Component, digest
-from llamaduo.findings import Assessment, Projection, Result, Round
+from llamaduo.findings import Projection, Result, Round, Searched, Trial
 from llamaduo.records import Example, Judgement
 from llamaduo.secrets import without_secrets
+from llamaduo.tracker.figures import columns, judgement_row, of_assessment, of_round, parquet
 
 SHOWN = 200
 """Judgements in the table of MLflow's page; the Parquet file beside it has them all."""
 
 FINGERPRINT = "llamaduo.fingerprint"
 ROUND = "llamaduo.round"
+TRIAL = "llamaduo.trial"
+STATE = "llamaduo.state"
+"""How a trial ended. MLflow knows no pruned runs, and one that was stopped has not failed."""
 CONTENT = "llamaduo.content"
 """Tag with a digest of what is shown, so that showing it again does nothing."""
 ERROR = "llamaduo.error"
@@ -116,23 +121,52 @@ class MlflowRun:
         fresh = {**tags, "llamaduo.kind": "round", "llamaduo.adapter": round_.adapter}
         fresh["llamaduo.train_sha256"] = round_.train
         nested = _make(self.client, self.experiment, f"round {round_.number}", fresh)
-        figures = _figures(round_)
+        figures = of_round(round_)
         _log(self.client, self.id, figures, step=round_.number)
         _log(self.client, nested, figures, step=round_.number)
         with tempfile.TemporaryDirectory() as folder:
             rows = Path(folder) / "train.parquet"
-            _parquet([row.model_dump(mode="json") for row in train], rows)
+            parquet([row.model_dump(mode="json") for row in train], rows)
             self.client.log_artifact(nested, str(rows), "data")
-            scores = [_judgement_row(judgement) for judgement in judgements]
+            scores = [judgement_row(judgement) for judgement in judgements]
             table = Path(folder) / "judgements.parquet"
-            _parquet(scores, table)
+            parquet(scores, table)
             self.client.log_artifact(nested, str(table), "judge")
-        self.client.log_table(nested, _columns(scores[:SHOWN]), "judge/judgements.json")
+        self.client.log_table(nested, columns(scores[:SHOWN]), "judge/judgements.json")
         for run in (self.id, nested):
             self.client.log_inputs(run, [_dataset(round_)])
         self.client.log_artifacts(nested, str(adapter), "adapter")
         self.client.set_tag(nested, CONTENT, content)
         self.client.set_terminated(nested, "FINISHED")
+
+    def trial(self, trial: Trial) -> None:
+        """Show a trial as a nested run, its loss on dev by step; a shown one stays."""
+        content = digest(trial.model_dump(mode="json"))
+        tags = {"mlflow.parentRunId": self.id, TRIAL: str(trial.number)}
+        shown = _find(self.client, self.experiment, {**tags, CONTENT: content}, "trial")
+        if shown is not None:
+            return
+        begun = _find(self.client, self.experiment, tags, "trial")  # and killed before its end
+        fresh = {**tags, "llamaduo.kind": "trial"}
+        name = f"trial {trial.number}"
+        nested = begun or _make(self.client, self.experiment, name, fresh)
+        settings = {key: json.dumps(value) for key, value in trial.settings.items()}
+        _params(self.client, nested, settings)
+        _curve(self.client, nested, "tune/dev_loss", trial.curve)
+        figures: dict[str, float | None] = {
+            "tune/tokens": trial.tokens,
+            "search/dev_loss": trial.dev_loss,
+            "search/prompts": trial.looked_at,
+            **(of_assessment(trial.dev, "judge") if trial.dev is not None else {}),
+        }
+        _log(self.client, nested, figures, step=0)
+        self.client.set_tag(nested, STATE, trial.state)
+        if trial.stopped:
+            self.client.set_tag(nested, "llamaduo.stopped", trial.stopped)
+        if trial.error:
+            self.client.set_tag(nested, ERROR, without_secrets(trial.error)[:5000])
+        self.client.set_tag(nested, CONTENT, content)
+        self.client.set_terminated(nested, "FAILED" if trial.state == "failed" else "FINISHED")
 
     def finish(self, result: Result, projection: Projection, report: Path) -> None:
         """Show the outcome; shown once, it stays until it changes."""
@@ -141,7 +175,7 @@ class MlflowRun:
             self._cost(projection)
             outcome = {"cost/break_even_month": projection.break_even_month}
             if result.test is not None:
-                outcome |= _of_assessment(result.test, "test")
+                outcome |= of_assessment(result.test, "test")
             for other in result.baselines:
                 outcome[f"baseline/{other.name}"] = other.coverage.value
             for beside in result.compared:
@@ -153,10 +187,19 @@ class MlflowRun:
             self.client.log_artifacts(self.id, str(report), "report")
             self.client.set_tag(self.id, "llamaduo.verdict", result.decision.verdict)
             self.client.set_tag(self.id, "llamaduo.stopped", result.stopped)
+            if result.searched is not None:
+                self._search(result.searched)
             self.client.set_tag(self.id, CONTENT, content)
         if ERROR in self.client.get_run(self.id).data.tags:
             self.client.delete_tag(self.id, ERROR)
         self.client.set_terminated(self.id, "FINISHED")
+
+    def _search(self, searched: Searched) -> None:
+        """Say which trial's settings tuned, and what they are."""
+        winner = searched.trial(searched.best)
+        self.client.set_tag(self.id, "llamaduo.best_trial", str(winner.number))
+        for key, value in winner.settings.items():
+            self.client.set_tag(self.id, f"llamaduo.best.{key}", json.dumps(value))
 
     def _cost(self, projection: Projection) -> None:
         """Show the cost over months once: MLflow would keep every point a second time."""
@@ -216,36 +259,18 @@ def _log(client: Any, run: str, figures: Mapping[str, float | None], *, step: in
     client.log_batch(run, metrics=[Metric(_name(k), v, now, step) for k, v in there.items()])
 
 
+def _curve(client: Any, run: str, name: str, points: Mapping[int, float]) -> None:
+    """Log a figure over its steps in one batch, unless it is there."""
+    from mlflow.entities import Metric
+
+    if points and name not in client.get_run(run).data.metrics:
+        now = int(time.time() * 1000)
+        client.log_batch(run, metrics=[Metric(name, v, now, s) for s, v in sorted(points.items())])
+
+
 def _name(name: str) -> str:
     """MLflow takes letters, digits, `_-./` and spaces."""
     return "".join(c if c.isalnum() or c in "_-./ " else "_" for c in name)
-
-
-def _figures(round_: Round) -> dict[str, float | None]:
-    return {
-        **_of_assessment(round_.assessment, "judge"),
-        "data/train_rows": round_.train_rows,
-        "data/synthetic_rows": round_.synthetic_rows,
-        "data/dropped_rows": sum(round_.dropped.values()),
-        "tune/steps": round_.training.steps,
-        "tune/loss": round_.training.loss,
-        "tune/rows_too_long": len(round_.training.too_long),
-        "cost/api_usd": round_.usd,
-    }
-
-
-def _of_assessment(assessment: Assessment, prefix: str) -> dict[str, float | None]:
-    return {
-        f"{prefix}/coverage": assessment.coverage.value,
-        f"{prefix}/coverage_low": assessment.coverage.low,
-        f"{prefix}/coverage_high": assessment.coverage.high,
-        f"{prefix}/similarity": assessment.similarity.value,
-        f"{prefix}/precision": assessment.precision.value,
-        f"{prefix}/prompts": assessment.coverage.n,
-        f"{prefix}/unjudged": assessment.unjudged,
-        f"{prefix}/cut": assessment.cut,
-        **{f"{prefix}/{name}": share.value for name, share in assessment.checks.items()},
-    }
 
 
 def _dataset(round_: Round) -> Any:
@@ -260,31 +285,3 @@ def _dataset(round_: Round) -> Any:
         profile=f'{{"rows": {round_.train_rows}}}',
     )
     return DatasetInput(dataset, [InputTag("mlflow.data.context", f"round {round_.number}")])
-
-
-def _judgement_row(judgement: Judgement) -> dict[str, Any]:
-    answer, score = judgement.answer, judgement.score
-    return {
-        "id": answer.example.id,
-        "category": answer.example.category,
-        "prompt": answer.example.instruction,
-        "target": answer.example.target,
-        "answer": answer.text,
-        "sample": answer.sample,
-        "finish": answer.finish,
-        "similarity": None if score is None else score.similarity,
-        "precision": None if score is None else score.precision,
-        "replies": len(judgement.marks),
-        "why": "; ".join(judgement.why),
-    }
-
-
-def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    return {key: [row[key] for row in rows] for key in rows[0]} if rows else {}
-
-
-def _parquet(rows: list[dict[str, Any]], path: Path) -> None:
-    import pyarrow
-    import pyarrow.parquet
-
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)

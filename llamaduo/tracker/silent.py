@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from llamaduo.component import Component
-from llamaduo.findings import Projection, Result, Round
+from llamaduo.findings import Projection, Result, Round, Trial
 from llamaduo.records import Example, Judgement
 
 
@@ -36,6 +36,9 @@ class Silent(Component):
         adapter: Path,
         judgements: Sequence[Judgement],
     ) -> None:
+        """Show nothing."""
+
+    def trial(self, trial: Trial) -> None:
         """Show nothing."""
 
     def finish(self, result: Result, projection: Projection, report: Path) -> None:

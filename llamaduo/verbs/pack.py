@@ -14,11 +14,17 @@ def main(words: list[str]) -> int:
     from llamaduo.parcel.pack import pack
 
     given = arguments.read(parser(), words).words
-    into, overrides = [w for w in given if "=" not in w], [w for w in given if "=" in w]
+    overrides = [word for word in given if "=" in word or _takes_out(word)]
+    into = [word for word in given if word not in overrides]
     if len(into) != 1:
         raise UsageError("pack: name one folder, or one file that ends in .tar.gz, to pack into")
     checked = check(overrides, sweep=False)
     exp = config.check_one(checked)
+    if exp.search is not None:
+        raise UsageError(
+            "pack: the trials of a search are not packed; search where everything is at hand, and "
+            "pack a run with the settings that it found"
+        )
     packed = pack(exp, config.composed(checked.good), overrides, Path(into[0]).expanduser())
     print(
         f"packed run {packed.manifest.fingerprint} into {packed.path}: {packed.results} results, "
@@ -32,6 +38,11 @@ def main(words: list[str]) -> int:
         print(f"not in it: code of your own ({', '.join(exp.trusted)}); install it there")
     print(f"there: llamaduo unpack {packed.path.name}")
     return 0
+
+
+def _takes_out(word: str) -> bool:
+    """Whether it is an override such as `~task.checks`, and no path below a home folder."""
+    return word.startswith("~") and len(word) > 1 and "/" not in word
 
 
 def parser() -> argparse.ArgumentParser:

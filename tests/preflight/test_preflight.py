@@ -70,6 +70,24 @@ def test_weights_that_do_not_fit_refuse_the_run_with_all_else(
     assert "set OPENAI_API_KEY" in faults
 
 
+def test_a_run_that_is_here_already_is_not_refused_for_what_its_model_would_take(
+    gemma: Experiment, tmp_path: Path
+) -> None:
+    here = Machine(gpus=(), memory=2**30, free=2**30, bf16=True)
+    exp = gemma.model_copy(update={"home": tmp_path})
+    first = {line.partition(":")[0]: level for level, line in preflight.quick(exp, here)}
+    (tmp_path / ".llamaduo/runs" / exp.fingerprint()).mkdir(parents=True)
+    then = {line.partition(":")[0]: level for level, line in preflight.quick(exp, here)}
+    assert (first["memory for tuning"], then["memory for tuning"]) == ("MISSING", "look")
+
+
+def test_data_are_made_without_a_word_on_the_model(gemma: Experiment) -> None:
+    here = Machine(gpus=(), memory=2**30, free=2**30, bf16=True)
+    said = " ".join(line for _, line in preflight.quick(gemma, here, "data"))
+    assert "memory" not in said
+    assert "download" not in said.partition("rows:")[0]
+
+
 def test_what_may_not_fit_is_said_with_both_numbers_and_the_key_to_turn() -> None:
     mistral = from_overrides(["local=mistral_7b", "tuner.max_length=2048"])
     tuning, answering = room.memory(mistral, with_gpus(L4))
