@@ -37,6 +37,7 @@ bench: .venv/ready $(MODEL)  ## measure what the README and the pages claim: ove
 	$(BIN)/python benchmarks/demo_seeds.py --home .llamaduo/bench
 	$(BIN)/python benchmarks/demo_pictures.py --home .llamaduo/bench --into docs
 	$(BIN)/python benchmarks/paper_cost.py --into docs
+	$(BIN)/python benchmarks/experiment_needs.py
 
 clean:  ## remove the environment; runs, paid calls and mlruns/ stay
 	rm -rf .venv

@@ -1,6 +1,7 @@
 """The other models on the same test prompts: what the decided one has to be better than."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from llamaduo.experiment import Experiment
 from llamaduo.judging import Judged, training
@@ -10,17 +11,27 @@ from llamaduo.store import Folder, Rows
 from llamaduo.tuner.untuned import Untuned
 
 
-def others(
+@dataclass(frozen=True)
+class Model:
+    """A model of one's own to set beside the decided one."""
+
+    name: str
+    adapter: Folder
+    shots: int
+    """Examples of train that each prompt begins with."""
+
+
+def models(
     exp: Experiment, stages: Stages, split: Rows[Placed], adapters: Sequence[Folder]
-) -> Iterator[Judged]:
-    """Judge the baselines on the test prompts, one by one; the same model is judged once.
+) -> list[Model]:
+    """Return the baselines that are local models, tuned; the same model comes once.
 
     The gain that synthetic rows may claim is the one over coverage rows tuned on for as
     many steps as the last round: much of what a later round gains is longer training.
     """
     steps = training(adapters[-1]).steps
     coverage = stages.train(split, [])
-    models: dict[tuple[str, int], tuple[str, Folder]] = {}
+    found: dict[tuple[str, int], Model] = {}
     for baseline in exp.baselines:
         shots = 0
         if baseline == "service":
@@ -35,9 +46,16 @@ def others(
             name = "coverage rows alone, at equal steps"
             equal = exp.tuner.for_steps(steps)
             adapter = stages.tune(coverage, equal, split) if len(adapters) > 1 else adapters[0]
-        models[adapter.content, shots] = (name, adapter)
-    models.pop((adapters[-1].content, 0), None)
-    for (_, shots), (name, adapter) in models.items():
-        yield stages.judge(name, adapter, split, "test", shots=shots)
+        found[adapter.content, shots] = Model(name, adapter, shots)
+    found.pop((adapters[-1].content, 0), None)
+    return list(found.values())
+
+
+def others(
+    exp: Experiment, stages: Stages, split: Rows[Placed], adapters: Sequence[Folder]
+) -> Iterator[Judged]:
+    """Judge the baselines on the test prompts, one by one."""
+    for model in models(exp, stages, split, adapters):
+        yield stages.judge(model.name, model.adapter, split, "test", shots=model.shots)
     if "service" in exp.baselines:
         yield stages.ceiling(split)

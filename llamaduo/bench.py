@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from llamaduo.desk import Desk
+from llamaduo.errors import ServiceError
 from llamaduo.experiment import Experiment
 from llamaduo.ledger import Ledger
 from llamaduo.progress import Progress
@@ -32,6 +33,13 @@ class Bench:
     def desk(self, service: Service, work: Work) -> Desk:
         """Return the way to spend that a stage is given."""
         exp = self.exp
+        if faults := service.faults():  # a run that is to stop early is not asked for keys at once
+            stage = work.recipe.partition("/")[0]
+            raise ServiceError(
+                f"`{stage}` comes next, and {service.name} cannot be asked for it here: "
+                f"{'; '.join(faults)}. What is made is kept: set it, or go on where it is set, "
+                "with `llamaduo pack` here and `llamaduo unpack` there"
+            )
         self.rests_on(work.recipe)  # now, so that a stage the budget stops is counted too
         return Desk(
             ledger=self.ledger,

@@ -20,6 +20,9 @@ from llamaduo.tuner import Tuner
 from llamaduo.tuner.untuned import Untuned
 from llamaduo.workload import Workload
 
+Until = Literal["data", "adapter", "answers"]
+"""What a run may stop at: all that the services make, a tuned adapter, its answers."""
+
 Baseline = Literal["untuned", "few_shot", "coverage", "equal_steps", "service"]
 
 
@@ -108,8 +111,9 @@ class Experiment(Component):
             )
         if self.engine.asked is not None and not isinstance(self.tuner, Untuned):
             raise ValueError(
-                "an endpoint cannot answer with an adapter that is tuned here: choose tuner=none "
-                "to judge it as it is, or engine=transformers"
+                "a server answers with what it was started with, not with an adapter that is tuned "
+                "here: choose tuner=none to judge as it is what it serves (with engine=tgi, the "
+                "adapter it was given), or engine=transformers"
             )
         return self
 
@@ -151,13 +155,20 @@ class Experiment(Component):
             self.ceiling.key() if "service" in self.baselines else "",
         )
 
-    def faults(self) -> list[str]:
-        """Return what stands in the way of running it here: keys, models, services, prices."""
-        services = [self.service, *self.judges]
-        if self.engine.asked is not None:
+    def faults(self, until: Until | None = None) -> list[str]:
+        """Return what stands in the way of running it here: keys, models, services, prices.
+
+        Args:
+            until: where the run is to stop. It is then not known which services are asked, so
+                none has to be ready before it is; and data is made without the local model.
+        """
+        services = [self.service, *self.judges] if until is None else []
+        if until is None and self.engine.asked is not None:
             services.append(self.engine.asked.service)
         found = [fault for service in services for fault in service.faults()]
-        found += self.local.faults() + self.tuner.faults(self.local) + self.workload.faults()
+        if until != "data":
+            found += self.local.faults() + self.tuner.faults(self.local)
+        found += self.workload.faults()
         if self.judge.human is not None:
             try:
                 read_human(self.judge.human)

@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from llamaduo.errors import UsageError
+from llamaduo.errors import LlamaDuoError, UsageError
 
 
 def writable(folder: Path, key: str) -> Path:
@@ -24,3 +24,38 @@ def writable(folder: Path, key: str) -> Path:
             f"{key}: nothing can be written under {folder} ({error.strerror}); name another folder"
         ) from None
     return folder
+
+
+NETWORK_FILE_SYSTEMS = frozenset(
+    {"nfs", "nfs4", "lustre", "cifs", "smb3", "9p", "gpfs", "ceph", "beegfs", "afs"}
+)
+
+
+def refuse_network_home(home: Path) -> None:
+    """Raise if `home` is on a file system where SQLite's WAL and flock cannot be relied on.
+
+    Raises:
+        LlamaDuoError: naming the file system.
+    """
+    kind = _file_system(home)
+    if kind in NETWORK_FILE_SYSTEMS or kind.startswith("fuse"):
+        raise LlamaDuoError(
+            f"home {home} is on {kind}, where locks and SQLite are not dependable; "
+            "set home=DIR to a local disk"
+        )
+
+
+def _file_system(path: Path) -> str:
+    """Return the type of the mount that holds `path`; empty where the system does not say."""
+    try:
+        lines = Path("/proc/mounts").read_text(encoding="utf-8").split("\n")
+    except OSError:
+        return ""
+    path, best = path.resolve(), ("", "")
+    for line in lines:
+        fields = line.split()
+        if len(fields) > 2:
+            mount = fields[1].replace("\\040", " ")
+            if path.is_relative_to(mount) and len(mount) >= len(best[0]):
+                best = (mount, fields[2])
+    return best[1]

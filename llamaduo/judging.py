@@ -11,7 +11,7 @@ from llamaduo.audit.parties import Parties
 from llamaduo.bench import Bench
 from llamaduo.decision import level_of_look, same_at_both_ends
 from llamaduo.engine import LocalEngine
-from llamaduo.engine.asked import Asked
+from llamaduo.engine.asked import Asked, as_sent
 from llamaduo.engine.asked import answers as answers_of
 from llamaduo.findings import Assessment, Audit, Opening
 from llamaduo.intervals import LEVEL
@@ -63,16 +63,20 @@ class Judging(Bench):
             look: how often the part has been looked at for this decision, this time counted.
             shots: examples of train that each prompt begins with.
         """
-        how = self.exp.engine.asked
-        if how is None:
-            return self._judged(name, self._answers(adapter, split, on, shots), on, adapter, look)
-        answers = self._asked(how, split, on, shots)
+        answers = self.answers(adapter, split, on, shots)
         judged = self._judged(name, answers, on, adapter, look)
-        seconds = self.ledger.seconds(answers.recipe)
+        seconds = self.ledger.seconds(answers.recipe) if self.exp.engine.asked else []
         if seconds:
             slow = 1000 * seconds[math.ceil(0.95 * len(seconds)) - 1]
             judged = self.judged[name, on] = replace(judged, latency_p95_ms=slow)
         return judged
+
+    def answers(self, adapter: Folder, split: Rows[Placed], on: Part, shots: int) -> Rows[Answer]:
+        """Have the prompts of one part answered, by the local model or by an endpoint."""
+        how = self.exp.engine.asked
+        if how is None:
+            return self._answers(adapter, split, on, shots)
+        return self._asked(how, split, on, shots)
 
     def ceiling(self, split: Rows[Placed]) -> Judged:
         """Have the service answer the test again, and be judged against its first answers."""
@@ -114,8 +118,10 @@ class Judging(Bench):
         exp, rows = self.exp, part(split, on)
 
         def answer(work: Work, done: tuple[Answer, ...]) -> Iterator[Answer]:
+            prompts = as_sent(self._with_examples(rows, split, shots), how, exp.local)
+            self._prove(how, prompts, work)
             given = answers_of(
-                self._with_examples(rows, split, shots),
+                prompts,
                 self.desk(how.service, work),
                 how,
                 samples=exp.samples,
@@ -125,10 +131,25 @@ class Judging(Bench):
             return as_asked(given, rows)
 
         inputs = [how.service.key(), how.max_tokens, how.temperature, split.content, on]
-        inputs += [exp.samples, exp.seed, shots]
+        inputs += [exp.samples, exp.seed, shots, *([exp.local.key()] if how.as_text else [])]
         answers = self.store.rows("asked", inputs, Answer, answer)
+        if how.proof is not None:
+            self.rests_on(proof_of(answers.recipe))
         self.rests_on(answers.recipe)
         return answers
+
+    def _prove(self, how: Asked, prompts: Sequence[Example], work: Work) -> None:
+        """Show who answers; its calls are counted apart, and do not time the answers."""
+        if how.proof is None:
+            return
+        aside = replace(work, recipe=proof_of(work.recipe))
+        how.proof.show(
+            prompts,
+            self.desk(how.service, aside),
+            self.desk(how.proof.beside, aside),
+            local=self.exp.local,
+            progress=self.progress,
+        )
 
     def _with_examples(
         self, rows: Sequence[Example], split: Rows[Placed], shots: int
@@ -247,6 +268,11 @@ def part(split: Sequence[Placed], name: Part) -> list[Example]:
 def training(adapter: Folder) -> Training:
     """Return what tuning this adapter came to."""
     return Training.model_validate_json((adapter.path / "training.json").read_bytes())
+
+
+def proof_of(recipe: str) -> str:
+    """Name what the proof of who gave these answers rests on."""
+    return f"proof/{recipe.partition('/')[2]}"
 
 
 def as_asked(answers: Iterator[Answer], rows: Sequence[Example]) -> Iterator[Answer]:

@@ -51,7 +51,7 @@ class Ledger:
         self._db = sqlite3.connect(path, isolation_level=None, timeout=PATIENCE)
         self._to_wal()
         self._db.execute("pragma synchronous = full")
-        with self._transaction():
+        with self.transaction():
             (version,) = self._db.execute("pragma user_version").fetchone()
             if version == 0:
                 for statement in TABLES.split(";"):
@@ -82,7 +82,7 @@ class Ledger:
 
     def use(self, recipe: str, keys: Sequence[str]) -> None:
         """Note that the stage result `recipe` rests on `keys`, whoever paid for them."""
-        with self._transaction():
+        with self.transaction():
             self._db.executemany(
                 "insert or ignore into uses values (?, ?)", [(recipe, key) for key in keys]
             )
@@ -113,7 +113,7 @@ class Ledger:
         budget: float | None,
     ) -> Claim:
         """Claim `key` and reserve `bound` dollars of the run's budget, or say why not."""
-        with self._transaction():
+        with self.transaction():
             row = self._db.execute(
                 "select state, owner, reserved, run, claimed_at from calls where key = ?", (key,)
             ).fetchone()
@@ -148,7 +148,7 @@ class Ledger:
     def answer(self, key: str, reply: Reply, *, seconds: float, last: bool) -> None:
         """Keep a reply. With `last` the call is answered and its reservation settled."""
         usage = reply.usage
-        with self._transaction():
+        with self.transaction():
             run, bound = self._db.execute(
                 "select run, reserved from calls where key = ?", (key,)
             ).fetchone()
@@ -183,7 +183,7 @@ class Ledger:
 
     def mark(self, key: str, outcome: Outcome, cause: str) -> None:
         """Say of the last reply to `key` what reading it showed."""
-        with self._transaction():
+        with self.transaction():
             self._db.execute(
                 "update replies set outcome = ?, cause = ? where key = ? and attempt = "
                 "(select max(attempt) from replies where key = ?)",
@@ -192,7 +192,7 @@ class Ledger:
 
     def release(self, key: str) -> None:
         """Give up the claim on `key`, with what was reserved for it."""
-        with self._transaction():
+        with self.transaction():
             run, bound = self._db.execute(
                 "select run, reserved from calls where key = ? and state = 'claimed'", (key,)
             ).fetchone()
@@ -200,12 +200,12 @@ class Ledger:
 
     def reopen(self, keys: Sequence[str]) -> None:
         """Let answered calls be made again; their replies stay on record."""
-        with self._transaction():
+        with self.transaction():
             self._db.executemany("delete from calls where key = ?", [(key,) for key in keys])
 
     def free_the_dead(self) -> int:
         """Release every claim of a process that is gone. Returns how many."""
-        with self._transaction():
+        with self.transaction():
             claims = self._db.execute(
                 "select key, run, reserved, owner, claimed_at from calls where state = 'claimed'"
             ).fetchall()
@@ -284,10 +284,11 @@ class Ledger:
         self._db.execute("update runs set reserved = reserved - ? where run = ?", (bound, run))
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Hand out the tables; all that is done with them is done, or nothing."""
         self._db.execute("begin immediate")
         try:
-            yield
+            yield self._db
         except BaseException:
             self._db.execute("rollback")
             raise

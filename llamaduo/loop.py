@@ -4,7 +4,7 @@ Read this first. Each call on `stages` is one stage whose result is kept; a run 
 goes on from the last stage that finished, and inside one that did not.
 """
 
-from llamaduo.baselines import others
+from llamaduo.baselines import models, others
 from llamaduo.decision import decide, level_of_look, undecided
 from llamaduo.economics import not_worth_it
 from llamaduo.errors import OverBudget
@@ -19,6 +19,7 @@ from llamaduo.stages import Stages
 from llamaduo.store import Rows
 from llamaduo.tracker import Run
 from llamaduo.tuner.untuned import Untuned
+from llamaduo.until import Reached
 
 
 def run(exp: Experiment, stages: Stages, split: Rows[Placed], shown: Run) -> Result:
@@ -28,6 +29,9 @@ def run(exp: Experiment, stages: Stages, split: Rows[Placed], shown: Run) -> Res
         turn(exp, stages, split, shown, course)
         judge_test(exp, stages, split, course)
         beside(exp, stages, split, course)
+    except Reached:
+        answer_beside(exp, stages, split, course)
+        raise
     except OverBudget as stop:
         course.unfinished = str(stop)
         end_early(exp, course, stop)
@@ -117,6 +121,14 @@ def beside(exp: Experiment, stages: Stages, split: Rows[Placed], course: Course)
     for judged in others(exp, stages, split, course.adapters):
         if all(judged.assessment.name != one.name for one in course.compared):
             set_beside(exp, course, judged)
+
+
+def answer_beside(exp: Experiment, stages: Stages, split: Rows[Placed], course: Course) -> None:
+    """Have the baselines answer too, where a run is to stop after its last round."""
+    if course.stopped == "budget":  # it is within a round
+        return
+    for model in models(exp, stages, split, course.adapters):
+        stages.answers(model.adapter, split, "test", model.shots)
 
 
 def set_beside(exp: Experiment, course: Course, other: Judged) -> None:

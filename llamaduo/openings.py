@@ -37,16 +37,9 @@ def record(
         model: e.g. `round 1`.
         adapter: content digest.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     mine = {digest(row.question, row.target) for row in prompts}
     look = Look(run=run, model=model, adapter=adapter, prompts=tuple(sorted(mine)))
-    with (folder / FILE).open("a+", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.seek(0)
-        known = [Look.model_validate_json(line) for line in file if line.strip()]
-        if look not in known:
-            file.write(look.model_dump_json() + "\n")
-            known.append(look)
+    known = add(folder, [look])
     found = [
         Opening(
             run=one.run,
@@ -57,3 +50,17 @@ def record(
         for one in known
     ]
     return tuple(one for one in found if one.prompts)
+
+
+def add(folder: Path, looks: Sequence[Look]) -> list[Look]:
+    """Add those of `looks` that are not there yet; returns all there are, oldest first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / FILE).open("a+", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        known = [Look.model_validate_json(line) for line in file if line.strip()]
+        for look in looks:
+            if look not in known:
+                file.write(look.model_dump_json() + "\n")
+                known.append(look)
+    return known

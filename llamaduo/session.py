@@ -7,13 +7,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 import llamaduo
-from llamaduo import loop, report, scores
+from llamaduo import loop, preflight, report, scores
 from llamaduo.cost import project
 from llamaduo.decision import level_of_look, unreachable
-from llamaduo.errors import ConfigError
-from llamaduo.experiment import Experiment
+from llamaduo.experiment import Experiment, Until
 from llamaduo.findings import Result
-from llamaduo.home import writable
+from llamaduo.home import refuse_network_home, writable
 from llamaduo.intervals import LEVEL
 from llamaduo.judging import part
 from llamaduo.ledger import Ledger
@@ -21,22 +20,25 @@ from llamaduo.progress import Progress
 from llamaduo.report.money import migration_usd
 from llamaduo.secrets import without_secrets
 from llamaduo.stages import Stages
-from llamaduo.store import Store, refuse_network_home
+from llamaduo.store import Store
+from llamaduo.until import Reached, stop_at
 
 LIBRARIES = ("torch", "transformers", "peft", "trl", "bitsandbytes", "litellm")
 """Versions of these are printed: others may give other weights, answers or prices."""
 
 
-def run(exp: Experiment, progress: Progress) -> Result:
+def run(exp: Experiment, progress: Progress, until: Until | None = None) -> Result:
     """Run `exp` under its home, show it, and write its report.
 
+    Args:
+        until: where to stop, without a verdict or a report.
+
     Raises:
+        Reached: there; in the tracker, the run then stays one that is running.
         ConfigError: before anything is spent, with all that stands in the way.
         LlamaDuoError: what a user can put right; `error.json` in the run's folder has it.
     """
-    faults = exp.faults()
-    if faults:
-        raise ConfigError("this experiment cannot run here:", faults)
+    preflight.refuse(exp, progress, until)
     refuse_network_home(Path(exp.home))
     private = writable(Path(exp.home) / ".llamaduo", "home")
     name = exp.fingerprint()
@@ -44,9 +46,13 @@ def run(exp: Experiment, progress: Progress) -> Result:
     place.mkdir(parents=True, exist_ok=True)
     ledger = Ledger(private / "ledger.sqlite")
     ledger.free_the_dead()
-    stages = Stages(exp, Store(private / "store"), ledger, progress, name)
+    store = Store(private / "store", stop_at(exp, until) if until else None)
+    stages = Stages(exp, store, ledger, progress, name)
     try:
-        result = _run(exp, stages, place, progress)
+        result = _run(exp, stages, place, progress, until)
+    except Reached:
+        (place / "error.json").unlink(missing_ok=True)
+        raise
     except BaseException as error:
         _write_down(error, place)
         raise
@@ -56,7 +62,9 @@ def run(exp: Experiment, progress: Progress) -> Result:
     return result
 
 
-def _run(exp: Experiment, stages: Stages, place: Path, progress: Progress) -> Result:
+def _run(
+    exp: Experiment, stages: Stages, place: Path, progress: Progress, until: Until | None
+) -> Result:
     split = stages.split()
     tests, train = len(part(split, "test")), len(part(split, "train"))
     progress.say(f"run {stages.run} in {exp.home}")
@@ -74,7 +82,7 @@ def _run(exp: Experiment, stages: Stages, place: Path, progress: Progress) -> Re
         task=exp.task.name,
         name=f"{exp.answers_as} <- {exp.service.name} n={train} {stages.run[:6]}",
         params=params(exp),
-        tags=tags(exp) | {"llamaduo.fingerprint": stages.run},
+        tags=tags(exp) | {"llamaduo.fingerprint": stages.run, "llamaduo.until": until or "the end"},
     )
     try:
         result = loop.run(exp, stages, split, shown)
@@ -85,6 +93,8 @@ def _run(exp: Experiment, stages: Stages, place: Path, progress: Progress) -> Re
         projection = project(exp.workload, migration_usd(result))
         path = report.write(result, exp.workload, projection, judged, facts(exp), place)
         shown.finish(result, projection, place)
+    except Reached:
+        raise
     except BaseException as error:
         shown.fail(error)
         raise

@@ -57,8 +57,7 @@ class Stages(Judging):
             )
 
         if isinstance(tuner, Untuned):
-            own = [exp.local.key()] if exp.local.adapter is not None else []
-            return self.store.folder("adapter", [tuner.key(), *own], make)
+            return self.store.folder("adapter", tuner.inputs(exp.local), make)
         inputs = [tuner.key(), exp.local.key(), exp.seed, train.content]
         inputs += [[row.model_dump(mode="json") for row in dev]] if dev else []
         return self.store.folder("adapter", inputs, make)

@@ -77,10 +77,14 @@ class Folder:
 class Store:
     """Keeps the results of stages under `root`."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, gate: Callable[[str], None] | None = None) -> None:
         self.root = root
+        self.gate = gate
+        """Called with a recipe that is due, before anything is made; it may raise."""
         self.made: list[str] = []
         """Recipes this process made, rather than found."""
+        self.wanted: list[str] = []
+        """All recipes that came up, found or due, in order."""
 
     def rows(
         self,
@@ -115,15 +119,54 @@ class Store:
 
         One process makes a key at a time; others wait for it and find the result.
         """
-        recipe = f"{stage}/{digest(stage, *inputs)}"
+        recipe = recipe_of(stage, inputs)
         home = self.root / recipe
+        self.wanted.append(recipe)
         content = _complete(home)
+        if content is None and self.gate is not None:
+            self.gate(recipe)
         if content is None or (home / "work").exists():  # a kill came before it was cleared
             home.mkdir(parents=True, exist_ok=True)
             with _held(home / "lock"):
                 content = _complete(home) or self._make(home, stage, recipe, make)
                 shutil.rmtree(home / "work", ignore_errors=True)
         return Folder(home / "out", content, recipe)
+
+    def take(self, recipe: str, source: Path) -> bool:
+        """Put a result that was made elsewhere in place, unless there is one.
+
+        Args:
+            source: a folder with `out/` and `manifest.json`, as another store has it.
+
+        Returns:
+            Whether it was put there.
+
+        Raises:
+            LlamaDuoError: if its bytes are not those of its manifest.
+        """
+        content = _complete(source)
+        if content is None or content != _content(_hashes(source / "out")):
+            raise LlamaDuoError(f"{recipe} is not what its manifest says; nothing of it was taken")
+        home = self.root / recipe
+        home.mkdir(parents=True, exist_ok=True)
+        with _held(home / "lock"):
+            if _complete(home) is not None:
+                return False
+            _set_aside_damage(home)
+            for begun in ("draft", "work"):
+                shutil.rmtree(home / begun, ignore_errors=True)
+            shutil.copytree(source / "out", home / "draft")
+            self._seal(home, (source / "manifest.json").read_text(encoding="utf-8"))
+        return True
+
+    def _seal(self, home: Path, manifest: str) -> None:
+        """Turn the draft into the result."""
+        draft = home / "draft"
+        for path in draft.rglob("*"):
+            _sync(path)
+        _sync(draft)
+        draft.rename(home / "out")
+        _write_last(home / "manifest.json", manifest)
 
     def _make(self, home: Path, stage: str, recipe: str, make: Callable[[Work], None]) -> str:
         _set_aside_damage(home)
@@ -133,10 +176,6 @@ class Store:
         started = time.time()
         make(Work(out=draft, scratch=scratch, recipe=recipe))
         files = _hashes(draft)
-        for name in files:
-            _sync(draft / name)
-        _sync(draft)
-        draft.rename(home / "out")
         content = _content(files)
         manifest = {
             "schema": SCHEMA,
@@ -146,9 +185,19 @@ class Store:
             "finished": round(time.time(), 3),
             "seconds": round(time.time() - started, 3),
         }
-        _write_last(home / "manifest.json", json.dumps(manifest, indent=1))
+        self._seal(home, json.dumps(manifest, indent=1))
         self.made.append(recipe)
         return content
+
+
+def recipe_of(stage: str, inputs: Sequence[Any]) -> str:
+    """Return the name of the result of `stage` for `inputs`."""
+    return f"{stage}/{digest(stage, *inputs)}"
+
+
+def complete(root: Path, recipe: str) -> bool:
+    """Whether a store under `root` has the result, undamaged."""
+    return _complete(root / recipe) is not None
 
 
 def _complete(home: Path) -> str | None:
@@ -229,38 +278,3 @@ def _held(path: Path) -> Iterator[TextIO]:
             print(f"llamaduo: waiting for another process to make {path.parent}", file=sys.stderr)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield file
-
-
-NETWORK_FILE_SYSTEMS = frozenset(
-    {"nfs", "nfs4", "lustre", "cifs", "smb3", "9p", "gpfs", "ceph", "beegfs", "afs"}
-)
-
-
-def refuse_network_home(home: Path) -> None:
-    """Raise if `home` is on a file system where SQLite's WAL and flock cannot be relied on.
-
-    Raises:
-        LlamaDuoError: naming the file system.
-    """
-    kind = _file_system(home)
-    if kind in NETWORK_FILE_SYSTEMS or kind.startswith("fuse"):
-        raise LlamaDuoError(
-            f"home {home} is on {kind}, where locks and SQLite are not dependable; "
-            "set home=DIR to a local disk"
-        )
-
-
-def _file_system(path: Path) -> str:
-    """Return the type of the mount that holds `path`; empty where the system does not say."""
-    try:
-        lines = Path("/proc/mounts").read_text(encoding="utf-8").split("\n")
-    except OSError:
-        return ""
-    path, best = path.resolve(), ("", "")
-    for line in lines:
-        fields = line.split()
-        if len(fields) > 2:
-            mount = fields[1].replace("\\040", " ")
-            if path.is_relative_to(mount) and len(mount) >= len(best[0]):
-                best = (mount, fields[2])
-    return best[1]

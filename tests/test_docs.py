@@ -24,10 +24,14 @@ from llamaduo.power import out_of_reach
 from llamaduo.progress import Progress
 from llamaduo.records import Answer, Example, Message, Score
 from llamaduo.session import params
-from llamaduo.verbs import VERBS, compare, cost, help, run
+from llamaduo.verbs import VERBS, compare, cost, help, pack, run, unpack
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "experiments/README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 OURS = ("llamaduo ", "python -m llamaduo ")
 MODULES = ("house_checks", "house_judge")
 BRIEF = "python -m llamaduo experiments=brief 'trusted=[house_checks]'"
@@ -76,7 +80,10 @@ def words(command: str) -> list[str]:
     return parts[3:] if parts[0] == "python" else parts[1:]
 
 
-RUNS = [c for c in COMMANDS if [*words(c), ""][0] not in ("compare", "cost", "doctor", "--help")]
+NO_RUNS = ("compare", "cost", "doctor", "pack", "unpack", "--help")
+RUNS = [c for c in COMMANDS if [*words(c), ""][0] not in NO_RUNS]
+PACKS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["pack"]]
+UNPACKS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["unpack"]]
 COMPARED = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["compare"]]
 COSTS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["cost"]]
 
@@ -106,7 +113,8 @@ def first_values(overrides: Sequence[str], *, sweep: bool) -> list[str]:
 
 
 def composed(command: str) -> Experiment:
-    flags, overrides = run.split([w for w in words(command) if w != "run"])
+    _, typed = run.until_where([w for w in words(command) if w != "run"])
+    flags, overrides = run.split(typed)
     assert {f for f in flags if f.startswith("-")} <= {"-m", "--cfg", "-p"}
     return from_overrides(first_values(overrides, sweep="-m" in flags))
 
@@ -132,6 +140,21 @@ def test_every_comparison_the_pages_show_names_runs_or_overrides_that_compose(
 ) -> None:
     with pytest.raises(UsageError, match=r"no finished run to compare|no run under .* begins so"):
         compare.main(typed)
+
+
+@pytest.mark.parametrize("typed", PACKS, ids=" ".join)
+def test_every_parcel_the_pages_make_holds_the_run_it_names(
+    typed: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert pack.main(typed) == 0
+    assert f"packed run {from_overrides(typed[1:]).fingerprint()}" in capsys.readouterr().out
+    assert (tmp_path / typed[0]).exists()
+
+
+@pytest.mark.parametrize("typed", UNPACKS, ids=" ".join)
+def test_every_parcel_the_pages_unpack_is_one_to_unpack(typed: list[str]) -> None:
+    with pytest.raises(UsageError, match="there is no such file or folder"):
+        unpack.main(typed)
 
 
 @pytest.mark.parametrize("overrides", COSTS, ids=" ".join)

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from llamaduo import store as store_module
 from llamaduo.errors import LlamaDuoError
+from llamaduo.home import refuse_network_home
 from llamaduo.records import Record
-from llamaduo.store import Rows, Store, Work, refuse_network_home
+from llamaduo.store import Rows, Store, Work
 
 
 class Row(Record):

@@ -1,7 +1,7 @@
 """The only package that knows Hydra: overrides in, checked `Experiment` out."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,14 @@ from llamaduo.options import shipped
 __all__ = [
     "check_one",
     "check_sweep",
+    "composed",
     "experiment",
     "from_overrides",
     "job_number",
     "launch",
     "plain",
     "sweep_dir",
+    "task_overrides",
 ]
 
 
@@ -76,16 +78,24 @@ def check_sweep(checked: Checked) -> Path:
 
 
 def _built(overrides: list[str], faults: list[str]) -> Experiment:
+    return build(composed(overrides, faults), faults)
+
+
+def composed(overrides: list[str], faults: Sequence[str] = ()) -> Mapping[str, Any]:
+    """Return what checked overrides make, as plain data.
+
+    Raises:
+        ConfigError: with `faults`, where they make nothing.
+    """
     register()
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(shipped("conf")), version_base="1.3"):
             config = compose("config", overrides=overrides)
-        values = plain(config)
+        return plain(config)
     except (HydraException, OmegaConfBaseException) as error:
         words = [*faults, " ".join(str(error).split())]
         raise ConfigError("the config cannot be composed:", words) from None
-    return build(values, faults)
 
 
 def experiment(config: DictConfig) -> Experiment:
@@ -151,3 +161,8 @@ def job_number() -> int | None:
 def sweep_dir() -> Path:
     """Return the folder of the sweep this job belongs to."""
     return Path(HydraConfig.get().sweep.dir)
+
+
+def task_overrides() -> list[str]:
+    """Return the overrides of this job, as they were handed to Hydra."""
+    return [str(word) for word in HydraConfig.get().overrides.task]

@@ -1,13 +1,18 @@
 """A base model of the Hugging Face hub."""
 
 import os
+from pathlib import Path
+from typing import ClassVar, Literal
 
 from llamaduo.component import Component
 from llamaduo.local.adapter import AdapterFolder
+from llamaduo.local.shape import Shape
 
 
 class HubModel(Component):
     """A model by its hub id; downloaded once into the hub's own cache."""
+
+    operational: ClassVar[frozenset[str]] = frozenset({"shape"})
 
     name: str
     repo: str
@@ -24,6 +29,9 @@ class HubModel(Component):
     """Folder of an adapter that tuning begins from; None: from the base model."""
     gated: bool = False
     """Whether the hub wants terms accepted and a token (HF_TOKEN) before it hands it out."""
+    shape: Shape | None = None
+    """As its published config.json has it, to say before a download what it will take. Its
+    own config.json, once it is here, goes before this. None: known once it is here."""
 
     @property
     def base(self) -> str:
@@ -32,12 +40,11 @@ class HubModel(Component):
 
     def faults(self) -> list[str]:
         """Say when the hub would refuse."""
-        from huggingface_hub import get_token, try_to_load_from_cache
+        from huggingface_hub import get_token
 
-        cached = try_to_load_from_cache(self.repo, "config.json", revision=self.revision)
-        if isinstance(cached, str):
+        if self.here() is not None:
             return []
-        if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
+        if offline():
             return [f"{self.name}: {self.repo} is not in the hub cache, and HF_HUB_OFFLINE is set"]
         if self.gated and not get_token():
             return [
@@ -49,3 +56,23 @@ class HubModel(Component):
     def source(self) -> tuple[str, str | None]:
         """Return hub id and revision."""
         return self.repo, self.revision
+
+    def here(self) -> Path | None:
+        """Return its folder in the hub's cache, if its config was ever downloaded."""
+        from huggingface_hub import try_to_load_from_cache
+
+        cached = try_to_load_from_cache(self.repo, "config.json", revision=self.revision)
+        return Path(cached).parent if isinstance(cached, str) else None
+
+
+def offline() -> bool:
+    """Whether the hub may not be asked."""
+    return os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on")
+
+
+def hub_folder(kind: Literal["model", "dataset"], repo: str, revision: str) -> Path:
+    """Return where the hub's cache keeps, or would keep, one revision of a repository."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    name = "--".join((f"{kind}s", *repo.split("/")))
+    return Path(HF_HUB_CACHE) / name / "snapshots" / revision

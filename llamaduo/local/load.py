@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,12 +36,19 @@ class Template:
         return self._tokens(text)
 
     def answer(self, text: str) -> list[int]:
-        """Return the tokens of an answer, the end of turn last."""
-        return [*self._tokens(text), self.end]
+        """Return the tokens of an answer as it stands behind a prompt, the end of turn last."""
+        before = self._tokens("\n") if self._puts_a_blank_first else []
+        behind = self._tokens("\n" + text) if before else self._tokens(text)
+        return [*behind[len(before) :], self.end]
 
     def text(self, tokens: Sequence[int]) -> str:
         """Return what the tokens of an answer say, its end of turn left out."""
         return str(self.tokenizer.decode(tokens, skip_special_tokens=True))
+
+    @cached_property
+    def _puts_a_blank_first(self) -> bool:
+        """Whether a text alone begins with a blank that it has not behind another: Mistral's."""
+        return self._tokens("\na") != self._tokens("\n") + self._tokens("a")
 
     def _tokens(self, text: str) -> list[int]:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
@@ -105,33 +113,36 @@ def gpus() -> int:
     return torch.cuda.device_count()
 
 
-def compute_dtype() -> "torch.dtype":
-    """Return bf16 on a GPU and on a CPU with instructions for it; fp32 on any other CPU.
+def compute_dtype(name: str | None = None) -> "torch.dtype":
+    """Return the type of that name, or the one for this machine.
 
-    With them a step of a 135M model takes about half the time of fp32; without them bf16
-    is several times slower.
+    That is bf16 on a GPU and on a CPU with instructions for it, fp32 on any other CPU. With
+    them a step of a 135M model takes about half the time of fp32; without them bf16 is
+    several times slower.
     """
     import torch
 
+    if name is not None:
+        return {"float32": torch.float32, "bfloat16": torch.bfloat16}[name]
     if device().type == "cuda":
         return torch.bfloat16
     can = torch.cpu.get_capabilities()
     return torch.bfloat16 if any(can.get(name) for name in CPU_BF16) else torch.float32
 
 
-def dense(model: LocalModel) -> "PreTrainedModel":
+def dense(model: LocalModel, dtype: str | None = None) -> "PreTrainedModel":
     """Load the base as it would be served: not quantised, in evaluation mode."""
     quiet()
     from transformers import AutoModelForCausalLM
 
     place, revision = model.source()
     loaded: Any = AutoModelForCausalLM.from_pretrained(
-        place, revision=revision, dtype=compute_dtype(), use_safetensors=True
+        place, revision=revision, dtype=compute_dtype(dtype), use_safetensors=True
     )
     return loaded.to(device()).eval()
 
 
-def nf4(model: LocalModel, *, sharded: bool = False) -> "PreTrainedModel":
+def nf4(model: LocalModel, dtype: str | None = None, *, sharded: bool = False) -> "PreTrainedModel":
     """Load the base in 4 bit (NF4, double quantisation), as QLoRA trains on it.
 
     With `sharded` the packed weights are kept as the type that is computed in: FSDP spreads
@@ -149,13 +160,13 @@ def nf4(model: LocalModel, *, sharded: bool = False) -> "PreTrainedModel":
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=compute_dtype(),
-        bnb_4bit_quant_storage=compute_dtype() if sharded else torch.uint8,
+        bnb_4bit_compute_dtype=compute_dtype(dtype),
+        bnb_4bit_quant_storage=compute_dtype(dtype) if sharded else torch.uint8,
     )
     loaded: Any = AutoModelForCausalLM.from_pretrained(
         place,
         revision=revision,
-        dtype=compute_dtype(),
+        dtype=compute_dtype(dtype),
         quantization_config=four_bit,
         device_map={"": device()},
         use_safetensors=True,

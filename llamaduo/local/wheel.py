@@ -7,11 +7,13 @@ import shutil
 import sys
 import zipfile
 from pathlib import Path
+from typing import ClassVar
 
 from llamaduo.component import Component, file_sha256
 from llamaduo.errors import ModelError
 from llamaduo.local import cache_home
 from llamaduo.local.adapter import AdapterFolder
+from llamaduo.local.shape import Shape
 
 
 class WheelModel(Component):
@@ -20,6 +22,8 @@ class WheelModel(Component):
     transformers reads the GGUF and dequantises it to fp32; the dense copy is kept in the
     user's cache and shared by all projects. Its weights are what 4-bit rounding left.
     """
+
+    operational: ClassVar[frozenset[str]] = frozenset({"shape"})
 
     name: str
     package: str
@@ -36,6 +40,8 @@ class WheelModel(Component):
     end_of_turn: str
     adapter: AdapterFolder | None = None
     """Folder of an adapter that tuning begins from; None: from the base model."""
+    shape: Shape | None = None
+    """To say before it is unpacked what it will take. None: known once it is."""
 
     @property
     def revision(self) -> str:
@@ -61,6 +67,11 @@ class WheelModel(Component):
                 if not dense.is_dir():
                     self._unpack(dense)
         return str(dense), None
+
+    def here(self) -> Path | None:
+        """Return the folder of the dense copy, if it was made."""
+        dense = self._dense()
+        return dense if dense.is_dir() else None
 
     def _dense(self) -> Path:
         return cache_home() / "dense" / f"{self.name}-{self.sha256[:16]}"

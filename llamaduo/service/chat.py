@@ -41,7 +41,7 @@ class ChatService(Component):
 
     operational: ClassVar[frozenset[str]] = frozenset(
         {
-            *("name", "price", "context", "key_env", "retired"),
+            *("name", "price", "context", "key_env", "retired", "successor"),
             *("concurrency", "attempts", "backoff", "timeout"),
         }
     )
@@ -60,6 +60,8 @@ class ChatService(Component):
     """Tokens of its context window; with `price` it bounds what a call can cost."""
     retired: date | None = None
     """The day the provider turned it off, where it is known; a run after it is refused."""
+    successor: str | None = None
+    """The service that follows it, printed where it is or will be turned off."""
     concurrency: int = Field(16, ge=1)
     """Calls in flight at once; more is faster until the provider says 429."""
     attempts: int = Field(5, ge=1)
@@ -80,10 +82,19 @@ class ChatService(Component):
         if self.key_env and not os.environ.get(self.key_env):
             found.append(f"{self.name}: no API key; set {self.key_env} in the environment")
         if self.retired and self.retired <= date.today():
-            found.append(
-                f"{self.name}: {self.model} was retired on {self.retired}; choose its successor"
-            )
+            found.append(f"{self.name}: {self.model} was retired on {self.retired}; {self._next()}")
         return found
+
+    def warnings(self) -> list[str]:
+        """Return what will stand in the way."""
+        if self.retired and self.retired > date.today():
+            will = f"{self.model} will be turned off on {self.retired}"
+            return [f"{self.name}: {will}, and a run after it is refused; {self._next()}"]
+        return []
+
+    def _next(self) -> str:
+        """Say what to choose in its place."""
+        return f"choose service={self.successor}" if self.successor else "choose its successor"
 
     def upper_bound_usd(self, request: Request) -> float:
         """Return what `request` can cost at most: no token is shorter than a byte."""

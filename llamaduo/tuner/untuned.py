@@ -28,6 +28,10 @@ class Untuned(Component):
         """Nothing can stand in the way."""
         return []
 
+    def inputs(self, local: LocalModel) -> list[object]:
+        """Return what its result hangs on: no rows, and of the model only an adapter."""
+        return [self.key(), *([local.key()] if local.adapter is not None else [])]
+
     def tune(
         self,
         local: LocalModel,

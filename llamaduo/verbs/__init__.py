@@ -3,7 +3,9 @@
 VERBS = {
     "run": "run an experiment: the loop, to its goal or its last round (the verb if none is given)",
     "compare": "set finished runs side by side: figures, judges, data volume, dollars",
+    "pack": "put all that a run has made and paid into a folder, to go on with elsewhere",
+    "unpack": "take in what was packed elsewhere; what is here stays",
     "cost": "print what a workload costs on a service and on a model of your own",
-    "doctor": "say what is there and what is missing, with the fix",
+    "doctor": "say whether it will run here: what is missing or worth a look, with the fix",
 }
 """Verb to one line about it; each is the module of its name."""

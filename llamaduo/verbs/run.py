@@ -1,12 +1,16 @@
-"""`llamaduo [run] overrides... [-m]`: run the loop, once or once for each job of a sweep."""
+"""`llamaduo [run] overrides... [-m] [--until data|adapter|answers]`: run the loop.
+
+Once, or once for each job of a sweep.
+"""
 
 import json
 import os
+import shlex
 import sys
 import time
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from llamaduo.errors import ConfigError, LlamaDuoError, UsageError
 from llamaduo.options import nearest
@@ -14,6 +18,8 @@ from llamaduo.secrets import without_secrets
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+
+    from llamaduo.experiment import Until
 
 
 FLAGS = {
@@ -23,6 +29,9 @@ FLAGS = {
 """Hydra's flags that we pass on, and whether a value follows. Others would have it read
 configs that we have not checked, or a pickle."""
 
+UNTIL = "--until"
+"""Our own flag: where a run is to stop."""
+
 
 def main(arguments: list[str]) -> int:
     """Check everything, then run; returns the worst exit code of all jobs."""
@@ -30,6 +39,7 @@ def main(arguments: list[str]) -> int:
     from llamaduo.config.overrides import check
     from llamaduo.home import writable
 
+    until, arguments = until_where(arguments)
     flags, overrides = split(arguments)
     sweep = "-m" in flags or "--multirun" in flags
     checked = check(overrides, sweep=sweep)
@@ -38,15 +48,19 @@ def main(arguments: list[str]) -> int:
             raise ConfigError("the config cannot be shown:", checked.faults)
         config.launch([*flags, *checked.good], job)
         return 0
+
+    def one(composed: "DictConfig") -> None:
+        job(composed, until)
+
     if not sweep:
         # Before Hydra, which makes a folder there and shows a traceback where it cannot.
         writable(Path(config.check_one(checked).home) / ".llamaduo", "home")
-        config.launch([*flags, *checked.good], job)
+        config.launch([*flags, *checked.good], one)
         return ENDED.pop() if ENDED else 0
     private = writable(config.check_sweep(checked) / ".llamaduo", "home")
     place = private / "sweeps" / f"{time.time_ns():x}-{os.getpid()}"
     place.mkdir(parents=True)
-    config.launch([*flags, *checked.good, f"hydra.sweep.dir={place}"], job)
+    config.launch([*flags, *checked.good, f"hydra.sweep.dir={place}"], one)
     ends = [json.loads(path.read_text(encoding="utf-8")) for path in place.glob("*/end.json")]
     ends.sort(key=lambda end: end["job"])
     for end in ends:
@@ -56,6 +70,31 @@ def main(arguments: list[str]) -> int:
 
 ENDED: list[int] = []
 """How the job that is no sweep's ended; Hydra does not hand it back."""
+
+
+def until_where(arguments: list[str]) -> "tuple[Until | None, list[str]]":
+    """Part `--until WHERE` from the rest.
+
+    Raises:
+        UsageError: for a place where no run stops.
+    """
+    from llamaduo.experiment import Until
+
+    found: Until | None = None
+    rest = []
+    left = iter(arguments)
+    for word in left:
+        name, _, value = word.partition("=")
+        if name != UNTIL:
+            rest.append(word)
+            continue
+        value = value or next(left, "")
+        places: dict[str, Until] = {place: place for place in get_args(Until)}
+        if value not in places:
+            there = ", ".join(places)
+            raise UsageError(f"{UNTIL} {value}: a run stops at {there}{nearest(value, places)}")
+        found = places[value]
+    return found, rest
 
 
 def split(arguments: list[str]) -> tuple[list[str], list[str]]:
@@ -73,21 +112,20 @@ def split(arguments: list[str]) -> tuple[list[str], list[str]]:
             overrides.append(word)
             continue
         if word not in FLAGS:
-            raise UsageError(f"{word}: no such flag{nearest(word, FLAGS)}")
+            raise UsageError(f"{word}: no such flag{nearest(word, [*FLAGS, UNTIL])}")
         flags.append(word)
         if FLAGS[word] and left:
             flags.append(left.pop(0))
     return flags, overrides
 
 
-def job(composed: "DictConfig") -> None:
+def job(composed: "DictConfig", until: "Until | None" = None) -> None:
     """Run one composed config. A job never ends the process: a sweep goes on."""
-    from llamaduo.config import job_number, sweep_dir
+    from llamaduo.config import job_number, sweep_dir, task_overrides
 
     number = job_number()
-    said = "done"
     try:
-        code = run(composed)
+        code, said = run(composed, until)
     except LlamaDuoError as error:
         code, said = error.exit_code, f"{error}"
         print(f"llamaduo: {error}", file=sys.stderr)
@@ -97,19 +135,26 @@ def job(composed: "DictConfig") -> None:
     if number is None:
         ENDED.append(code)
         return
-    from hydra.core.hydra_config import HydraConfig
-
     place = sweep_dir() / str(number)
     place.mkdir(parents=True, exist_ok=True)
-    overrides = " ".join(HydraConfig.get().overrides.task)
+    overrides = " ".join(task_overrides())
     end = {"job": number, "code": code, "said": said, "overrides": overrides}
     (place / "end.json").write_text(json.dumps(end) + "\n", encoding="utf-8")
 
 
-def run(composed: "DictConfig") -> int:
-    """Build, check and run one experiment; returns its exit code."""
+def run(composed: "DictConfig", until: "Until | None" = None) -> tuple[int, str]:
+    """Build, check and run one experiment; returns its exit code, and how it ended."""
     from llamaduo import config, session
     from llamaduo.progress import Progress
+    from llamaduo.until import Reached
 
-    result = session.run(config.experiment(composed), Progress())
-    return 3 if result.unfinished else 0
+    exp = config.experiment(composed)
+    try:
+        result = session.run(exp, Progress(), until)
+    except Reached as reached:
+        words = shlex.join(word.removeprefix("++") for word in config.task_overrides())
+        print(f"run {exp.fingerprint()}: {reached.says}")
+        print(f"to go on here: llamaduo run {words}")
+        print(f"to go on elsewhere: llamaduo pack DIR {words}", flush=True)
+        return 0, reached.says
+    return (3 if result.unfinished else 0), "done"

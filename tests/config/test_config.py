@@ -26,6 +26,7 @@ OWN_SERVER = [
 NEEDED = {
     "service=openai_compatible": OWN_SERVER,
     "engine=openai_endpoint": ["tuner=none", *(f"engine.{one}" for one in OWN_SERVER[:-1])],
+    "engine=tgi": ["tuner=none", "engine.service.adapter=mine"],
     "judge=panel": ["service=gpt"],
 }
 """What has to be said beside an option that leaves something open."""

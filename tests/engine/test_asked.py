@@ -2,13 +2,18 @@
 
 import io
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
+import litellm
 import pytest
 
 from llamaduo.config import from_overrides
+from llamaduo.desk import Desk
 from llamaduo.engine.asked import AT_ONCE, Asked, answers
 from llamaduo.engine.openai_endpoint import OpenAIEndpoint
 from llamaduo.errors import ConfigError
+from llamaduo.ledger import Ledger
 from llamaduo.progress import Progress
 from llamaduo.records import Answer, Example, Message, Outcome, Reply, Request
 from llamaduo.service.chat import ChatService
@@ -85,6 +90,37 @@ def test_answers_that_are_there_are_not_asked_for_again() -> None:
     caller = Scripted()
     assert first[:301] + given(caller, rows(AT_ONCE), first[:301]) == first
     assert len(caller.asked) == 2 * AT_ONCE - 301
+
+
+def test_k_samples_are_k_calls_with_a_seed_each_whatever_the_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[str, int]] = []
+
+    async def acompletion(**given: Any) -> Any:
+        sent.append((given["messages"][-1]["content"], given["seed"]))
+        choice = {"finish_reason": "stop", "message": {"role": "assistant", "content": "So."}}
+        return litellm.ModelResponse(choices=[choice])
+
+    monkeypatch.setattr(litellm, "acompletion", acompletion)
+    monkeypatch.setenv("OPENAI_API_KEY", "any text")
+    how = Asked(endpoint().service, max_tokens=9, temperature=0.5)
+
+    def asked(ledger: str, prompts: list[Example], samples: int) -> set[tuple[str, int]]:
+        sent.clear()
+        memory = Ledger(tmp_path / ledger)
+        desk = Desk(memory, how.service, "asked/x", "run", seed=3, budget=None)
+        quiet = Progress(io.StringIO())
+        list(answers(prompts, desk, how, samples=samples, done=[], progress=quiet))
+        memory.close()
+        return set(sent)
+
+    first = asked("a", rows(5), 4)
+    assert len(sent) == len(first) == len({seed for _, seed in first}) == 5 * 4
+    assert asked("b", rows(5)[::-1], 4) == first
+    more = asked("a", rows(5), 5)
+    assert len(more) == 5, "the first ones are remembered"
+    assert not more & first
 
 
 def test_an_endpoint_is_priced_counted_and_named_by_its_address() -> None:

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from llamaduo.engine import transformers as engine_module
 from llamaduo.engine.transformers import TransformersEngine, generate
 from llamaduo.experiment import Experiment
 from llamaduo.local import load
@@ -60,6 +63,30 @@ def test_samples_of_one_prompt_differ_and_are_greedy_at_zero(tiny: Experiment) -
     assert len({warm["9", k] for k in range(4)}) > 1
     cold = texts(answers(tiny, PROMPTS, samples=4, temperature=0))
     assert len({cold["9", k] for k in range(4)}) == 1
+
+
+def test_a_greedy_answer_is_worked_out_once_for_all_samples(
+    tiny: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    whole = engine_module.generate
+
+    def counted(model: Any, prompts: Sequence[Any], seeds: Sequence[int], **how: Any) -> Any:
+        asked.append(len(seeds))
+        return whole(model, prompts, seeds, **how)
+
+    monkeypatch.setattr(engine_module, "generate", counted)
+    cold = answers(tiny, PROMPTS, samples=4, temperature=0)
+    assert (len(cold), sum(asked)) == (20, 5)
+    assert [row.sample for row in cold[:4]] == [0, 1, 2, 3]
+
+
+def test_answers_are_computed_with_the_type_that_is_asked_for(tiny: Experiment) -> None:
+    import torch
+
+    for name, wanted in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
+        engine = TransformersEngine(temperature=0, batch_size=4, dtype=name)
+        assert engine._model(tiny.local, Path("/nowhere")).dtype == wanted
 
 
 def test_what_was_answered_before_a_kill_is_not_given_again(tiny: Experiment) -> None:

@@ -110,3 +110,16 @@ def test_a_hub_model_that_is_not_cached_is_said_before_anything_is_loaded() -> N
     )
     [fault] = model.faults()
     assert "HF_HUB_OFFLINE" in fault
+
+
+def test_an_answer_is_cut_into_the_tokens_it_has_behind_a_prompt(tiny: Experiment) -> None:
+    """Mistral's tokenizer puts a blank before a text, and an answer is no text of its own."""
+    template = load.template(changed(tiny, architecture="mistral"))
+    prompt, answer = template.prompt([HI]), template.answer("yes, it is")
+    cut = template.tokenizer.convert_ids_to_tokens(answer)
+    assert cut[:3] == ["y", "e", "s"]
+    said = [HI.model_dump(), {"role": "assistant", "content": "yes, it is"}]
+    whole = template.tokenizer.apply_chat_template(said, tokenize=False)
+    together = template.tokenizer(whole, add_special_tokens=False)["input_ids"]
+    assert together[: len(prompt + answer)] == prompt + answer
+    assert template.text(answer) == "yes, it is"

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from llamaduo.errors import ModelError
+from llamaduo.config import from_overrides
+from llamaduo.errors import ConfigError, ModelError
 from llamaduo.experiment import Experiment
 from llamaduo.local import load
 from llamaduo.progress import Progress
@@ -165,13 +166,9 @@ def test_epochs_become_steps_of_all_rows(tiny: Experiment, tmp_path: Path) -> No
     assert facts.steps == 6
 
 
-def test_the_loss_where_labels_stand_is_the_loss_of_all_logits(
-    tiny: Experiment, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_loss_where_labels_stand_is_the_loss_of_all_logits(tiny: Experiment) -> None:
     import torch
     from torch.nn.functional import cross_entropy
-
-    monkeypatch.setattr(load, "compute_dtype", lambda: torch.float32)
 
     from llamaduo.tuner.trainer import answer_loss
 
@@ -183,9 +180,116 @@ def test_the_loss_where_labels_stand_is_the_loss_of_all_logits(
     mask = torch.tensor(
         [[1] * len(one["labels"]) + [0] * (wide - len(one["labels"])) for one in data]
     )
-    model: Any = load.dense(tiny.local)
+    model: Any = load.dense(tiny.local, "float32")
     inputs = {"input_ids": ids, "labels": labels, "attention_mask": mask}
     ours, _ = answer_loss(model, inputs)
     logits = model(input_ids=ids, attention_mask=mask).logits[:, :-1]
     whole = cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten(), ignore_index=-100)
     assert ours.item() == pytest.approx(whole.item(), rel=1e-5)
+
+
+def looks(into: Path) -> list[str]:
+    return sorted(path.name for path in (into / "work").glob("best-*"))
+
+
+def test_tuning_ends_after_three_looks_without_a_better_one_and_the_best_is_kept(
+    tiny: Experiment, tmp_path: Path
+) -> None:
+    seen: list[tuple[int, float]] = []
+
+    def watch(step: int, dev_loss: float) -> None:
+        seen.append((step, dev_loss))
+
+    wild = tuner(tiny, steps=40, eval_steps=1, patience=3, lr=0.5, clip=100.0, warmup=0.0)
+    facts = tune(tiny, wild, tmp_path / "wild", watch=watch)
+    best, loss = min(seen, key=lambda look: look[1])
+    assert [step for step, _ in seen] == list(range(1, best + 4))
+    assert facts.steps == best + 3 < 40
+    assert (facts.kept_step, facts.dev_rows) == (best, 7)
+    assert facts.dev_loss == pytest.approx(loss, abs=1e-6)
+    assert loss_of(tiny, tmp_path / "wild/out") == pytest.approx(loss, rel=0.02)
+
+
+def loss_of(exp: Experiment, adapter: Path) -> float:
+    """Return the dev loss of a saved adapter on the 4-bit base it was tuned on."""
+    import torch
+
+    from llamaduo.tuner.trainer import answer_loss
+
+    model = load.with_adapter(load.nf4(exp.local), adapter, merge=False)
+    data, _ = tokens(DEV, load.template(exp.local), 512)
+    total = count = 0.0
+    for one in data:
+        inputs = {name: torch.tensor([ids]) for name, ids in one.items()}
+        inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
+        with torch.no_grad():
+            total += float(answer_loss(model, inputs, reduction="sum")[0])
+        count += sum(label != -100 for label in one["labels"])
+    return total / count
+
+
+def test_looking_at_dev_changes_nothing_of_what_is_learned(
+    tiny: Experiment, tmp_path: Path
+) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    by = tuner(tiny, steps=8, dropout=0.1, lr=1e-3)
+    tune(tiny, by, tmp_path / "blind")
+    facts = tune(tiny, by.model_copy(update={"eval_steps": 3}), tmp_path / "looking")
+    assert facts.kept_step == 8
+    name = "out/adapter_model.safetensors"
+    blind, looking = load_file(tmp_path / "blind" / name), load_file(tmp_path / "looking" / name)
+    assert all(torch.equal(blind[key], looking[key]) for key in blind)
+
+
+def test_a_training_that_looks_at_dev_goes_on_after_a_kill_to_the_same_bytes(
+    tiny: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by = tuner(tiny, steps=10, eval_steps=2, save_steps=3, lr=0.3, clip=50.0, dropout=0.1)
+    tune(tiny, by, tmp_path / "whole")
+    for step in (5, 9):  # the second kill hits the resumed training
+        with monkeypatch.context() as patch:
+            dying_at({5: 5, 9: 6}[step], patch)
+            with pytest.raises(KeyboardInterrupt):
+                tune(tiny, by, tmp_path / "killed")
+    tune(tiny, by, tmp_path / "killed")
+    assert hashes(tmp_path / "killed/out") == hashes(tmp_path / "whole/out")
+    assert len(looks(tmp_path / "killed")) <= 3
+
+
+def test_a_watcher_may_end_tuning_and_it_can_go_on(tiny: Experiment, tmp_path: Path) -> None:
+    class Enough(Exception):
+        """What a search raises."""
+
+    def watch(step: int, dev_loss: float) -> None:
+        if step == 6:
+            raise Enough
+
+    by = tuner(tiny, steps=8, eval_steps=2, save_steps=4)
+    tune(tiny, by, tmp_path / "whole")
+    with pytest.raises(Enough):
+        tune(tiny, by, tmp_path / "ended", watch=watch)
+    assert newest_checkpoint(tmp_path / "ended/work") == tmp_path / "ended/work/checkpoint-4"
+    tune(tiny, by, tmp_path / "ended")
+    assert hashes(tmp_path / "ended/out") == hashes(tmp_path / "whole/out")
+
+
+def test_patience_without_looks_is_refused() -> None:
+    with pytest.raises(ConfigError, match="patience counts looks at dev: give eval_steps too"):
+        from_overrides(["experiments=demo_tiny", "tuner.patience=2"])
+
+
+def test_dev_rows_of_which_none_fits_are_refused(
+    tiny: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = [row(n, "word " * 200) for n in range(3)]
+    monkeypatch.setitem(globals(), "DEV", long)
+    with pytest.raises(ModelError, match="none of 3 dev rows fits"):
+        tune(tiny, tuner(tiny, eval_steps=2, max_length=64), tmp_path)
+
+
+def test_the_tokens_that_went_through_are_counted(tiny: Experiment, tmp_path: Path) -> None:
+    data, _ = tokens(ROWS, load.template(tiny.local), 512)
+    facts = tune(tiny, tuner(tiny, epochs=2, steps=None, batch_size=4), tmp_path)
+    assert facts.tokens == 2 * sum(len(one["input_ids"]) for one in data)

@@ -1,0 +1,29 @@
+"""The services that will be asked: keys that are there, models that will be turned off."""
+
+import os
+from collections.abc import Iterator
+from typing import Protocol, runtime_checkable
+
+from llamaduo.experiment import Experiment
+from llamaduo.preflight.finding import Finding, look, ok
+from llamaduo.service.chat import ChatService
+
+
+@runtime_checkable
+class Warns(Protocol):
+    """A service that knows what will stand in its way."""
+
+    def warnings(self) -> list[str]:
+        """Return what will, in words, with the fix."""
+        ...
+
+
+def services(exp: Experiment) -> Iterator[Finding]:
+    """Yield a line for each key that is set, and each warning once; faults say the rest."""
+    asked = [exp.service, *exp.judges]
+    if exp.engine.asked is not None:
+        asked.append(exp.engine.asked.service)
+    keys = {one.key_env: None for one in asked if isinstance(one, ChatService) and one.key_env}
+    yield from (ok(f"key: {name} is set") for name in keys if os.environ.get(name))
+    warned = [line for one in asked if isinstance(one, Warns) for line in one.warnings()]
+    yield from (look(line) for line in dict.fromkeys(warned))

@@ -1,0 +1,47 @@
+"""`llamaduo pack FOLDER [overrides...]`: a run as far as it has come, to take elsewhere."""
+
+import argparse
+from pathlib import Path
+
+from llamaduo.errors import UsageError
+from llamaduo.verbs import VERBS, arguments
+
+
+def main(words: list[str]) -> int:
+    """Pack the run that the overrides make, and say what is in the parcel and what is not."""
+    from llamaduo import config
+    from llamaduo.config.overrides import check
+    from llamaduo.parcel.pack import pack
+
+    given = arguments.read(parser(), words).words
+    into, overrides = [w for w in given if "=" not in w], [w for w in given if "=" in w]
+    if len(into) != 1:
+        raise UsageError("pack: name one folder, or one file that ends in .tar.gz, to pack into")
+    checked = check(overrides, sweep=False)
+    exp = config.check_one(checked)
+    packed = pack(exp, config.composed(checked.good), overrides, Path(into[0]).expanduser())
+    print(
+        f"packed run {packed.manifest.fingerprint} into {packed.path}: {packed.results} results, "
+        f"{packed.calls} paid calls (${packed.usd:.4f}), {packed.settings} files of settings and "
+        f"data; {packed.size / 1e6:.1f} MB"
+    )
+    print(f"not in it: any key; the base model {exp.local.name} ({exp.local.base})")
+    if packed.begun:
+        print("not in it: the checkpoints of the tuning under way; it begins anew elsewhere")
+    if exp.trusted:
+        print(f"not in it: code of your own ({', '.join(exp.trusted)}); install it there")
+    print(f"there: llamaduo unpack {packed.path.name}")
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the verb's arguments."""
+    made = arguments.parser(
+        "pack",
+        VERBS["pack"],
+        word="FOLDER",
+        meaning="where to: a folder that is not there yet, or a file that ends in .tar.gz; and "
+        "the key=value that make the run",
+    )
+    made.usage = "llamaduo pack FOLDER [key=value ...]"
+    return made

@@ -1,0 +1,51 @@
+"""`llamaduo unpack FOLDER [home=DIR]`: take in what another machine has made of a run."""
+
+import argparse
+import shlex
+from pathlib import Path
+
+from llamaduo.errors import UsageError
+from llamaduo.verbs import VERBS, arguments
+
+OWN = ("home=", "trusted=")
+"""All that is left to say; the rest is in the parcel."""
+
+
+def main(words: list[str]) -> int:
+    """Check a parcel, put it in place, and say what is new and how to go on."""
+    from llamaduo.config import from_overrides
+    from llamaduo.parcel.opened import opened
+    from llamaduo.parcel.unpack import unpack
+
+    given = arguments.read(parser(), words).words
+    own = [word for word in given if word.startswith(OWN)]
+    others = [word for word in given if word not in own]
+    if len(others) != 1:
+        raise UsageError("unpack: name one folder or .tar.gz file; beside it, home= and trusted=")
+    with opened(Path(others[0]).expanduser()) as (folder, manifest):
+        out = unpack(folder, manifest, own, from_overrides)
+    calls = out.calls
+    print(f"run {manifest.fingerprint} in {out.home}:")
+    print(f"  results: {out.results} new, {out.there} there already")
+    for recipe in out.other:
+        print(f"  {recipe}: another one is here already, and stays")
+    print(f"  paid calls: {calls.new} new, {calls.known} there already")
+    if calls.twice:
+        print(f"  {calls.twice} of them were paid for on both machines; the replies here stay")
+    print(f"  settings and data: {out.settings} new; looks at the test: {out.looks} new")
+    until = " --until answers" if manifest.due.startswith(("adapter/", "answers/")) else ""
+    print(f"to go on: llamaduo run{until} {shlex.join(out.words)}".rstrip())
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the verb's arguments."""
+    made = arguments.parser(
+        "unpack",
+        VERBS["unpack"],
+        word="FOLDER",
+        meaning="what was packed; home=DIR puts the results elsewhere than in the working "
+        "folder, 'trusted=[package]' lets the run import a package of yours",
+    )
+    made.usage = "llamaduo unpack FOLDER [home=DIR] ['trusted=[package]']"
+    return made
