@@ -98,10 +98,19 @@ def _refuse_a_model_that_never_stops(model: LocalModel, found: Template) -> None
 
 
 def device() -> "torch.device":
-    """Return the GPU where there is one, else the CPU."""
+    """Return this process's GPU where there is one, else the CPU."""
     import torch
 
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", torch.cuda.current_device())
+
+
+def gpus() -> int:
+    """Return how many GPUs this machine shows."""
+    import torch
+
+    return torch.cuda.device_count()
 
 
 def compute_dtype(name: str | None = None) -> "torch.dtype":
@@ -133,13 +142,17 @@ def dense(model: LocalModel, dtype: str | None = None) -> "PreTrainedModel":
     return loaded.to(device()).eval()
 
 
-def nf4(model: LocalModel, dtype: str | None = None) -> "PreTrainedModel":
+def nf4(model: LocalModel, dtype: str | None = None, *, sharded: bool = False) -> "PreTrainedModel":
     """Load the base in 4 bit (NF4, double quantisation), as QLoRA trains on it.
+
+    With `sharded` the packed weights are kept as the type that is computed in: FSDP spreads
+    no integers over devices (bitsandbytes, FSDP-QLoRA; PEFT, Fully Sharded Data Parallel).
 
     bitsandbytes' own CPU kernel repacks a layer's weights in place when the model is
     evaluated, and every backward pass after that is silently wrong. It is turned off.
     """
     quiet()
+    import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
     place, revision = model.source()
@@ -148,6 +161,7 @@ def nf4(model: LocalModel, dtype: str | None = None) -> "PreTrainedModel":
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=compute_dtype(dtype),
+        bnb_4bit_quant_storage=compute_dtype(dtype) if sharded else torch.uint8,
     )
     loaded: Any = AutoModelForCausalLM.from_pretrained(
         place,

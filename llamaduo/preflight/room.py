@@ -38,10 +38,12 @@ def gpus(exp: Experiment, here: Machine) -> Iterator[Finding]:
             yield ok("no GPU: fine for models of some hundred million parameters")
         return
     yield _first(here.gpus[0])
-    if len(here.gpus) > 1:
+    used = exp.tuner.processes if isinstance(exp.tuner, Qlora) else 1
+    if len(here.gpus) > used:
+        first = f"the first {used}" if used > 1 else "the first"
         yield ok(
-            f"{len(here.gpus)} GPUs, of which a run uses the first: give each run its own with "
-            "CUDA_VISIBLE_DEVICES=0, =1, ..."
+            f"{len(here.gpus)} GPUs, of which a run uses {first}: tuning takes several with "
+            "tuner.processes, or give each run its own with CUDA_VISIBLE_DEVICES=0, =1, ..."
         )
 
 
@@ -77,12 +79,15 @@ def memory(exp: Experiment, here: Machine) -> Iterator[Finding]:
 
 
 def tuning_of(exp: Experiment, tuner: Qlora, shape: Shape, here: Machine) -> Need:
-    """Return what tuning takes with all rows at `max_length`, answers as long as allowed."""
+    """Return what tuning takes with all rows at `max_length`, answers as long as allowed.
+
+    Of several processes it is what one takes, on its own GPU.
+    """
     return tuning(
         shape,
         r=tuner.r,
         layers=tuner.layers,
-        batch=tuner.batch_size,
+        batch=tuner.batch_size // (tuner.processes if here.gpus else 1),
         length=tuner.max_length,
         labelled=min(tuner.max_length, exp.task.max_new_tokens),
         checkpointing=tuner.gradient_checkpointing,

@@ -82,7 +82,7 @@ class Dev:
         trainer = self.trainer
         rank, world = trainer.accelerator.process_index, trainer.accelerator.num_processes
         turns = -(-len(self.batches) // world)
-        sums = torch.zeros(2, dtype=torch.float64)
+        sums = torch.zeros(2, dtype=torch.float64, device=trainer.args.device)
         with _evaluating(trainer.model_wrapped), torch.no_grad():
             for turn in range(turns):
                 at = turn * world + rank
@@ -91,9 +91,9 @@ class Dev:
                 total, _ = answer_loss(trainer.model_wrapped, inputs, reduction="sum")
                 if at < len(self.batches):
                     count = sum(label != -100 for row in batch for label in row["labels"])
-                    sums += torch.tensor([float(total), float(count)], dtype=torch.float64)
-        if world > 1:
-            sums = trainer.accelerator.reduce(sums.to(trainer.args.device, torch.float32)).cpu()
+                    sums += sums.new_tensor([float(total), float(count)])
+        if world > 1:  # the same bits in all processes, so that all decide the same
+            sums = trainer.accelerator.reduce(sums)
         return float(sums[0] / sums[1])
 
 

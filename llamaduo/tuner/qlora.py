@@ -34,7 +34,7 @@ class Qlora(Component):
     steps: int | None = Field(None, ge=1)
     """Optimiser steps, however many rows there are. Give this or `epochs`."""
     batch_size: int = Field(ge=1)
-    """Rows in memory at once."""
+    """Rows in memory at once, on all devices together."""
     accumulation: int = Field(1, ge=1)
     """Batches in one optimiser step."""
     clip: float = Field(1.0, gt=0)
@@ -55,6 +55,12 @@ class Qlora(Component):
     """Recompute activations: less memory, about a third slower."""
     save_steps: int = Field(100, ge=1)
     """Steps between checkpoints; a killed run repeats at most so many."""
+    processes: int = Field(1, ge=1)
+    """Devices tuned on at once. They share the rows of `batch_size`, so a step sees the same
+    rows whatever the number; it is part of the key, since sums are rounded in another order
+    and dropout is drawn for each device."""
+    sharding: Literal["none", "fsdp"] = "none"
+    """`fsdp` spreads the base's weights over the devices, and gathers them layer by layer."""
 
     @model_validator(mode="after")
     def _has_one_length(self) -> "Qlora":
@@ -62,6 +68,17 @@ class Qlora(Component):
             raise ValueError("give epochs or steps, one of the two, and null for the other")
         if self.patience is not None and self.eval_steps is None:
             raise ValueError("patience counts looks at dev: give eval_steps too")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_shared(self) -> "Qlora":
+        if self.batch_size % self.processes:
+            raise ValueError(
+                f"batch_size={self.batch_size} rows cannot be shared evenly by "
+                f"processes={self.processes}: give a multiple"
+            )
+        if self.sharding != "none" and self.processes == 1:
+            raise ValueError(f"sharding={self.sharding} needs two processes or more")
         return self
 
     @property
@@ -74,7 +91,25 @@ class Qlora(Component):
         return self.model_copy(update={"steps": steps, "epochs": None, "patience": None})
 
     def faults(self, local: LocalModel) -> list[str]:
-        """Say where an adapter to begin from is not of the shape that is tuned here."""
+        """Say what devices are missing, and where an adapter to begin from has another shape."""
+        return [*self._too_few_gpus(), *self._another_shape(local)]
+
+    def _too_few_gpus(self) -> list[str]:
+        if self.processes == 1:
+            return []
+        from llamaduo.local.load import gpus
+
+        there = gpus()
+        if self.sharding == "fsdp" and not there:
+            return ["tuner.sharding: fsdp needs GPUs, and there are none; set tuner.sharding=none"]
+        if 0 < there < self.processes:
+            return [
+                f"tuner.processes: {self.processes}, and this machine shows {there} GPUs; set "
+                f"tuner.processes={there} at most"
+            ]
+        return []
+
+    def _another_shape(self, local: LocalModel) -> list[str]:
         if local.adapter is None:
             return []
         digest = template_digest(local)
@@ -104,8 +139,10 @@ class Qlora(Component):
         watch: Watch | None = None,
     ) -> None:
         """Tune, or go on tuning from the newest whole checkpoint in `scratch`."""
-        from llamaduo.tuner.training import train
-
+        if self.processes == 1:
+            from llamaduo.tuner.training import train
+        else:
+            from llamaduo.tuner.launch import train
         train(
             self,
             local,

@@ -8,6 +8,9 @@ from llamaduo.records import Example
 Tokens = dict[str, list[int]]
 """`input_ids` and `labels` of one row, of the same length."""
 
+NOTHING: Tokens = {"input_ids": [0], "labels": [-100]}
+"""A row without an answer, which adds nothing to a step: for a process with no row in it."""
+
 
 def tokens(
     rows: Sequence[Example], template: Template, max_length: int

@@ -30,12 +30,19 @@ def step_of(folder: Path) -> int:
     return int(folder.name.rpartition("-")[2])
 
 
-def save(model: Any, tokenizer: Any, local: LocalModel, facts: Training, out: Path) -> None:
+def save(
+    model: Any,
+    weights: dict[str, Any],
+    tokenizer: Any,
+    local: LocalModel,
+    facts: Training,
+    out: Path,
+) -> None:
     """Fill `out` with the adapter (safetensors), its tokenizer, and what it belongs to.
 
     The same training gives the same bytes: no path of this machine, no set order.
     """
-    model.save_pretrained(out, safe_serialization=True)
+    model.save_pretrained(out, safe_serialization=True, state_dict=weights)
     (out / "README.md").unlink(missing_ok=True)  # peft's empty card
     path = out / "adapter_config.json"
     config = json.loads(path.read_text(encoding="utf-8"))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from llamaduo.errors import ModelError
 from llamaduo.local import LocalModel, load
-from llamaduo.tuner.rows import Tokens
+from llamaduo.tuner.rows import NOTHING, Tokens
 
 if TYPE_CHECKING:
     from llamaduo.tuner.qlora import Qlora
@@ -37,7 +37,7 @@ def arguments(tuner: "Qlora", *, steps: int, seed: int, scratch: Path, gpu: bool
     made = SFTConfig(
         output_dir=str(scratch),
         max_steps=steps,
-        per_device_train_batch_size=tuner.batch_size,
+        per_device_train_batch_size=tuner.batch_size // tuner.processes,
         gradient_accumulation_steps=tuner.accumulation,
         learning_rate=tuner.lr,
         lr_scheduler_type=tuner.schedule,
@@ -47,6 +47,8 @@ def arguments(tuner: "Qlora", *, steps: int, seed: int, scratch: Path, gpu: bool
         optim="adamw_torch",
         max_length=None,  # rows were measured before; TRL would cut or drop them unsaid
         activation_checkpointing=tuner.gradient_checkpointing,
+        activation_checkpointing_kwargs={"use_reentrant": False},
+        ddp_find_unused_parameters=False,  # every adapter's weights are used in every step
         use_cpu=not gpu,
         bf16=gpu,  # on a CPU the weights' own type does, and autocast costs more than it saves
         save_strategy="steps",
@@ -77,21 +79,27 @@ def build(
     """Load the base in 4 bit, put an adapter on it, and return the trainer of the two.
 
     Raises:
-        ModelError: if the trainer drops rows, or the adapter to begin from does not fit.
+        ModelError: if the trainer drops rows, the adapter to begin from does not fit, or
+            another number of processes came together than was asked for.
     """
     import torch
     from datasets import Dataset
     from transformers import PrinterCallback
 
-    from llamaduo.tuner.order import EpochOrder
+    from llamaduo.tuner.order import EpochOrder, Shares
 
     gpu = load.device().type == "cuda"
-    base = load.nf4(local)
+    base = load.nf4(local, sharded=tuner.sharding == "fsdp")
     group = tuner.batch_size * tuner.accumulation if tuner.group_by_length else None
     order = EpochOrder([len(row["input_ids"]) for row in data], seed=seed, group=group)
-    trainer = _answer_trainer(order)(
+    args = arguments(tuner, steps=steps, seed=seed, scratch=scratch, gpu=gpu)
+    rank, world = args.process_index, args.world_size
+    if world != tuner.processes:
+        raise ModelError(f"tuner.processes is {tuner.processes}, and {world} came together")
+    shares = Shares(order, batch_size=tuner.batch_size, rank=rank, world=world)
+    trainer = _answer_trainer(data, shares)(
         model=base,
-        args=arguments(tuner, steps=steps, seed=seed, scratch=scratch, gpu=gpu),
+        args=args,
         train_dataset=Dataset.from_list(list(data)),
         processing_class=template.tokenizer,
         peft_config=lora_config(tuner, base.config.num_hidden_layers),
@@ -105,22 +113,53 @@ def build(
                 weights.data = weights.data.to(torch.float32)
     if local.adapter is not None:
         _begin_from(trainer.model, local.adapter)
+    torch.manual_seed(seed + rank)  # the adapters are made: each process drops out its own
     return trainer
 
 
 def weights_of(model: Any) -> dict[str, Any]:
-    """Return the adapter's weights, by the names they are saved under."""
+    """Return the adapter's weights, by the names they are saved under.
+
+    All processes must ask at once: of a sharded model each has a part of every weight.
+    """
+    return {name: _whole(weights) for name, weights in _own(model).items()}
+
+
+def trained(model: Any) -> dict[str, Any]:
+    """Return the adapter's weights, by their names in `model`; all processes must ask at once."""
+    found = model.state_dict().items()
+    return {name: _whole(weights) for name, weights in found if "lora_" in name}
+
+
+def put_weights(model: Any, weights: dict[str, Any]) -> list[str]:
+    """Put an adapter's weights into `model`; returns names that found no place there."""
+    from peft import set_peft_model_state_dict
+    from torch.distributed.tensor import DTensor, distribute_tensor
+
+    parts = {name: own for name, own in _own(model).items() if isinstance(own, DTensor)}
+    shared = {
+        name: distribute_tensor(whole.to(parts[name].device), *_layout(parts[name]))
+        for name, whole in weights.items()
+        if name in parts
+    }
+    return list(set_peft_model_state_dict(model, {**weights, **shared}).unexpected_keys)
+
+
+def _own(model: Any) -> dict[str, Any]:
     from peft import get_peft_model_state_dict
 
     found: dict[str, Any] = get_peft_model_state_dict(model, save_embedding_layers=False)
     return found
 
 
-def put_weights(model: Any, weights: dict[str, Any]) -> list[str]:
-    """Put an adapter's weights into `model`; returns names that found no place there."""
-    from peft import set_peft_model_state_dict
+def _whole(weights: Any) -> Any:
+    from torch.distributed.tensor import DTensor
 
-    return list(set_peft_model_state_dict(model, weights).unexpected_keys)
+    return weights.full_tensor() if isinstance(weights, DTensor) else weights
+
+
+def _layout(weights: Any) -> tuple[Any, Any]:
+    return weights.device_mesh, weights.placements
 
 
 def _begin_from(model: Any, adapter: Path) -> None:
@@ -165,15 +204,35 @@ def answer_loss(
     return total / ((kept != -100).sum() if count is None else count), out
 
 
-def _answer_trainer(order: Any) -> Any:
-    """Return an SFTTrainer that takes rows in `order`, and the loss from their answers."""
+def _answer_trainer(data: Sequence[Tokens], shares: Any) -> Any:
+    """Return an SFTTrainer that takes `shares` of `data`, and the loss from their answers."""
+    import torch
+    from accelerate.data_loader import prepare_data_loader
+    from torch.utils.data import DataLoader
     from trl import SFTTrainer
 
     class AnswerTrainer(SFTTrainer):  # type: ignore[misc]
         """Takes the loss of answers, and nothing else, from the model."""
 
-        def _get_train_sampler(self, train_dataset: Any = None) -> Any:
-            return order
+        def get_train_dataloader(self) -> Any:
+            loader: Any = DataLoader(
+                [*data, NOTHING],  # type: ignore[arg-type]
+                batch_sampler=shares,
+                collate_fn=self.data_collator,
+                pin_memory=self.args.device.type == "cuda",
+            )
+            return prepare_data_loader(  # each process has its share: there is none to make
+                loader, self.args.device, num_processes=1, process_index=0, put_on_device=True
+            )
+
+        def _save_rng_state(self, output_dir: str) -> None:
+            super()._save_rng_state(output_dir)
+            self.accelerator.wait_for_everyone()  # what says that a checkpoint is whole comes next
+
+        def _track_num_input_tokens(self, inputs: dict[str, Any]) -> None:
+            if not (inputs["labels"] != -100).any():
+                inputs = {**inputs, "attention_mask": torch.zeros_like(inputs["input_ids"])}
+            super()._track_num_input_tokens(inputs)
 
         def compute_loss(
             self,

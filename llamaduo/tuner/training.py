@@ -14,7 +14,7 @@ from llamaduo.tuner.dev import Dev
 from llamaduo.tuner.health import refuse_a_training_that_fails
 from llamaduo.tuner.rows import tokens
 from llamaduo.tuner.saved import newest_checkpoint, save, step_of
-from llamaduo.tuner.trainer import build
+from llamaduo.tuner.trainer import build, trained
 
 if TYPE_CHECKING:
     from llamaduo.tuner.qlora import Qlora
@@ -51,7 +51,7 @@ def train(
         Dev(
             trainer,
             held,
-            batch_size=tuner.batch_size,
+            batch_size=tuner.batch_size // tuner.processes,
             patience=tuner.patience,
             scratch=scratch,
             watch=watch,
@@ -76,8 +76,10 @@ def train(
         dev_rows=len(held),
         dev_loss=round(dict(look.looks)[kept], 6) if look else None,
     )
+    weights = trained(trainer.model)
     if trainer.is_world_process_zero():
-        save(trainer.model, template.tokenizer, local, facts, out)
+        save(trainer.model, weights, template.tokenizer, local, facts, out)
+    trainer.accelerator.wait_for_everyone()
 
 
 def _losses(state: Any) -> list[float]:

@@ -13,10 +13,12 @@ from llamaduo.errors import ConfigError
 from llamaduo.experiment import Experiment
 from llamaduo.local import load
 from llamaduo.local.hub import HubModel
+from llamaduo.local.shape import shape_of
 from llamaduo.machine import Gpu, Machine
 from llamaduo.preflight import disk, hub, model, room, rows
 from llamaduo.preflight.services import services
 from llamaduo.progress import Progress
+from llamaduo.tuner.qlora import Qlora
 from llamaduo.tuner.untuned import Untuned
 
 GIB = 2**30
@@ -148,7 +150,16 @@ def test_a_gpu_is_named_and_held_against_what_it_is_for(
 
 def test_of_several_gpus_it_is_said_how_to_use_the_others(gemma: Experiment) -> None:
     _, others = room.gpus(gemma, with_gpus(L4, L4))
-    assert "2 GPUs" in others.line
+    assert "2 GPUs, of which a run uses the first: tuning takes several" in others.line
+    both = from_overrides(["local=gemma_7b", "tuner.processes=2"])
+    assert len(list(room.gpus(both, with_gpus(L4, L4)))) == 1
+    alone, shared = (
+        room.tuning_of(exp, exp.tuner, shape, with_gpus(L4, L4))
+        for exp in (gemma, both)
+        if isinstance(exp.tuner, Qlora) and (shape := shape_of(exp.local))
+    )
+    assert shared.weights == alone.weights
+    assert shared.total < alone.total
     assert "CUDA_VISIBLE_DEVICES" in others.line
 
 
