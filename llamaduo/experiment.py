@@ -1,9 +1,9 @@
 """The checked experiment: all that a run is made of, and the fingerprint that names it."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from llamaduo.component import Component, digest
 from llamaduo.dedup import Dedup
@@ -13,6 +13,7 @@ from llamaduo.judge import Judge
 from llamaduo.judge.human import read as read_human
 from llamaduo.local import LocalModel
 from llamaduo.search import Search
+from llamaduo.search.nothing import NoSearch
 from llamaduo.service import Service
 from llamaduo.synth import Synth
 from llamaduo.task import Task
@@ -69,6 +70,7 @@ class Experiment(Component):
     workload: Workload
     tracker: Tracker
     search: Search | None = None
+    """Settings of the tuner that are tried first. None, or the option `none`: those given."""
     """Which settings of the tuner are tried before the first round; None: those given are taken."""
     goal: Goal
     rounds: int = Field(ge=1)
@@ -93,6 +95,11 @@ class Experiment(Component):
     """Packages, beside this one, that a `_target_` may come from."""
     allow_simulated: bool = False
     """Whether a simulated and a paid service may meet in one run."""
+
+    @field_validator("search", mode="before")
+    @classmethod
+    def _none_is_nothing(cls, search: Any) -> Any:
+        return None if isinstance(search, NoSearch) else search
 
     @model_validator(mode="after")
     def _does_not_mix(self) -> "Experiment":
@@ -186,7 +193,7 @@ class Experiment(Component):
             if until is not None:
                 found.append(
                     f"--until {until} stops between stages, and a trial of a search takes them all "
-                    "in turn: search where everything is at hand, and take what it found elsewhere"
+                    "in turn: search where everything is at hand, or add search=none"
                 )
         if self.judge.human is not None:
             try:

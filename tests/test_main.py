@@ -135,7 +135,7 @@ def test_ctrl_c_says_how_to_go_on(
         ("llamaduo doc", ["doctor"]),
         ("llamaduo local=gem", ["local=gemma_2b", "local=gemma_7b"]),
         ("llamaduo cost workload=l", ["workload=light"]),
-        ("llamaduo experiments=demo_", ["experiments=demo_tiny"]),
+        ("llamaduo experiments=demo_t", ["experiments=demo_tiny"]),
         ("llamaduo tuner.sched", ["tuner.schedule="]),
     ],
 )

@@ -208,7 +208,7 @@ def test_the_real_trainer_and_the_real_adapter_take_a_recipes_settings(
     if gpu:  # the one thing that it asks the machine
         monkeypatch.setattr(training_args, "is_torch_bf16_gpu_available", lambda: True)
     by = tuner_of(recipe(f"local={name}", f"tuner={tuner}"))
-    given = arguments(by, steps=1000, seed=42, scratch=tmp_path, gpu=gpu)
+    given = arguments(by, steps=1000, seed=42, scratch=tmp_path, gpu=gpu, recompute=True)
     assert isinstance(given, SFTConfig)
     assert (given.bf16, given.use_cpu) == (gpu, not gpu)
     assert given.per_device_train_batch_size * given.gradient_accumulation_steps == 8

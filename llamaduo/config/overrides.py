@@ -70,6 +70,9 @@ def _checked(override: Override, text: str, sweep: bool) -> str:
     if key in known:
         for name in _choices(override):
             check_option(key, name)
+        if override.is_delete() and override.package is None:
+            none = f", such as {key}=none" if "none" in options(key) else ""
+            raise UsageError(f"{text}: a group is not taken out; choose another option{none}")
         if override.is_delete():
             return text
         plain = text.lstrip("+")

@@ -9,6 +9,7 @@ from llamaduo.machine import Gpu, Machine
 from llamaduo.memory import Need, answering, gib, tuning
 from llamaduo.preflight.finding import Finding, look, missing, ok
 from llamaduo.tuner.qlora import Qlora
+from llamaduo.tuner.recompute import recomputes
 
 BF16 = (8, 0)
 """Compute capability from which a GPU multiplies bf16."""
@@ -83,14 +84,15 @@ def tuning_of(exp: Experiment, tuner: Qlora, shape: Shape, here: Machine) -> Nee
 
     Of several processes it is what one takes, on its own GPU.
     """
+    length, labelled = tuner.max_length, min(tuner.max_length, exp.task.max_new_tokens)
     return tuning(
         shape,
         r=tuner.r,
         layers=tuner.layers,
         batch=tuner.batch_size // (tuner.processes if here.gpus else 1),
-        length=tuner.max_length,
-        labelled=min(tuner.max_length, exp.task.max_new_tokens),
-        checkpointing=tuner.gradient_checkpointing,
+        length=length,
+        labelled=labelled,
+        checkpointing=recomputes(tuner, shape, here, length=length, labelled=labelled),
         dropout=tuner.dropout > 0,
         width=here.width,
         cpu=not here.gpus,

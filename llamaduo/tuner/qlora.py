@@ -51,8 +51,9 @@ class Qlora(Component):
     """Looks at dev without a new lowest loss after which tuning ends early. None: never."""
     group_by_length: bool = True
     """Batch rows of like length: less padding, a less random order."""
-    gradient_checkpointing: bool = True
-    """Recompute activations: less memory, about a third slower."""
+    gradient_checkpointing: bool | Literal["auto"] = "auto"
+    """Recompute activations: less memory, and a third to a half slower. `auto`: only where they
+    would not fit, by arithmetic on the longest row and the memory that is free."""
     save_steps: int = Field(100, ge=1)
     """Steps between checkpoints; a killed run repeats at most so many."""
     processes: int = Field(1, ge=1)

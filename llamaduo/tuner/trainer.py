@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from llamaduo import machine
 from llamaduo.errors import ModelError
 from llamaduo.local import LocalModel, load
+from llamaduo.local.shape import shape_of
+from llamaduo.tuner.recompute import recomputes
 from llamaduo.tuner.rows import NOTHING, Tokens
 
 if TYPE_CHECKING:
@@ -30,8 +33,14 @@ def lora_config(tuner: "Qlora", layers: int) -> Any:
     )
 
 
-def arguments(tuner: "Qlora", *, steps: int, seed: int, scratch: Path, gpu: bool) -> Any:
-    """Return TRL's SFTConfig for a training of `steps` optimiser steps."""
+def arguments(
+    tuner: "Qlora", *, steps: int, seed: int, scratch: Path, gpu: bool, recompute: bool
+) -> Any:
+    """Return TRL's SFTConfig for a training of `steps` optimiser steps.
+
+    Args:
+        recompute: whether activations are computed again rather than kept.
+    """
     from trl import SFTConfig
 
     made = SFTConfig(
@@ -46,7 +55,7 @@ def arguments(tuner: "Qlora", *, steps: int, seed: int, scratch: Path, gpu: bool
         weight_decay=0.0,
         optim="adamw_torch",
         max_length=None,  # rows were measured before; TRL would cut or drop them unsaid
-        activation_checkpointing=tuner.gradient_checkpointing,
+        activation_checkpointing=recompute,
         activation_checkpointing_kwargs={"use_reentrant": False},
         ddp_find_unused_parameters=False,  # every adapter's weights are used in every step
         use_cpu=not gpu,
@@ -92,7 +101,14 @@ def build(
     base = load.nf4(local, sharded=tuner.sharding == "fsdp")
     group = tuner.batch_size * tuner.accumulation if tuner.group_by_length else None
     order = EpochOrder([len(row["input_ids"]) for row in data], seed=seed, group=group)
-    args = arguments(tuner, steps=steps, seed=seed, scratch=scratch, gpu=gpu)
+    again = recomputes(
+        tuner,
+        shape_of(local),
+        machine.look(),
+        length=max(len(row["input_ids"]) for row in data),
+        labelled=max(sum(label != -100 for label in row["labels"]) for row in data),
+    )
+    args = arguments(tuner, steps=steps, seed=seed, scratch=scratch, gpu=gpu, recompute=again)
     rank, world = args.process_index, args.world_size
     if world != tuner.processes:
         raise ModelError(f"tuner.processes is {tuner.processes}, and {world} came together")

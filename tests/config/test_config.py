@@ -325,3 +325,14 @@ def test_composing_and_checking_imports_nothing_heavy() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert ran.stdout.strip() == "[]"
+
+
+def test_a_search_is_taken_out_of_an_experiment_by_choosing_none() -> None:
+    assert from_overrides(["experiments=demo_search"]).search is not None
+    assert from_overrides(["experiments=demo_search", "search=none"]).search is None
+    assert from_overrides(["experiments=demo_tiny"]).search is None
+
+
+def test_a_group_is_not_taken_out() -> None:
+    with pytest.raises(ConfigError, match=r"~search: a group is not taken out; .*search=none"):
+        from_overrides(["experiments=demo_search", "~search"])

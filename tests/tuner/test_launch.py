@@ -327,7 +327,7 @@ def test_each_process_takes_its_share_of_a_batch_and_recomputes_with_its_dropout
     from llamaduo.tuner.trainer import arguments
 
     by = sharded(gradient_checkpointing=True)
-    made = arguments(by, steps=3, seed=0, scratch=tmp_path, gpu=False)
+    made = arguments(by, steps=3, seed=0, scratch=tmp_path, gpu=False, recompute=True)
     assert made.per_device_train_batch_size == 2
     assert made.activation_checkpointing is True  # not FSDP's: it draws dropout anew
     assert made.activation_checkpointing_kwargs == {"use_reentrant": False}

@@ -10,11 +10,14 @@ from llamaduo.config import from_overrides
 from llamaduo.errors import ConfigError, ModelError
 from llamaduo.experiment import Experiment
 from llamaduo.local import load
+from llamaduo.local.shape import Shape, shape_of
+from llamaduo.machine import Machine
 from llamaduo.progress import Progress
 from llamaduo.records import Example, Message, Training
 from llamaduo.store import _hashes as hashes
 from llamaduo.tuner import Watch, training
 from llamaduo.tuner.qlora import Qlora
+from llamaduo.tuner.recompute import recomputes
 from llamaduo.tuner.rows import tokens
 from llamaduo.tuner.saved import newest_checkpoint
 
@@ -293,3 +296,27 @@ def test_the_tokens_that_went_through_are_counted(tiny: Experiment, tmp_path: Pa
     data, _ = tokens(ROWS, load.template(tiny.local), 512)
     facts = tune(tiny, tuner(tiny, epochs=2, steps=None, batch_size=4), tmp_path)
     assert facts.tokens == 2 * sum(len(one["input_ids"]) for one in data)
+
+
+def test_activations_computed_again_give_the_same_bytes(tiny: Experiment, tmp_path: Path) -> None:
+    for again in (True, False):
+        by = tuner(tiny, steps=4, dropout=0.1, gradient_checkpointing=again)
+        tune(tiny, by, tmp_path / str(again))
+    assert hashes(tmp_path / "True/out") == hashes(tmp_path / "False/out")
+
+
+def test_activations_are_kept_where_they_fit_and_not_where_nothing_is_known(
+    tiny: Experiment,
+) -> None:
+    by, shape = tuner(tiny, gradient_checkpointing="auto"), shape_of(tiny.local)
+    large = Machine(gpus=(), memory=2**34, free=2**34, bf16=True)
+    small = Machine(gpus=(), memory=2**30, free=2**29, bf16=True)
+
+    def again(by: Qlora, here: Machine, known: Shape | None = shape) -> bool:
+        return recomputes(by, known, here, length=100, labelled=10)
+
+    assert not again(by, large)
+    assert again(by, small)
+    assert again(by, large, None)
+    assert again(by.model_copy(update={"gradient_checkpointing": True}), large)
+    assert not again(by.model_copy(update={"gradient_checkpointing": False}), small)

@@ -1,0 +1,7 @@
+"""No search: the settings as given."""
+
+from llamaduo.component import Component
+
+
+class NoSearch(Component):
+    """Stands for no search; an experiment that has one is so run without."""
