@@ -1,4 +1,4 @@
-"""What the paper's experiments would take: dollars and GPU hours, by arithmetic alone.
+"""What the paper's experiments would take: dollars, GPU hours and memory, by arithmetic alone.
 
     python benchmarks/experiment_needs.py
 
@@ -10,9 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
 
+from llamaduo import memory
 from llamaduo.config import from_overrides
 from llamaduo.experiment import Experiment
 from llamaduo.judge.paper import PaperJudge
+from llamaduo.local.hub import HubModel
+from llamaduo.local.shape import Shape
 from llamaduo.service.chat import ChatService
 from llamaduo.synth.self_instruct import SelfInstruct
 from llamaduo.tuner.qlora import Qlora
@@ -60,13 +63,8 @@ UTILISATION = 0.3
 """Share of a GPU's peak that tuning reaches; assumed, not measured."""
 PEAK = {"A100": 312e12, "L4": 121e12}
 """Dense bf16 operations a second, by NVIDIA's data sheets (A100 2021, L4 2023)."""
-LINEAR = {
-    "gemma-2b": 1_981_808_640,
-    "gemma-7b": 7_751_073_792,
-    "mistral-7b-v0.3": 6_979_321_856,
-    "llama-3-8b": 6_979_321_856,
-}
-"""Weights of the linear layers of all blocks, by each model's published config.json."""
+ANSWER = 256
+"""Tokens of an answer that the memory's second column has labels on; assumed."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +107,13 @@ def qlora(exp: Experiment) -> Qlora:
     """Return the tuner of a recipe."""
     assert isinstance(exp.tuner, Qlora)
     return exp.tuner
+
+
+def shape(exp: Experiment) -> Shape:
+    """Return the shape of a recipe's base model."""
+    assert isinstance(exp.local, HubModel)
+    assert exp.local.shape is not None
+    return exp.local.shape
 
 
 def writing(exp: Experiment, rows: Rows) -> Bill:
@@ -188,7 +193,7 @@ def operations(exp: Experiment, rows: int, tokens: float) -> float:
     Six a weight and token: two each for the pass forward, the same again for gradient
     checkpointing, and the pass back, in which a frozen base has no gradient of its own.
     """
-    return rows * (qlora(exp).epochs or 1) * tokens * 6 * LINEAR[exp.local.name]
+    return rows * (qlora(exp).epochs or 1) * tokens * 6 * shape(exp).linear
 
 
 def hours(work: float, gpu: str, gpus: int = 1, utilisation: float = UTILISATION) -> float:
@@ -197,9 +202,12 @@ def hours(work: float, gpu: str, gpus: int = 1, utilisation: float = UTILISATION
 
 
 def tuning() -> Iterator[str]:
-    """Say what tuning on 128,000 rows takes: steps and GPU hours."""
-    yield "| model | tuner | steps | hours, one A100 | hours, one L4 |"
-    yield "|---|---|---|---|---|"
+    """Say what tuning takes: steps and GPU hours at 128,000 rows, memory at any volume."""
+    yield (
+        "| model | tuner | steps | hours, one A100 | hours, one L4 "
+        f"| memory, answers of {ANSWER} tokens | memory at most |"
+    )
+    yield "|---|---|---|---|---|---|---|"
     for local in LOCALS:
         exp = cell("classification", local)
         tuner, rows = qlora(exp), TASKS["classification"]
@@ -208,9 +216,31 @@ def tuning() -> Iterator[str]:
         work = operations(exp, count, rows.tokens)
         yield (
             f"| {exp.local.name} | r {tuner.r}, {tuner.max_length} tokens, "
-            f"{tuner.epochs:g} epochs | {steps(tuner, count):,} "
-            f"| {hours(work, 'A100'):,.0f} | {hours(work, 'L4'):,.0f} |"
+            f"{tuner.epochs:g} epochs | {steps(tuner, count):,} | {hours(work, 'A100'):,.0f} "
+            f"| {hours(work, 'L4'):,.0f} | {memory.gib(peak(exp, ANSWER).total)} "
+            f"| {memory.gib(peak(exp, tuner.max_length).total)} |"
         )
+    yield ""
+    for local in LOCALS:
+        exp = cell("classification", local)
+        yield f"- {exp.local.name}: {peak(exp, ANSWER).in_words()}."
+
+
+def peak(exp: Experiment, labelled: int) -> memory.Need:
+    """Return what tuning takes at its peak on a GPU, where base and adapter are bf16."""
+    tuner = qlora(exp)
+    return memory.tuning(
+        shape(exp),
+        r=tuner.r,
+        layers=tuner.layers,
+        batch=tuner.batch_size,
+        length=tuner.max_length,
+        labelled=labelled,
+        checkpointing=True,
+        dropout=tuner.dropout > 0,
+        width=2,
+        cpu=False,
+    )
 
 
 VOLUMES = {

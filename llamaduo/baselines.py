@@ -38,7 +38,8 @@ def models(
             continue
         if baseline in ("untuned", "few_shot"):
             shots = exp.shots if baseline == "few_shot" else 0
-            name = f"untuned, {shots} examples" if shots else "untuned"
+            as_is = "untuned" if exp.local.adapter is None else "the adapter as given"
+            name = f"{as_is}, {shots} examples" if shots else as_is
             adapter = stages.tune(coverage, Untuned(), split)
         elif baseline == "coverage":
             name, adapter = "coverage rows alone", adapters[0]

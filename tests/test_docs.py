@@ -19,6 +19,7 @@ from llamaduo.experiment import Experiment
 from llamaduo.intervals import wilson
 from llamaduo.judging import part
 from llamaduo.ledger import Ledger
+from llamaduo.local.adapter import FILES as FILES_OF_AN_ADAPTER
 from llamaduo.options import groups, options
 from llamaduo.power import out_of_reach
 from llamaduo.progress import Progress
@@ -95,6 +96,9 @@ def documented_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
         if name:
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / "my-adapter").mkdir()
+    for name in FILES_OF_AN_ADAPTER:
+        (tmp_path / "my-adapter" / name).touch()
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in MODULES:
