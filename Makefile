@@ -36,6 +36,8 @@ bench: .venv/ready $(MODEL)  ## measure what the README and the pages claim: ove
 	$(BIN)/python benchmarks/kill.py
 	$(BIN)/python benchmarks/tuning.py
 	$(BIN)/python benchmarks/inference.py
+	$(BIN)/python benchmarks/search.py
+	$(BIN)/python benchmarks/search.py --postgresql tuner.steps=50
 	$(BIN)/python benchmarks/demo_seeds.py --home .llamaduo/bench
 	$(BIN)/python benchmarks/demo_pictures.py --home .llamaduo/bench --into docs
 	$(BIN)/python benchmarks/paper_cost.py --into docs
