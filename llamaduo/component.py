@@ -32,6 +32,9 @@ def _existing_file(value: object) -> object:
     return path
 
 
+KNOWN_BY = ("adapter_config.json", "adapter_model.safetensors", "identity.json")
+"""Files that a folder is known by: an adapter's. What else stands there changes nothing."""
+
 DataFile = Annotated[Path, BeforeValidator(_existing_file)]
 """A file that is there. In YAML: a path (from the working folder), or `llamaduo://...`."""
 
@@ -43,13 +46,16 @@ class Component(BaseModel):
 
     version: ClassVar[int] = 1
     """Raise by one when the same fields begin to give another result."""
+    bare: ClassVar[bool] = False
+    """Whether it has no settings: those that an experiment's file has for another option of
+    its group are then not for it, and are left out."""
     operational: ClassVar[frozenset[str]] = frozenset()
     """Fields that change how fast or where, never what; they stay out of `key()`."""
 
     def key(self) -> dict[str, Any]:
         """Return what makes this component's results, as plain JSON values.
 
-        A file is named by the sha256 of its bytes, a folder by its files', so moving it
+        A file is named by the sha256 of its bytes, a folder by those of `KNOWN_BY`, so moving it
         changes nothing and editing it changes the key.
 
         Raises:
@@ -64,8 +70,8 @@ def _plain(value: Any, where: str) -> Any:
     if isinstance(value, Component):
         return value.key()
     if isinstance(value, Path) and value.is_dir():
-        files = sorted(p for p in value.rglob("*") if p.is_file())
-        return {"sha256": {p.relative_to(value).as_posix(): file_sha256(p) for p in files}}
+        files = [value / name for name in KNOWN_BY if (value / name).is_file()]
+        return {"sha256": {path.name: file_sha256(path) for path in files}}
     if isinstance(value, Path):
         return {"sha256": file_sha256(value)}
     if isinstance(value, Enum):

@@ -37,6 +37,10 @@ class ModelError(LlamaDuoError):
     """A local model is not there, or cannot be tuned or served as asked."""
 
 
+class CannotLearn(ModelError):
+    """These settings cannot be learned with: the loss diverges, or no row fits in them."""
+
+
 class ServiceError(LlamaDuoError):
     """The service LLM cannot be used at all: no key, no such model, no price."""
 

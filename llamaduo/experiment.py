@@ -131,7 +131,15 @@ class Experiment(Component):
     def _can_be_searched(self) -> "Experiment":
         if self.search is not None:
             assert isinstance(self.tuner, Component), "what a YAML names is a component"
-            if found := self.search.faults(self.tuner):
+            found = self.search.faults(self.tuner)
+            if self.local.adapter is not None:
+                found += [
+                    f"search.space.{key}: local.adapter has one, and tuning goes on with it; take "
+                    "it out of the space"
+                    for key in ("tuner.r", "tuner.alpha", "tuner.layers")
+                    if key in self.search.space
+                ]
+            if found:
                 raise ValueError("; ".join(found))
         return self
 

@@ -28,7 +28,8 @@ class Gpu:
     memory: int
     """Bytes in all."""
     free: int
-    """Bytes that no process has."""
+    """Bytes that no process has, and those that this one has and does not use. Of another GPU
+    than this process's own all of it: it is not asked."""
     capability: tuple[int, int]
     """CUDA's compute capability: (8, 9) is an L4."""
 
@@ -38,6 +39,7 @@ class Machine:
     """What a run can have here."""
 
     gpus: Sequence[Gpu]
+    """The first is this process's own."""
     memory: int
     """Bytes of RAM, or of the container's limit where that is less."""
     free: int
@@ -88,14 +90,16 @@ def _gpus() -> tuple[Gpu, ...]:
 
     if not torch.cuda.is_available():
         return ()
+    own = torch.cuda.current_device()
+    others = [index for index in range(torch.cuda.device_count()) if index != own]
     found = []
-    for index in range(torch.cuda.device_count()):
-        free, memory = torch.cuda.mem_get_info(index)
-        name, capability = (
-            torch.cuda.get_device_name(index),
-            torch.cuda.get_device_capability(index),
-        )
-        found.append(Gpu(name, memory, free, capability))
+    for index in (own, *others):
+        of = torch.cuda.get_device_properties(index)
+        free = of.total_memory
+        if index == own:  # to ask another takes some hundred MiB of it
+            free, _ = torch.cuda.mem_get_info(own)
+            free += torch.cuda.memory_reserved(own) - torch.cuda.memory_allocated(own)
+        found.append(Gpu(of.name, of.total_memory, free, (of.major, of.minor)))
     return tuple(found)
 
 

@@ -99,6 +99,8 @@ class Training(Record):
     """Dev rows the loss was measured on; 0 where dev was not looked at."""
     dev_loss: float | None = None
     """Loss of the kept adapter on them, in nats per answer token."""
+    looks: tuple[tuple[int, float], ...] = ()
+    """(step, loss) of every look at them."""
     dtype: str = ""
     """Type of the numbers it was computed with; empty where nothing was."""
 

@@ -132,6 +132,17 @@ class Store:
                 shutil.rmtree(home / "work", ignore_errors=True)
         return Folder(home / "out", content, recipe)
 
+    def give_up(self) -> None:
+        """Remove what the last wanted result was in the making of, if it is not complete.
+
+        For one that nobody will go on with: its checkpoints are large.
+        """
+        home = self.root / self.wanted[-1] if self.wanted else self.root
+        if self.wanted and _complete(home) is None and home.is_dir():
+            with _held(home / "lock"):
+                for name in ("draft", "work"):
+                    shutil.rmtree(home / name, ignore_errors=True)
+
     def take(self, recipe: str, source: Path) -> bool:
         """Put a result that was made elsewhere in place, unless there is one.
 
@@ -206,7 +217,9 @@ def _complete(home: Path) -> str | None:
         manifest = json.loads((home / "manifest.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return None
-    if manifest.get("schema") != SCHEMA or _hashes(home / "out") != manifest["files"]:
+    if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
+        return None
+    if _hashes(home / "out") != manifest.get("files") or "content" not in manifest:
         return None
     return str(manifest["content"])
 

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from llamaduo.component import Component
-from llamaduo.errors import ModelError
+from llamaduo.errors import CannotLearn, ModelError
 from llamaduo.experiment import Experiment
 from llamaduo.findings import Searched, Trial
 from llamaduo.judging import part, training
@@ -29,6 +29,10 @@ from llamaduo.tracker import Run
 
 POLL = 1.0
 """Seconds between two looks at whether other workers are done."""
+
+
+class NoMemory(Exception):
+    """A trial ran out of memory for the first time."""
 
 
 class Hopeless(Exception):
@@ -104,6 +108,13 @@ def _run(asked: Asked, here: Bench) -> None:
             found = _tried(asked, here, stages)
         told = values(found, here.search.objective) if found.state == "complete" else ()
         here.study.finish(asked, found, told, stages.paid)
+    except NoMemory:
+        here.study.put_back(asked)
+        here.stages.progress.say(
+            f"search: trial {asked.number} ran out of memory; it is tried once more, since another "
+            "process may have had it"
+        )
+        return
     except TakenOver:
         here.stages.progress.say(f"search: another worker has taken trial {asked.number} over")
         return
@@ -131,12 +142,19 @@ def _tried(asked: Asked, here: Bench, stages: Stages) -> Trial:
     except Exception as error:
         lowest = min(asked.curve.values(), default=None)
         so_far = {"curve": asked.curve, "dev_loss": lowest}
+        if isinstance(error, Hopeless) or _of_the_settings(error):
+            stages.store.give_up()  # nobody goes on with it, and its checkpoints are large
         if isinstance(error, Hopeless):
             return altered(trial, state="pruned", stopped="tuning", **so_far)
         if not _of_the_settings(error):
             raise
+        if _of_memory(error) and asked.first_without_memory():
+            raise NoMemory from error
         return altered(trial, state="failed", error=_in_words(error), **so_far)
     facts = training(adapter)
+    if not asked.curve:  # the adapter was there already: of another search, or of the loop
+        for step, dev_loss in facts.looks:
+            asked.loss(step, dev_loss)
     trial = altered(trial, curve=asked.curve, dev_loss=facts.dev_loss, tokens=facts.tokens)
     return _measured(trial, asked, here, stages, adapter) if here.search.judges else trial
 
@@ -175,9 +193,15 @@ def _measured(trial: Trial, asked: Asked, here: Bench, stages: Stages, adapter: 
 
 
 def _of_the_settings(error: Exception) -> bool:
-    """Whether it is the settings that cannot be tuned, here: refused, diverged, out of memory."""
-    memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    return memory or isinstance(error, ModelError | ValidationError)
+    """Whether it is the settings that cannot be tuned: refused, diverged, out of memory.
+
+    A full disk or a killed process is not: the trial is put back, for the same command to end.
+    """
+    return _of_memory(error) or isinstance(error, CannotLearn | ValidationError)
+
+
+def _of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
 
 
 def _in_words(error: Exception) -> str:

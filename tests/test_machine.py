@@ -1,6 +1,7 @@
 """What this machine has."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -39,11 +40,24 @@ def test_gpus_are_read_where_a_device_says_there_may_be_one(
 ) -> None:
     monkeypatch.setattr(machine, "DEVICES", (str(tmp_path),))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda index: (10, 20))
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: "GPU")
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda index: (8, 9))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    asked: list[int] = []
+
+    def mem_get_info(index: int) -> tuple[int, int]:
+        asked.append(index)
+        return 10, 20
+
+    def properties(index: int) -> SimpleNamespace:
+        return SimpleNamespace(name=f"GPU {index}", total_memory=20, major=8, minor=9)
+
+    monkeypatch.setattr(torch.cuda, "mem_get_info", mem_get_info)
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda index: 5)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda index: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", properties)
     here = machine.look()
-    assert here.gpus == (machine.Gpu("GPU", 20, 10, (8, 9)),)
-    assert here.room == ("the GPU (GPU)", 20, 10)
+    own, other = machine.Gpu("GPU 1", 20, 13, (8, 9)), machine.Gpu("GPU 0", 20, 20, (8, 9))
+    assert here.gpus == (own, other)
+    assert asked == [1], "a context on another GPU would take some of it"
+    assert here.room == ("the GPU (GPU 1)", 20, 13)
     assert (here.width, here.adapter_width) == (2, 2)

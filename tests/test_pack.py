@@ -240,5 +240,5 @@ def test_an_adapter_to_begin_from_is_carried_and_its_pickles_are_not(
     assert begun.is_relative_to(gpu / "packed")
     machines.sit_at("laptop")
     (tmp_path / "mine/optimizer.pt").write_bytes(b"pickled")
-    with pytest.raises(UsageError, match=r"local\.adapter: .*optimizer\.pt: no file of this kind"):
-        packed(tmp_path / "again", words)
+    packed(tmp_path / "again", words)
+    assert not list((tmp_path / "again").rglob("optimizer.pt"))

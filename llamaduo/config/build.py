@@ -63,6 +63,8 @@ def _secrets(value: Any, path: str) -> Iterator[str]:
 
 def _part(value: Any, path: str, packages: set[str], faults: list[str]) -> Any:
     if isinstance(value, Mapping):
+        if _is_bare(value.get("_target_")):
+            value = {"_target_": value["_target_"]}
         fields = {
             key: _part(below, f"{path}.{key}", packages, faults)
             for key, below in value.items()
@@ -79,6 +81,18 @@ def _part(value: Any, path: str, packages: set[str], faults: list[str]) -> Any:
         faults.append(f"{path}: has to be given")
         return _BAD
     return value
+
+
+def _is_bare(target: Any) -> bool:
+    """Whether it names a class of ours that has no settings, such as `tuner=none`."""
+    module, _, name = str(target or "").rpartition(".")
+    if module.partition(".")[0] != OURS:
+        return False
+    try:
+        found = getattr(importlib.import_module(module), name, None)
+    except ImportError:
+        return False
+    return isinstance(found, type) and issubclass(found, Component) and found.bare
 
 
 def _component(

@@ -53,7 +53,19 @@ def check(overrides: list[str], *, sweep: bool) -> Checked:
         if override.is_sweep_override():
             key = good.partition("=")[0]
             checked.swept[good] = [f"{key}={value}" for value in override.sweep_string_iterator()]
+    checked.faults += _of_nothing(checked.good)
     return checked
+
+
+def _of_nothing(given: list[str]) -> list[str]:
+    """Say which keys are set of a group of which `none` is chosen; it has none."""
+    pairs = [text.lstrip("+").partition("=")[::2] for text in given]
+    nothing = {key for key, value in pairs if value == "none" and key in groups()}
+    return [
+        f"{key}: no such key; {key.partition('.')[0]}=none has no settings (got {value})"
+        for key, value in pairs
+        if "." in key and key.partition(".")[0] in nothing
+    ]
 
 
 def _meant(text: str) -> str:

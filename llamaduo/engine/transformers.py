@@ -86,6 +86,8 @@ class TransformersEngine(Component):
                         finish="stop" if ended else "length",
                     )
                 meter.step(len(set(names) - there))
+        del model
+        load.free()
 
     def _model(self, local: LocalModel, adapter: Path) -> Any:
         exact = None if self.dtype == "auto" else self.dtype

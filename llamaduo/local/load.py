@@ -189,6 +189,17 @@ def with_adapter(base: "PreTrainedModel", adapter: Path, *, merge: bool) -> Any:
     return (tuned.merge_and_unload() if merge else tuned).eval()
 
 
+def free() -> None:
+    """Give a GPU's memory back to whoever tunes next; models that are no more held it."""
+    import gc
+
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
 def quiet() -> None:
     """Keep the libraries' own bars and advice out of the run's output."""
     import logging as python_logging

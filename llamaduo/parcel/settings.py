@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from llamaduo.component import SHIPPED, Component, digest
+from llamaduo.component import KNOWN_BY, SHIPPED, Component, digest
 from llamaduo.errors import LlamaDuoError, UsageError
 from llamaduo.experiment import Experiment
 from llamaduo.options import EXPERIMENTS, PACKAGE, folders, shipped
@@ -63,12 +63,12 @@ def settings(exp: Experiment, values: Mapping[str, Any], words: Sequence[str]) -
 
 
 def _files(place: str, path: Path) -> Iterator[tuple[str, Path]]:
-    """Yield a file, or every file of a folder, as an adapter one begins from is."""
+    """Yield a file, or those that a folder is known by, as an adapter one begins from is."""
     if path.is_file():
         yield place, path
-    for file in sorted(path.rglob("*")):
-        if file.is_file():
-            yield f"{place}/{file.relative_to(path).as_posix()}", file
+    for name in KNOWN_BY:
+        if (path / name).is_file():
+            yield f"{place}/{name}", path / name
 
 
 def own_yaml() -> Iterator[tuple[str, Path]]:

@@ -15,10 +15,11 @@ from llamaduo.experiment import Experiment
 from llamaduo.home import refuse_network_home, writable
 from llamaduo.ledger import Ledger
 from llamaduo.openings import Look, add
+from llamaduo.options import EXPERIMENTS
 from llamaduo.parcel import CALLS, LOOKS, Manifest
 from llamaduo.parcel.calls import Call, Taken, take
 from llamaduo.parcel.pack import TYPED
-from llamaduo.parcel.settings import refuse_word
+from llamaduo.parcel.settings import data_files, refuse_word
 from llamaduo.records import Record
 from llamaduo.store import Store
 
@@ -113,11 +114,30 @@ def _settings(
                 f"llamaduo {manifest.version}, or this folder's conf/ or experiments/ change it. "
                 "Nothing was unpacked; use the same version, in an empty folder"
             )
+        _refuse_strangers(placed, exp)
         yield exp, words, len(placed)
     except BaseException:
         for path in placed:
             path.unlink(missing_ok=True)
         raise
+
+
+def _refuse_strangers(placed: Sequence[Path], exp: Experiment) -> None:
+    """Raise for a file that is neither an option, nor an experiment, nor data of the run.
+
+    Raises:
+        LlamaDuoError: naming it.
+    """
+    here = Path.cwd().resolve()
+    named = {path.resolve() for _, path in data_files(exp)}
+    for path in placed:
+        top = path.relative_to(here).parts[0]
+        yaml = path.suffix == ".yaml" and top in ("conf", EXPERIMENTS)
+        if not yaml and named.isdisjoint({path.resolve(), path.resolve().parent}):
+            raise LlamaDuoError(
+                f"{path.relative_to(here).as_posix()}: nothing of the run names it; nothing was "
+                "unpacked"
+            )
 
 
 def _same_run(manifest: Manifest, words: list[str], compose: Compose) -> Experiment | None:
@@ -167,12 +187,17 @@ def _place(files: Path, manifest: Manifest) -> list[Path]:
             f"{', '.join(in_the_way)}: stands here with other content; nothing was unpacked. "
             "Unpack in an empty folder, or move it away"
         )
-    placed = []
-    for path, (source, _) in wanted.items():
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, path)
-            placed.append(path)
+    placed: list[Path] = []
+    try:
+        for path, (source, _) in wanted.items():
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                placed.append(path)
+                shutil.copyfile(source, path)
+    except BaseException:
+        for path in placed:
+            path.unlink(missing_ok=True)
+        raise
     return placed
 
 

@@ -84,13 +84,16 @@ def fetched(model: LocalModel, shape: Shape) -> Wanted | None:
 
 
 def adapters(exp: Experiment, shape: Shape, here: Machine) -> float:
-    """Return what all adapters of a run and the checkpoints of one tuning take.
+    """Return what all adapters (a search's trials too) and the checkpoints of one tuning take.
 
     MLflow has a copy of each round's. A checkpoint has Adam's two moments beside the adapter;
     two are kept, and a third is there while it is written.
     """
     if not isinstance(exp.tuner, Qlora):
         return 0
-    one = shape.lora(exp.tuner.r, exp.tuner.layers) * here.adapter_width
+    space = {} if exp.search is None else exp.search.space
+    ranks = [r for r in space["tuner.r"].edges if isinstance(r, int)] if "tuner.r" in space else []
+    one = shape.lora(max([exp.tuner.r, *ranks]), exp.tuner.layers) * here.adapter_width
     beside = sum(name in exp.baselines for name in ("coverage", "equal_steps"))
+    beside += 0 if exp.search is None else exp.search.trials
     return (2 * exp.rounds + beside) * (one + FILES) + 3 * (3 * one + FILES)

@@ -73,10 +73,20 @@ def memory(exp: Experiment, here: Machine) -> Iterator[Finding]:
         )
         return
     if isinstance(exp.tuner, Qlora):
-        yield verdict("tuning", tuning_of(exp, exp.tuner, shape, here), here, _smaller(exp.tuner))
+        need = tuning_of(exp, exp.tuner, shape, here)
+        how = f", activations {'computed again' if again(exp, shape, here) else 'kept'}"
+        yield verdict("tuning", need, here, _smaller(exp.tuner), how)
     if isinstance(exp.engine, TransformersEngine):
         smaller = f"lower engine.batch_size={exp.engine.batch_size}"
         yield verdict("answering", answering_of(exp, exp.engine, shape, here), here, smaller)
+
+
+def again(exp: Experiment, shape: Shape, here: Machine) -> bool:
+    """Whether activations would be computed again, with all rows as long as they may be."""
+    assert isinstance(exp.tuner, Qlora)
+    length = exp.tuner.max_length
+    labelled = min(length, exp.task.max_new_tokens)
+    return recomputes(exp.tuner, shape, here, length=length, labelled=labelled)
 
 
 def tuning_of(exp: Experiment, tuner: Qlora, shape: Shape, here: Machine) -> Need:
@@ -92,7 +102,7 @@ def tuning_of(exp: Experiment, tuner: Qlora, shape: Shape, here: Machine) -> Nee
         batch=tuner.batch_size // (tuner.processes if here.gpus else 1),
         length=length,
         labelled=labelled,
-        checkpointing=recomputes(tuner, shape, here, length=length, labelled=labelled),
+        checkpointing=again(exp, shape, here),
         dropout=tuner.dropout > 0,
         width=here.width,
         cpu=not here.gpus,
@@ -124,7 +134,7 @@ def _smaller(tuner: Qlora) -> str:
     return ", or ".join(ways)
 
 
-def verdict(what: str, need: Need, here: Machine, smaller: str) -> Finding:
+def verdict(what: str, need: Need, here: Machine, smaller: str, how: str = "") -> Finding:
     """Hold the weights against all there is, and the whole need against what is free of it."""
     place, size, free = here.room
     if need.weights > size:
@@ -132,7 +142,7 @@ def verdict(what: str, need: Need, here: Machine, smaller: str) -> Finding:
             f"memory for {what}: the weights alone take {gib(need.weights)}, and {place} has "
             f"{gib(size)}; choose a smaller local model or a larger machine"
         )
-    said = f"memory for {what}: about {gib(need.total)} at most ({need.in_words()})"
+    said = f"memory for {what}: about {gib(need.total)} at most{how} ({need.in_words()})"
     if need.total > free:
         return look(f"{said}, and {gib(free)} of {place} are free; {smaller}")
     return ok(f"{said}; {gib(free)} of {place} are free")

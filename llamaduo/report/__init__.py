@@ -129,12 +129,19 @@ def _rounds_table(result: Result) -> list[str]:
         ]
         for r in result.rounds
     ]
+    looked = [r for r in result.rounds if r.training.dev_loss is not None]
+    dev = [
+        f"Round {r.number}: the adapter is that of step {r.training.kept_step} of "
+        f"{r.training.steps}, which had the lowest loss on {r.training.dev_rows} dev rows, "
+        f"{r.training.dev_loss:.4f} nats per answer token."
+        for r in looked
+    ]
     paper = " (the paper's protocol: test steers too)" if result.steered_on == "test" else ""
     ended = (
         f"The loop went for a coverage of {result.goal:g} % and was stopped by: {result.stopped}."
     )
     title = f"## Rounds, steered on {result.steered_on}{paper}"
-    return [title, "", *markdown(head, rows), "", ended, ""]
+    return [title, "", *markdown(head, rows), "", ended, "", *(f"{line}\n" for line in dev)]
 
 
 def _rows(result: Result) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from llamaduo import plots
 from llamaduo.findings import Result, Searched, Trial
 from llamaduo.report.words import mark, markdown, with_interval
-from llamaduo.study.best import end, settings, written
+from llamaduo.study.best import end, settings, to_use, written
 
 AIMS = {
     "coverage": "the lower end of the 95 % interval of coverage on dev, the larger the better",
@@ -40,6 +40,12 @@ def search(result: Result, into: Path) -> list[str]:
         *markdown(head, rows),
         "",
         *_warned(found, result),
+        "To tune another run with the best settings, without a search:",
+        "",
+        "```",
+        to_use(found),
+        "```",
+        "",
         *_importance(found),
         *(f"![{title}]({name})\n" for title, name in _pictures(found, into)),
         *_all(found),

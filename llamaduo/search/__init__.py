@@ -82,6 +82,30 @@ class Search(Component):
                 found.append(f"search.objective: dev_loss needs a loss on dev: {after}")
             elif "tuning" in self.stops:
                 found.append(f"search.prune: tuning is stopped by the loss on dev: {after}")
+        return [*found, *self._uneven(tuner)]
+
+    def _uneven(self, tuner: Component) -> list[str]:
+        """Say which keys would have losses on dev compared that cannot be."""
+        compared = self.objective == "dev_loss" or "tuning" in self.stops
+        if not compared:
+            return []
+        by_rows = {f"{TUNER}{name}" for name in ("batch_size", "accumulation")}
+        by_length = {f"{TUNER}{name}" for name in ("steps", "epochs", "warmup", "eval_steps")}
+        if getattr(tuner, "epochs", None) is not None:  # more rows a step are then fewer steps
+            by_length |= by_rows
+        found = []
+        for key in self.space:
+            where = f"search.space.{key}"
+            if key == f"{TUNER}max_length":
+                found.append(
+                    f"{where}: a shorter one leaves long rows of dev out of the loss, and so looks "
+                    "better: take it out, or compare coverage without tuning in search.prune"
+                )
+            elif key in by_length and "tuning" in self.stops:
+                found.append(
+                    f"{where}: trials of other lengths are at another place at the same step, and "
+                    "cannot be stopped by it: take it out, or tuning out of search.prune"
+                )
         return found
 
     def unreachable(self) -> list[str]:

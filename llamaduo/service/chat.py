@@ -107,6 +107,7 @@ class ChatService(Component):
         import litellm
         import openai
 
+        litellm.suppress_debug_info = True  # else every failed call prints where to get help
         try:
             response = await litellm.acompletion(**self._arguments(request, seed))
         except litellm.exceptions.ContentPolicyViolationError as error:

@@ -25,6 +25,9 @@ SAME = 10
 COUNTED = 10_000
 """Points of a space that may all be looked through for one that was not tried."""
 
+_KEPT = ("number", "curve", "memory")
+"""What a trial that goes back keeps of what was noted."""
+
 __all__ = ["Asked", "Study", "TakenOver"]
 
 
@@ -148,7 +151,7 @@ class Study:
             if trial.state != TrialState.FAIL or _finished(trial) or "twin" in attributes:
                 continue
             if trial.number not in there:
-                kept = {key: of for key, of in attributes.items() if key in ("number", "curve")}
+                kept = {key: of for key, of in attributes.items() if key in _KEPT}
                 self._study.add_trial(
                     create_trial(
                         state=TrialState.WAITING,

@@ -29,6 +29,12 @@ class Asked:
         self._sign = sign
         self._reported = reported
 
+    def first_without_memory(self) -> bool:
+        """Note that it ran out of memory; whether that is the first time."""
+        first = "memory" not in self.trial.user_attrs
+        self.trial.set_user_attr("memory", True)
+        return first
+
     def loss(self, step: int, dev_loss: float) -> bool:
         """Take down the loss on dev; returns whether the trial is hopeless.
 

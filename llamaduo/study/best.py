@@ -1,5 +1,6 @@
 """Which trial is the best, and how trials are said in a line. Pure."""
 
+import json
 from collections.abc import Mapping, Sequence
 from math import inf
 
@@ -93,6 +94,13 @@ def in_a_line(trial: Trial, searched: Sequence[Trial], objective: str) -> str:
     if leader.number == trial.number:
         return f"{line}; the best so far"
     return f"{line}; the best so far is trial {leader.number}, {figure(leader, objective)}"
+
+
+def to_use(searched: Searched) -> str:
+    """Return what is typed for the best settings in a run of its own, to the last digit."""
+    winner = searched.trial(searched.best)
+    words = [f"{key}={json.dumps(value)}" for key, value in winner.settings.items()]
+    return " ".join(["search=none", *words])
 
 
 def summary(searched: Searched) -> str:

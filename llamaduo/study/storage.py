@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -10,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from llamaduo.errors import UsageError
 from llamaduo.search import URL, Search
+from llamaduo.secrets import without_secrets
 
 HEARTBEAT = 10
 """Seconds between two signs of life of a trial on a server."""
@@ -87,12 +90,17 @@ class _AppendLock:
 
 
 def _server(name: str) -> Kept:
+    from optuna.exceptions import StorageInternalError
     from optuna.storages import RDBStorage
     from sqlalchemy import create_engine, text
+    from sqlalchemy.exc import SQLAlchemyError
     from sqlalchemy.pool import NullPool
 
     url = os.environ[URL].replace("postgresql://", "postgresql+psycopg2://", 1)
-    engine = create_engine(url, poolclass=NullPool)
+    try:
+        engine = create_engine(url, poolclass=NullPool)
+    except (SQLAlchemyError, ValueError):
+        raise UsageError(f"search.storage: what {URL} holds is no address of a server") from None
 
     @contextmanager
     def locked(what: str) -> Iterator[None]:
@@ -101,8 +109,14 @@ def _server(name: str) -> Kept:
             connection.execute(text("select pg_advisory_lock(:number)"), {"number": number})
             yield
 
-    with locked("llamaduo: tables"):  # two that make the tables at once: one fails
-        storage = RDBStorage(url, heartbeat_interval=HEARTBEAT, grace_period=GRACE)
+    try:
+        with locked("llamaduo: tables"):  # two that make the tables at once: one fails
+            storage = RDBStorage(url, heartbeat_interval=HEARTBEAT, grace_period=GRACE)
+    except (SQLAlchemyError, StorageInternalError) as error:
+        why = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        raise UsageError(
+            f"search.storage: the server of {URL} cannot be used: {without_secrets(why)}"
+        ) from None
     return Kept(storage, lambda: locked(f"llamaduo: {name}"))
 
 
@@ -128,8 +142,18 @@ def beating(storage: Any, trial_id: int) -> Iterator[None]:
     over = threading.Event()
 
     def keep() -> None:
+        said = False
         while not over.wait(every):
-            beat(storage, trial_id)
+            try:
+                beat(storage, trial_id)
+            except Exception as error:  # a server that is away for a moment is asked again
+                if not said:
+                    print(
+                        f"llamaduo: search: no sign of life could be given to the server "
+                        f"({type(error).__name__}); trying on",
+                        file=sys.stderr,
+                    )
+                said = True
 
     thread = threading.Thread(target=keep, name="heartbeat", daemon=True)
     thread.start()

@@ -17,6 +17,9 @@ def of_round(round_: Round) -> dict[str, float | None]:
         "data/dropped_rows": sum(round_.dropped.values()),
         "tune/steps": round_.training.steps,
         "tune/loss": round_.training.loss,
+        "tune/dev_loss": round_.training.dev_loss,
+        "tune/kept_step": round_.training.kept_step,
+        "tune/tokens": round_.training.tokens,
         "tune/rows_too_long": len(round_.training.too_long),
         "cost/api_usd": round_.usd,
     }

@@ -118,9 +118,11 @@ class MlflowRun:
         known = _find(self.client, self.experiment, {**tags, CONTENT: content}, "round")
         if known is not None:
             return
+        begun = _find(self.client, self.experiment, tags, "round")  # killed, or of other dollars
         fresh = {**tags, "llamaduo.kind": "round", "llamaduo.adapter": round_.adapter}
         fresh["llamaduo.train_sha256"] = round_.train
-        nested = _make(self.client, self.experiment, f"round {round_.number}", fresh)
+        name = f"round {round_.number}"
+        nested = begun or _make(self.client, self.experiment, name, fresh)
         figures = of_round(round_)
         _log(self.client, self.id, figures, step=round_.number)
         _log(self.client, nested, figures, step=round_.number)

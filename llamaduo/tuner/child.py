@@ -5,7 +5,8 @@ Says what it does as JSON, one object a line, on standard output:
 - `{"stage": [name, total, unit, done]}`, `{"step": [count, note]}`, `{"say": line}` and
   `{"look": [step, dev loss]}`: rank 0's progress;
 - `{"finished": true}`: rank 0 has saved the adapter;
-- `{"refused": words}`: what a user can put right; `{"broke": [rank, words]}`: anything else.
+- `{"refused": [kind, words]}`: what a user can put right, by the name of its error;
+- `{"broke": [rank, words]}`: anything else.
 """
 
 import json
@@ -65,7 +66,7 @@ def main() -> None:
     try:
         _tune(Job.model_validate_json(Path(sys.argv[1]).read_bytes()), rank, tell)
     except LlamaDuoError as error:
-        tell(refused=str(error))
+        tell(refused=[type(error).__name__, str(error)])
         os._exit(1)  # what waits for the others, on the way out, could wait for long
     except BaseException as error:
         traceback.print_exc()

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from llamaduo.errors import ModelError
+from llamaduo.errors import CannotLearn
 
 WINDOW = 10
 """Steps whose mean loss is compared; one batch says little."""
@@ -20,13 +20,13 @@ def refuse_a_training_that_fails(losses: Sequence[float]) -> None:
         losses: training loss of every optimiser step so far, in nats per token.
 
     Raises:
-        ModelError: if the last loss is not a number, or the mean of the last `WINDOW` is more
+        CannotLearn: if the last loss is not a number, or the mean of the last `WINDOW` is more
             than `GROWTH` over that of the first.
     """
     if not losses:
         return
     if not math.isfinite(losses[-1]):
-        raise ModelError(
+        raise CannotLearn(
             f"the loss became {losses[-1]} at step {len(losses)}: lower tuner.lr, or raise "
             "tuner.warmup"
         )
@@ -34,7 +34,7 @@ def refuse_a_training_that_fails(losses: Sequence[float]) -> None:
         return
     first, last = (sum(part) / WINDOW for part in (losses[:WINDOW], losses[-WINDOW:]))
     if last > first + GROWTH:
-        raise ModelError(
+        raise CannotLearn(
             f"tuning diverges: the mean loss of steps {len(losses) - WINDOW + 1} to {len(losses)} "
             f"is {last:.2f}, and of the first {WINDOW} it was {first:.2f}; lower tuner.lr or "
             "tuner.clip, or raise tuner.warmup or tuner.batch_size"

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import psutil
 
-from llamaduo.errors import ModelError
+from llamaduo.errors import CannotLearn, ModelError
 from llamaduo.local import LocalModel, load
 from llamaduo.progress import Meter, Progress
 from llamaduo.records import Example
@@ -191,8 +191,8 @@ def _listen(
                     progress.say(said)
                 case {"finished": True}:
                     finished = True
-                case {"refused": words}:
-                    raise ModelError(words)
+                case {"refused": [kind, words]}:
+                    raise CannotLearn(words) if kind == CannotLearn.__name__ else ModelError(words)
                 case {"broke": [rank, words]}:
                     broke = broke or (rank, words)
     return finished, broke

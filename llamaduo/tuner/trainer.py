@@ -98,9 +98,6 @@ def build(
     from llamaduo.tuner.order import EpochOrder, Shares
 
     gpu = load.device().type == "cuda"
-    base = load.nf4(local, sharded=tuner.sharding == "fsdp")
-    group = tuner.batch_size * tuner.accumulation if tuner.group_by_length else None
-    order = EpochOrder([len(row["input_ids"]) for row in data], seed=seed, group=group)
     again = recomputes(
         tuner,
         shape_of(local),
@@ -108,6 +105,9 @@ def build(
         length=max(len(row["input_ids"]) for row in data),
         labelled=max(sum(label != -100 for label in row["labels"]) for row in data),
     )
+    base = load.nf4(local, sharded=tuner.sharding == "fsdp")
+    group = tuner.batch_size * tuner.accumulation if tuner.group_by_length else None
+    order = EpochOrder([len(row["input_ids"]) for row in data], seed=seed, group=group)
     args = arguments(tuner, steps=steps, seed=seed, scratch=scratch, gpu=gpu, recompute=again)
     rank, world = args.process_index, args.world_size
     if world != tuner.processes:
@@ -182,12 +182,14 @@ def _begin_from(model: Any, adapter: Path) -> None:
     from peft.utils import load_peft_weights
 
     given = load_peft_weights(str(adapter), device="cpu")
-    wanted = set(weights_of(model))
-    if set(given) != wanted or put_weights(model, given):
-        missing, beyond = wanted - set(given), set(given) - wanted
+    shapes = {name: tuple(weights.shape) for name, weights in given.items()}
+    wanted = {name: tuple(weights.shape) for name, weights in weights_of(model).items()}
+    if shapes != wanted or put_weights(model, given):
+        missing, beyond = wanted.keys() - shapes.keys(), shapes.keys() - wanted.keys()
+        other = sum(shapes[name] != wanted[name] for name in shapes.keys() & wanted.keys())
         raise ModelError(
             f"local.adapter: {adapter} does not fit this tuner's adapter: {len(missing)} weights "
-            f"are not in it, {len(beyond)} have no place"
+            f"are not in it, {len(beyond)} have no place, {other} are of another shape"
         )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llamaduo.errors import ModelError
+from llamaduo.errors import CannotLearn
 from llamaduo.local import LocalModel, load
 from llamaduo.progress import Meter, Progress
 from llamaduo.records import Example, Training
@@ -36,10 +36,15 @@ def train(
     checkpoint = newest_checkpoint(scratch)
     template = load.template(local)
     data, too_long = tokens(rows, template, tuner.max_length)
-    held, _ = tokens(dev, template, tuner.max_length) if tuner.looks_at_dev else ([], [])
+    held, unseen = tokens(dev, template, tuner.max_length) if tuner.looks_at_dev else ([], [])
+    if unseen:
+        progress.say(
+            f"{len(unseen)} of {len(dev)} dev rows have more than tuner.max_length="
+            f"{tuner.max_length} tokens: the loss on dev is measured without them"
+        )
     for some, what in ((data, rows), *(((held, dev),) if tuner.looks_at_dev else ())):
         if not some:
-            raise ModelError(
+            raise CannotLearn(
                 f"none of {len(what)} {'rows' if what is rows else 'dev rows'} fits in "
                 f"tuner.max_length={tuner.max_length} tokens"
             )
@@ -75,6 +80,7 @@ def train(
         kept_step=kept,
         dev_rows=len(held),
         dev_loss=round(dict(look.looks)[kept], 6) if look else None,
+        looks=tuple((step, round(loss, 6)) for step, loss in look.looks) if look else (),
     )
     weights = trained(trainer.model)
     if trainer.is_world_process_zero():

@@ -3,10 +3,11 @@
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from llamaduo.component import Component
-from llamaduo.local import LocalModel
-from llamaduo.local.adapter import FILES
+from llamaduo.local import LocalModel, template_digest
+from llamaduo.local.adapter import FILES, misfits
 from llamaduo.progress import Progress
 from llamaduo.records import Example, Training
 from llamaduo.tuner import Watch
@@ -14,6 +15,8 @@ from llamaduo.tuner import Watch
 
 class Untuned(Component):
     """Stands in for a tuner; judges the base model, an adapter or an endpoint one already has."""
+
+    bare: ClassVar[bool] = True
 
     @property
     def looks_at_dev(self) -> bool:
@@ -25,8 +28,15 @@ class Untuned(Component):
         return self
 
     def faults(self, local: LocalModel) -> list[str]:
-        """Nothing can stand in the way."""
-        return []
+        """Say where the adapter of `local` is not one for it."""
+        if local.adapter is None:
+            return []
+        return misfits(
+            local.adapter,
+            base=local.base,
+            revision=local.revision,
+            template=template_digest(local),
+        )
 
     def inputs(self, local: LocalModel) -> list[object]:
         """Return what its result hangs on: no rows, and of the model only an adapter."""

@@ -23,7 +23,7 @@ def main(words: list[str]) -> int:
     if exp.search is not None:
         raise UsageError(
             "pack: the trials of a search are not packed; search where everything is at hand, and "
-            "pack the run with search=none and the settings that were found"
+            "pack a run with what it found (search=none ..., its report has the line)"
         )
     packed = pack(exp, config.composed(checked.good), overrides, Path(into[0]).expanduser())
     print(

@@ -11,6 +11,9 @@ OWN = ("home=", "trusted=")
 """All that is left to say; the rest is in the parcel."""
 
 
+HERE = "home=."
+
+
 def main(words: list[str]) -> int:
     """Check a parcel, put it in place, and say what is new and how to go on."""
     from llamaduo.config import from_overrides
@@ -22,6 +25,8 @@ def main(words: list[str]) -> int:
     others = [word for word in given if word not in own]
     if len(others) != 1:
         raise UsageError("unpack: name one folder or .tar.gz file; beside it, home= and trusted=")
+    if not any(word.startswith("home=") for word in own):
+        own.append(HERE)  # a file of the parcel may name another, and is not asked
     with opened(Path(others[0]).expanduser()) as (folder, manifest):
         out = unpack(folder, manifest, own, from_overrides)
     calls = out.calls
@@ -34,7 +39,12 @@ def main(words: list[str]) -> int:
         print(f"  {calls.twice} of them were paid for on both machines; the replies here stay")
     print(f"  settings and data: {out.settings} new; looks at the test: {out.looks} new")
     until = " --until answers" if manifest.due.startswith(("adapter/", "answers/")) else ""
-    print(f"to go on: llamaduo run{until} {shlex.join(out.words)}".rstrip())
+    if manifest.due and not until:
+        until = " --until data"  # judged, it may be tuned again, and that is done elsewhere
+    words = [word for word in out.words if word != HERE]
+    if from_overrides(words).home.resolve() != out.home.resolve():
+        words.append(HERE)
+    print(f"to go on: llamaduo run{until} {shlex.join(words)}".rstrip())
     return 0
 
 

@@ -43,6 +43,9 @@ def test_every_option_builds_a_class_of_its_own_package(option: str) -> None:
     group = option.partition("=")[0]
     extra = NEEDED.get(option, [])
     part = getattr(from_overrides([option, *extra]), group)
+    if option == "search=none":
+        assert part is None
+        return
     assert type(part).__module__.startswith(f"llamaduo.{group}")
 
 
@@ -331,6 +334,13 @@ def test_a_search_is_taken_out_of_an_experiment_by_choosing_none() -> None:
     assert from_overrides(["experiments=demo_search"]).search is not None
     assert from_overrides(["experiments=demo_search", "search=none"]).search is None
     assert from_overrides(["experiments=demo_tiny"]).search is None
+
+
+def test_nothing_has_no_settings_but_those_that_an_experiment_left() -> None:
+    exp = from_overrides(["experiments=demo_tiny", "tuner=none"])
+    assert type(exp.tuner).__name__ == "Untuned"
+    with pytest.raises(ConfigError, match=r"tuner\.lr: no such key; tuner=none has no settings"):
+        from_overrides(["experiments=demo_tiny", "tuner=none", "tuner.lr=0.1"])
 
 
 def test_a_group_is_not_taken_out() -> None:

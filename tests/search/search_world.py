@@ -17,7 +17,7 @@ from small_world import Diary, Parrot, experiment
 
 from llamaduo import session
 from llamaduo.component import Component
-from llamaduo.errors import ModelError
+from llamaduo.errors import CannotLearn
 from llamaduo.experiment import Experiment
 from llamaduo.findings import Result, Searched
 from llamaduo.ledger import Ledger
@@ -80,7 +80,7 @@ class Pupil(Component):
     ) -> None:
         self.diary.doing("tune")
         if self.lr >= DIVERGES:
-            raise ModelError("the loss became nan at step 3: lower tuner.lr")
+            raise CannotLearn("the loss became nan at step 3: lower tuner.lr")
         at = scratch / "step"
         done = int(at.read_text()) if at.exists() else 0
         loss = 9.0

@@ -40,7 +40,7 @@ def test_a_run_goes_there_and_back_as_it_says(
     assert unpack.main([f"{tmp_path}/back.tar.gz"]) == 0
     said = capsys.readouterr().out
     assert "results: 2 new, 2 there already" in said
-    assert said.splitlines()[-1] == f"to go on: llamaduo run {' '.join(WORDS)}"
+    assert said.splitlines()[-1] == f"to go on: llamaduo run --until data {' '.join(WORDS)}"
 
 
 def test_each_job_of_a_sweep_stops_there(
