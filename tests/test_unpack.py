@@ -51,6 +51,29 @@ def test_settings_that_make_another_run_here_are_taken_out_again(
     assert not list(Path.cwd().rglob("*.yaml"))
 
 
+def test_a_file_that_nothing_of_the_run_names_is_refused(parcel: Path) -> None:
+    (parcel / "files").mkdir(exist_ok=True)
+    (parcel / "files/data.jsonl").write_text("{}\n")
+    (parcel / "files/conf/tuner").mkdir(parents=True)
+    (parcel / "files/conf/tuner/more.yaml").write_text("defaults: [qlora]\n")
+    said = json.loads((parcel / MANIFEST).read_text())
+    said["overrides"] = [*said["overrides"], "tuner=more"]
+    (parcel / MANIFEST).write_text(json.dumps(said))
+    reseal(parcel)
+    with pytest.raises(LlamaDuoError, match=r"data\.jsonl: nothing of the run names it"):
+        unpacked(parcel)
+    assert not list(Path.cwd().rglob("*.yaml")) and not list(Path.cwd().rglob("data.jsonl"))
+
+
+def test_a_result_of_which_the_manifest_is_none_is_refused(parcel: Path) -> None:
+    manifest = next(parcel.glob("store/split/*/manifest.json"))
+    for text in ('{"schema": 1}', "[]"):
+        manifest.write_text(text)
+        reseal(parcel)
+        with pytest.raises(LlamaDuoError, match=r"split/.* is not what its manifest says"):
+            unpacked(parcel)
+
+
 def test_a_damaged_file_is_named(parcel: Path) -> None:
     rows = next(parcel.glob("store/split/*/out/rows.jsonl"))
     rows.write_bytes(rows.read_bytes()[:-1] + b" ")

@@ -17,7 +17,9 @@ def _existing_adapter(value: object) -> object:
     folder = Path(value).expanduser().absolute()
     missing = [name for name in FILES if not (folder / name).is_file()]
     if missing:
-        raise ValueError(f"{folder} is no adapter: it has no {' and no '.join(missing)}")
+        near = [place for place in (folder / "out", folder.parent) if (place / CONFIG).is_file()]
+        meant = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(f"{folder} is no adapter: it has no {' and no '.join(missing)}{meant}")
     return folder
 
 

@@ -27,6 +27,7 @@ def text() -> str:
             "Of one verb      llamaduo compare --help",
             "Any value        llamaduo rounds=4 tuner.lr=1e-4",
             "Sweep            llamaduo -m local=gemma_2b,mistral_7b",
+            "Stop on the way  llamaduo run --until data experiments=demo (or adapter, or answers)",
             "Only show        llamaduo --cfg job, or one group: llamaduo --cfg job -p tuner",
             'Completion       eval "$(llamaduo -sc install=bash)"',
         ]

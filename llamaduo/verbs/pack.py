@@ -18,6 +18,8 @@ def main(words: list[str]) -> int:
     into = [word for word in given if word not in overrides]
     if len(into) != 1:
         raise UsageError("pack: name one folder, or one file that ends in .tar.gz, to pack into")
+    if into[0].endswith((".zip", ".tgz", ".tar")):
+        raise UsageError(f"pack: {into[0]}: an archive is a .tar.gz; any other name is a folder's")
     checked = check(overrides, sweep=False)
     exp = config.check_one(checked)
     if exp.search is not None:
@@ -25,12 +27,17 @@ def main(words: list[str]) -> int:
             "pack: the trials of a search are not packed; search where everything is at hand, and "
             "pack a run with what it found (search=none ..., its report has the line)"
         )
+    runs = Path(exp.home) / ".llamaduo" / "runs"
+    begun = sorted(place.name for place in runs.glob("*")) if runs.is_dir() else []
     packed = pack(exp, config.composed(checked.good), overrides, Path(into[0]).expanduser())
     print(
         f"packed run {packed.manifest.fingerprint} into {packed.path}: {packed.results} results, "
         f"{packed.calls} paid calls (${packed.usd:.4f}), {packed.settings} files of settings and "
         f"data; {packed.size / 1e6:.1f} MB"
     )
+    if packed.manifest.fingerprint not in begun:
+        there = f"; begun here: {', '.join(begun)}" if begun else ""
+        print(f"look: this run was not begun here{there}")
     print(f"not in it: any key; the base model {exp.local.name} ({exp.local.base})")
     if packed.begun:
         print("not in it: the checkpoints of the tuning under way; it begins anew elsewhere")

@@ -17,7 +17,7 @@ from small_world import Diary, Parrot, experiment
 
 from llamaduo import session
 from llamaduo.component import Component
-from llamaduo.errors import CannotLearn
+from llamaduo.errors import CannotLearn, ModelError
 from llamaduo.experiment import Experiment
 from llamaduo.findings import Result, Searched
 from llamaduo.ledger import Ledger
@@ -79,6 +79,10 @@ class Pupil(Component):
         watch: Watch | None = None,
     ) -> None:
         self.diary.doing("tune")
+        if self.diary.breaks.get("disk", 1) < 1:
+            raise ModelError("tuning ended early: no space left on device")
+        if self.diary.breaks.pop("memory", 0):
+            raise MemoryError
         if self.lr >= DIVERGES:
             raise CannotLearn("the loss became nan at step 3: lower tuner.lr")
         at = scratch / "step"
@@ -102,6 +106,7 @@ class Pupil(Component):
             loss=loss,
             tokens=100 * self.steps * self.r,
             dev_loss=loss if self.eval_steps else None,
+            looks=((self.steps, loss),) if self.eval_steps else (),
         )
         (out / "training.json").write_text(facts.model_dump_json(), encoding="utf-8")
         (out / "adapter.json").write_text(str(round(100 * self.quality())), encoding="utf-8")

@@ -165,6 +165,34 @@ def test_one_that_cannot_be_tuned_is_an_end_like_others_and_is_not_run_again(
     assert searched(exp).found == found, "nothing is tuned again"
 
 
+def test_a_fault_of_the_machine_is_no_end_of_a_trial(home: Path, diary: Diary) -> None:
+    exp = searching(home, diary, trials=3)
+    diary.breaks["disk"] = 0
+    with pytest.raises(ModelError, match="no space left on device"):
+        searched(exp)
+    diary.breaks = {}
+    found = searched(exp).found
+    assert [trial.state for trial in found.trials] == ["complete"] * 3
+
+
+def test_a_trial_out_of_memory_is_tried_once_more(home: Path, diary: Diary) -> None:
+    diary.breaks["memory"] = 1
+    sought = searched(searching(home, diary, trials=3))
+    assert [trial.state for trial in sought.found.trials] == ["complete"] * 3
+    assert "trial 0 ran out of memory; it is tried once more" in sought.said
+
+
+def test_a_trial_whose_adapter_is_there_has_its_losses_all_the_same(
+    home: Path, diary: Diary
+) -> None:
+    first = searching(home, diary, trials=2, tuner={"eval_steps": 10})
+    searched(first)
+    tuned = len(diary.tuned)
+    other = searched(searching(home, diary, trials=2, startup=1, tuner={"eval_steps": 10})).found
+    assert len(diary.tuned) < tuned + 2, "the settings as given were tuned by the first search"
+    assert all(trial.curve for trial in other.trials)
+
+
 def test_a_search_of_which_nothing_comes_says_the_first_cause(home: Path, diary: Diary) -> None:
     space = {"tuner.lr": {"choices": [DIVERGES]}}
     exp = searching(home, diary, trials=3, space=space, tuner={"lr": DIVERGES})

@@ -157,3 +157,22 @@ def test_a_server_needs_its_address_in_the_environment(
     assert fault.startswith("search.storage: set LLAMADUO_SEARCH_URL in the environment")
     monkeypatch.setenv("LLAMADUO_SEARCH_URL", "postgresql://somebody@localhost/trials")
     assert exp.faults() == []
+
+
+def test_losses_that_cannot_be_compared_are_not() -> None:
+    looking = ["tuner.eval_steps=5", "search.prune=[tuning]"]
+    [fault] = refused([*looking, "search.space.tuner.max_length={choices: [512, 1024]}"])
+    assert "a shorter one leaves long rows of dev out of the loss" in fault
+    for key, kind in (("warmup", "{low: 0.0, high: 0.2}"), ("batch_size", "{choices: [2, 4]}")):
+        [fault] = refused([*looking, f"search.space.tuner.{key}={kind}"])
+        assert "cannot be stopped by it" in fault
+    steps = ["tuner.epochs=null", "tuner.steps=50", "search.space.tuner.batch_size={choices: [4]}"]
+    assert from_overrides(["search=qlora", *looking, *steps]).search is not None
+
+
+def test_what_an_adapter_to_begin_from_has_is_not_searched(tmp_path: Path) -> None:
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        (tmp_path / name).touch()
+    faults = refused([f"local.adapter={tmp_path}"])
+    assert "search.space.tuner.r: local.adapter has one" in "; ".join(faults)
+    assert "search.space.tuner.alpha: local.adapter has one" in "; ".join(faults)

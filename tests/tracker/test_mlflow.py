@@ -14,6 +14,7 @@ from mlflow.tracking import MlflowClient
 from llamaduo.component import file_sha256
 from llamaduo.cost import project
 from llamaduo.findings import Round
+from llamaduo.records import Answer, Example, Judgement, Message
 from llamaduo.tracker.mlflow import MlflowTracker
 
 OPEN = """
@@ -149,6 +150,27 @@ def test_what_is_shown_again_adds_nothing(client: MlflowClient, finished: Finish
     assert len(client.get_metric_history(parent.info.run_id, "cost/service_usd")) == len(
         project(exp.workload).months
     )
+
+
+def test_a_round_that_was_begun_or_has_other_dollars_is_shown_once(
+    tmp_path: Path, finished: Finished
+) -> None:
+    opened = MlflowTracker().open(
+        home=tmp_path, fingerprint="f", task="ticket_triage", name="n", params={}, tags={}
+    )
+    round_ = finished.result.rounds[0]
+    row = Example(id="1", messages=(Message(role="user", content="hi"),), target="yes")
+    judged = Judgement(answer=Answer(example=row, text="yes"), score=None)
+    tags = {"mlflow.parentRunId": opened.id, "llamaduo.round": "0", "llamaduo.kind": "round"}
+    opened.client.create_run(opened.experiment, run_name="round 0", tags=tags)  # and killed
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    for usd in (1.0, 2.0):
+        shown = round_.model_copy(update={"usd": usd})
+        opened.round(shown, train=[row], adapter=adapter, judgements=[judged])
+    [nested] = runs(opened.client, "round")
+    assert nested.info.status == "FINISHED"
+    assert nested.data.metrics["cost/api_usd"] == 2.0
 
 
 def test_a_run_that_ends_in_an_error_says_so(tmp_path: Path) -> None:

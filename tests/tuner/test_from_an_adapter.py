@@ -99,6 +99,18 @@ def test_what_is_no_adapter_is_refused_with_what_is_missing(tmp_path: Path) -> N
         with_adapter(tmp_path)
 
 
+def test_a_place_beside_an_adapter_leads_to_it(adapter: Path, tmp_path: Path) -> None:
+    result = tmp_path / "result"
+    result.mkdir()
+    shutil.copytree(adapter, result / "out")
+    for typed, meant in (
+        (result, result / "out"),
+        (adapter / "adapter_model.safetensors", adapter),
+    ):
+        with pytest.raises(ConfigError, match=f"did you mean {meant}\\?"):
+            with_adapter(typed)
+
+
 def test_another_rank_or_alpha_is_said_with_the_key_to_set(adapter: Path) -> None:
     faults = with_adapter(adapter, "tuner.r=4", "tuner.alpha=8").faults()
     assert [fault.partition(":")[0] for fault in faults] == ["tuner.r", "tuner.alpha"]
@@ -110,6 +122,20 @@ def test_an_adapter_of_another_base_or_template_is_refused(adapter: Path) -> Non
     assert "was tuned with revision" in fault
     faults = with_adapter(adapter, "local.template='{{ messages }}<|im_end|>'").faults()
     assert any("was tuned with template" in fault for fault in faults)
+
+
+def test_untuned_it_is_checked_like_one_that_is_tuned_on(adapter: Path) -> None:
+    exp = with_adapter(adapter, "tuner=none", "local.seed=1")
+    [fault] = exp.faults()
+    assert "was tuned with revision" in fault
+
+
+def test_what_else_stands_in_its_folder_makes_no_other_run(adapter: Path) -> None:
+    before = with_adapter(adapter).fingerprint()
+    (adapter / "README.md").write_text("edited")
+    (adapter / ".cache").mkdir()
+    (adapter / ".cache/stamp").write_text("now")
+    assert with_adapter(adapter).fingerprint() == before
 
 
 def test_an_adapter_from_elsewhere_is_known_by_the_name_of_its_base(adapter: Path) -> None:

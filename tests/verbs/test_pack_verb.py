@@ -80,3 +80,17 @@ def test_one_place_is_named(words: list[str]) -> None:
         pack.main(words)
     with pytest.raises(UsageError, match="name one folder"):
         unpack.main(words)
+
+
+def test_a_run_that_was_never_begun_is_said_and_no_other_archive_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert pack.main([f"{tmp_path}/there", *WORDS]) == 0
+    assert "look: this run was not begun here" in capsys.readouterr().out
+    with pytest.raises(UsageError, match=r"an archive is a \.tar\.gz"):
+        pack.main([f"{tmp_path}/there.zip", *WORDS])
+
+
+def test_the_trials_of_a_search_are_not_packed(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="the trials of a search are not packed"):
+        pack.main([f"{tmp_path}/there", *WORDS, "search=qlora"])
