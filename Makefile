@@ -18,7 +18,7 @@ demo: .venv/ready $(MODEL)  ## run the whole loop on a real small model: minutes
 	$(BIN)/llamaduo experiments=demo
 
 test: check  ## run all checks and tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: .venv/ready  ## lint, types, layers
 	$(BIN)/ruff check .

@@ -61,7 +61,7 @@ def test_a_fingerprint_that_begins_with_a_letter_is_no_verb(
     ("words", "said"),
     [
         (["cost", "light"], "light: not of the form key=value; did you mean `workload=light`?"),
-        (["run", "none"], "did you mean `tracker=none` or `tuner=none`?"),
+        (["run", "none"], "`tracker=none` or `tuner=none`?"),
         (["cost", "lite"], "lite: not of the form key=value (quote a value"),
     ],
 )
