@@ -121,7 +121,7 @@ def in_optuna(exp: Experiment) -> list[str]:
     name = exp.fingerprint()
     kept = opened(exp.search, Path(exp.home) / ".llamaduo/search" / name, name)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study = optuna.load_study(study_name=name, storage=kept.storage)
+    study = optuna.load_study(study_name=f"llamaduo {name}", storage=kept.storage)
     states = Counter(trial.state.name for trial in study.trials)
     print(f"in Optuna's storage ({type(kept.storage).__name__}): {dict(states)}")
     return [f"{states[name]} {name}" for name in ("RUNNING", "WAITING") if states[name]]
