@@ -2,11 +2,13 @@
 
 import io
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from machines import WORDS, Machines, go, packed
 
 from llamaduo import session
 from llamaduo.config import from_overrides
@@ -73,3 +75,29 @@ def finished(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
         out = io.StringIO()
         result = session.run(exp, Progress(out))
     return Finished(exp, result, out.getvalue())
+
+
+@pytest.fixture
+def machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machines:
+    return Machines(tmp_path, monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def whole(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was finished on the laptop, and packed: made once."""
+    under = tmp_path_factory.mktemp("packed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(cache))
+        Machines(under, patch).sit_at("laptop")
+        go(WORDS)
+        packed(under / "parcel", WORDS)
+    return under
+
+
+@pytest.fixture
+def parcel(whole: Path, tmp_path: Path, machines: Machines) -> Path:
+    """The laptop and the parcel of `whole`, to spoil; we sit at an empty machine."""
+    for name in ("laptop", "parcel"):
+        shutil.copytree(whole / name, tmp_path / name)
+    machines.sit_at("gpu", key=False)
+    return tmp_path / "parcel"

@@ -13,32 +13,6 @@ from llamaduo.openings import add
 from llamaduo.store import _content, _hashes
 
 
-@pytest.fixture
-def machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machines:
-    return Machines(tmp_path, monkeypatch)
-
-
-@pytest.fixture(scope="module")
-def whole(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that was finished on the laptop, and packed: made once."""
-    under = tmp_path_factory.mktemp("packed")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(cache))
-        Machines(under, patch).sit_at("laptop")
-        go(WORDS)
-        packed(under / "parcel", WORDS)
-    return under
-
-
-@pytest.fixture
-def parcel(whole: Path, tmp_path: Path, machines: Machines) -> Path:
-    """The laptop and the parcel of `whole`, to spoil; we sit at an empty machine."""
-    for name in ("laptop", "parcel"):
-        shutil.copytree(whole / name, tmp_path / name)
-    machines.sit_at("gpu", key=False)
-    return tmp_path / "parcel"
-
-
 def test_a_run_that_was_carried_about_comes_to_what_one_in_one_place_comes_to(
     tmp_path: Path, machines: Machines
 ) -> None:

@@ -1,41 +1,14 @@
 """A parcel that is damaged or means harm: refused by name, before anything is put in place."""
 
 import json
-import shutil
 import tarfile
 from pathlib import Path
 
 import pytest
-from machines import WORDS, Machines, go, packed, reseal, results, unpacked
+from machines import WORDS, Machines, packed, reseal, results, unpacked
 
 from llamaduo.errors import LlamaDuoError, UsageError
 from llamaduo.parcel import MANIFEST, SCHEMA
-
-
-@pytest.fixture
-def machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machines:
-    return Machines(tmp_path, monkeypatch)
-
-
-@pytest.fixture(scope="module")
-def whole(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that was finished on the laptop, and packed: made once."""
-    under = tmp_path_factory.mktemp("packed")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(cache))
-        Machines(under, patch).sit_at("laptop")
-        go(WORDS)
-        packed(under / "parcel", WORDS)
-    return under
-
-
-@pytest.fixture
-def parcel(whole: Path, tmp_path: Path, machines: Machines) -> Path:
-    """The laptop and the parcel of `whole`, to spoil; we sit at an empty machine."""
-    for name in ("laptop", "parcel"):
-        shutil.copytree(whole / name, tmp_path / name)
-    machines.sit_at("gpu", key=False)
-    return tmp_path / "parcel"
 
 
 def test_settings_that_make_another_run_here_are_taken_out_again(
