@@ -1,23 +1,58 @@
-"""Finished runs under a home: found by name, read, and what cannot be read is said."""
+"""Runs under a home: what made them, found by name, read, and what cannot be read is said."""
 
+import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
+import yaml
 from pydantic import ValidationError
 
 from llamaduo.comparison import Finished
 from llamaduo.errors import UsageError
+from llamaduo.experiment import Experiment
 from llamaduo.findings import Result
+from llamaduo.resolved import resolved
 from llamaduo.scores import FILE, read_scores
+from llamaduo.started import Started
 
 RESULT = "result.json"
+CONFIG = "config.yaml"
+"""In a run's folder: every value it was made with."""
+TYPED = "overrides.json"
+"""Beside it: the overrides as they were typed here."""
 _DIGITS = re.compile("[0-9a-f]+")
 
 
 def places(home: Path) -> list[Path]:
     """Return the folders of all runs under `home`, begun or finished, by fingerprint."""
     return sorted(p for p in (home / ".llamaduo" / "runs").glob("*") if p.is_dir())
+
+
+def newest(home: Path) -> Path | None:
+    """Return the folder of the run that was finished last; None where none was."""
+    found = [path for place in places(home) if (path := place / RESULT).is_file()]
+    return max(found, key=lambda path: path.stat().st_mtime).parent if found else None
+
+
+def remember(place: Path, exp: Experiment, started: Started | None) -> None:
+    """Write down in a run's folder what makes the run."""
+    values = resolved(exp)
+    del values["_target_"], values["home"]  # the folder may be moved
+    draft = place / f"{CONFIG}.new"
+    draft.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), "utf-8")
+    draft.replace(place / CONFIG)
+    if started is not None:
+        words = json.dumps(list(started.overrides))
+        (place / TYPED).write_text(words + "\n", encoding="utf-8")
+
+
+def typed(place: Path) -> tuple[str, ...] | None:
+    """Return the overrides that a run was last started with; None where nobody knows."""
+    try:
+        return tuple(map(str, json.loads((place / TYPED).read_text(encoding="utf-8"))))
+    except (OSError, ValueError):
+        return None
 
 
 def place_of(home: Path, name: str) -> Path | None:

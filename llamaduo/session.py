@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import llamaduo
-from llamaduo import loop, preflight, report, scores, trials
+from llamaduo import loop, preflight, report, runs, scores, trials
 from llamaduo.cost import project
 from llamaduo.decision import level_of_look, unreachable
 from llamaduo.experiment import Experiment, Until
@@ -24,6 +24,7 @@ from llamaduo.report.money import migration_usd
 from llamaduo.search.space import with_values
 from llamaduo.secrets import without_secrets
 from llamaduo.stages import Stages
+from llamaduo.started import Started
 from llamaduo.store import Rows, Store
 from llamaduo.study.storage import held
 from llamaduo.tracker import Run
@@ -33,11 +34,17 @@ LIBRARIES = ("torch", "transformers", "peft", "trl", "bitsandbytes", "litellm")
 """Versions of these are printed: others may give other weights, answers or prices."""
 
 
-def run(exp: Experiment, progress: Progress, until: Until | None = None) -> Result:
+def run(
+    exp: Experiment,
+    progress: Progress,
+    until: Until | None = None,
+    started: Started | None = None,
+) -> Result:
     """Run `exp` under its home, show it, and write its report.
 
     Args:
         until: where to stop, without a verdict or a report.
+        started: by which command; None where it was no command.
 
     Raises:
         Reached: there; in the tracker, the run then stays one that is running.
@@ -50,6 +57,7 @@ def run(exp: Experiment, progress: Progress, until: Until | None = None) -> Resu
     name = exp.fingerprint()
     place = private / "runs" / name
     place.mkdir(parents=True, exist_ok=True)
+    runs.remember(place, exp, started)
     ledger = Ledger(private / "ledger.sqlite")
     ledger.free_the_dead()
     store = Store(private / "store", stop_at(exp, until) if until else None)

@@ -20,14 +20,12 @@ from llamaduo.parcel import CALLS, LOOKS, MANIFEST, SCHEMA, Manifest, refuse_nam
 from llamaduo.parcel.calls import calls
 from llamaduo.parcel.settings import settings
 from llamaduo.parcel.walk import Walk, walk
+from llamaduo.runs import TYPED
 from llamaduo.secrets import secrets
 from llamaduo.store import Store
 
 ARCHIVE = ".tar.gz"
 """A parcel whose name ends so is one file."""
-
-TYPED = "overrides.json"
-"""In a run's folder: what was typed here to make it."""
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from llamaduo.openings import Look, add
 from llamaduo.options import EXPERIMENTS
 from llamaduo.parcel import CALLS, LOOKS, Manifest
 from llamaduo.parcel.calls import Call, Taken, take
-from llamaduo.parcel.pack import TYPED
 from llamaduo.parcel.settings import data_files, refuse_word
 from llamaduo.records import Record
+from llamaduo.runs import TYPED
 from llamaduo.store import Store
 
 R = TypeVar("R", bound=Record)

@@ -5,18 +5,15 @@ made, with `-m` all runs of the sweep. With neither, all finished runs under `ho
 """
 
 import argparse
-import re
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llamaduo.errors import UsageError
-from llamaduo.verbs import VERBS, arguments
+from llamaduo.verbs import VERBS, arguments, named
 
 if TYPE_CHECKING:
     from llamaduo.experiment import Experiment
-
-_MLFLOW = re.compile("[0-9a-f]{32}")
 
 
 def main(words: list[str]) -> int:
@@ -28,7 +25,7 @@ def main(words: list[str]) -> int:
     names = [word for word in given.words if "=" not in word]
     overrides = [word for word in given.words if "=" in word]
     home, made = _experiments(overrides, sweep=given.multirun)
-    places = [_place(home, name, overrides) for name in names]
+    places = [named.place_of(home, name, overrides) for name in names]
     places += [home / ".llamaduo" / "runs" / exp.fingerprint() for exp in made]
     wanted = list(dict.fromkeys(places)) or runs.places(home)
     found, left_out = runs.read(wanted)
@@ -87,31 +84,5 @@ def _experiments(overrides: list[str], *, sweep: bool) -> "tuple[Path, list[Expe
         made = [from_overrides(list(job)) for job in jobs]
         return Path(made[0].home), made
     exp = from_overrides(overrides)
-    only_place = all(word.startswith(("home=", "tracker")) for word in overrides)
+    only_place = all(map(named.is_of_place, overrides))
     return Path(exp.home), [] if only_place else [exp]
-
-
-def _place(home: Path, name: str, overrides: list[str]) -> Path:
-    """Return the folder of a run by fingerprint or MLflow id.
-
-    Raises:
-        UsageError: where there is none, or several.
-    """
-    from llamaduo import runs
-    from llamaduo.config import from_overrides
-    from llamaduo.tracker.mlflow import MlflowTracker
-
-    found = runs.place_of(home, name)
-    if found is None and _MLFLOW.fullmatch(name):
-        chosen = [word for word in overrides if word.startswith("tracker")]
-        tracker = from_overrides(chosen).tracker
-        mlflow = tracker if isinstance(tracker, MlflowTracker) else MlflowTracker()
-        fingerprint = mlflow.fingerprint_of(name, home=home)
-        found = runs.place_of(home, fingerprint) if fingerprint else None
-    if found is None:
-        there = ", ".join(place.name[:8] for place in runs.places(home)) or "none"
-        raise UsageError(
-            f"{name}: no run under {home} has a fingerprint that begins so, and no MLflow run is "
-            f"called so (there are: {there})"
-        )
-    return found

@@ -146,13 +146,15 @@ def run(composed: "DictConfig", until: "Until | None" = None) -> tuple[int, str]
     """Build, check and run one experiment; returns its exit code, and how it ended."""
     from llamaduo import config, session
     from llamaduo.progress import Progress
+    from llamaduo.started import Started
     from llamaduo.until import Reached
 
     exp = config.experiment(composed)
+    typed = tuple(word.removeprefix("++") for word in config.task_overrides())
     try:
-        result = session.run(exp, Progress(), until)
+        result = session.run(exp, Progress(), until, Started(overrides=typed))
     except Reached as reached:
-        words = shlex.join(word.removeprefix("++") for word in config.task_overrides())
+        words = shlex.join(typed)
         print(f"run {exp.fingerprint()}: {reached.says}")
         print(f"to go on here: llamaduo run {words}")
         print(f"to go on elsewhere: llamaduo pack DIR {words}", flush=True)
