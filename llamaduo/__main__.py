@@ -3,10 +3,10 @@
 import importlib
 import os
 import sys
-import warnings
 
 from llamaduo.errors import LlamaDuoError, UsageError
 from llamaduo.options import nearest
+from llamaduo.quiet import quiet
 from llamaduo.verbs import VERBS
 
 INTERRUPTED = 130
@@ -15,11 +15,7 @@ READER_GONE = 141
 
 def main() -> int:
     """Run the verb of the command line; returns the process's exit code."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    quiet()
     words = sys.argv[1:]
     if any(word.startswith(("query=", "install=", "uninstall=")) for word in words):
         return _completion(words)
