@@ -16,6 +16,7 @@ from llamaduo.decision import level_of_look, unreachable
 from llamaduo.experiment import Experiment, Until
 from llamaduo.findings import Result, Searched
 from llamaduo.home import refuse_network_home, writable
+from llamaduo.hosts import not_for_many_hosts
 from llamaduo.intervals import LEVEL
 from llamaduo.judging import part
 from llamaduo.ledger import Ledger
@@ -55,7 +56,7 @@ def run(
         LlamaDuoError: what a user can put right; `error.json` in the run's folder has it.
     """
     preflight.refuse(exp, progress, until)
-    refuse_network_home(Path(exp.home))
+    refuse_network_home(Path(exp.home), not_for_many_hosts(exp))
     private = writable(Path(exp.home) / ".llamaduo", "home")
     name = exp.fingerprint()
     place = private / "runs" / name

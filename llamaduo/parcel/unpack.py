@@ -13,6 +13,7 @@ from llamaduo.component import file_sha256
 from llamaduo.errors import ConfigError, LlamaDuoError, UsageError
 from llamaduo.experiment import Experiment
 from llamaduo.home import refuse_network_home, writable
+from llamaduo.hosts import not_for_many_hosts
 from llamaduo.ledger import Ledger
 from llamaduo.openings import Look, add
 from llamaduo.options import EXPERIMENTS
@@ -73,7 +74,7 @@ def unpack(parcel: Path, manifest: Manifest, own: Sequence[str], compose: Compos
     brought = _lines(parcel / CALLS, Call)
     looks = _lines(parcel / LOOKS, Look)
     with _settings(parcel, manifest, own, compose) as (exp, words, placed):
-        refuse_network_home(Path(exp.home))
+        refuse_network_home(Path(exp.home), not_for_many_hosts(exp))
         private = writable(Path(exp.home) / ".llamaduo", "home")
         store = Store(private / "store")
         new, there, other = _results(parcel / "store", store)
