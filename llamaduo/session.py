@@ -67,7 +67,7 @@ def run(
     store = Store(private / "store", stop_at(exp, until) if until else None)
     stages = Stages(exp, store, ledger, progress, name)
     try:
-        result = _run(exp, stages, place, progress, until)
+        result = _run(exp, stages, place, progress, until, started)
     except Reached:
         (place / "error.json").unlink(missing_ok=True)
         raise
@@ -84,7 +84,12 @@ def run(
 
 
 def _run(
-    exp: Experiment, stages: Stages, place: Path, progress: Progress, until: Until | None
+    exp: Experiment,
+    stages: Stages,
+    place: Path,
+    progress: Progress,
+    until: Until | None,
+    started: Started | None,
 ) -> Result:
     split = stages.split()
     tests, train = len(part(split, "test")), len(part(split, "train"))
@@ -104,6 +109,7 @@ def _run(
         name=f"{exp.answers_as} <- {exp.service.name} n={train} {stages.run[:6]}",
         params=params(exp),
         tags=tags(exp) | {"llamaduo.fingerprint": stages.run, "llamaduo.until": until or "the end"},
+        sweep=started.sweep if started is not None else None,
     )
     try:
         searched = trials.search(exp, stages, split, shown) if exp.search is not None else None
@@ -115,6 +121,7 @@ def _run(
         with held(lock) if searched is not None else nullcontext():
             return _ended(exp, stages, split, shown, searched, place)
     except Reached:
+        shown.leave()
         raise
     except BaseException as error:
         shown.fail(error)

@@ -7,6 +7,7 @@ from typing import ClassVar
 from llamaduo.component import Component
 from llamaduo.findings import Projection, Result, Round, Trial
 from llamaduo.records import Example, Judgement
+from llamaduo.started import Sweep
 
 
 class Silent(Component):
@@ -24,9 +25,14 @@ class Silent(Component):
         name: str,
         params: Mapping[str, str],
         tags: Mapping[str, str],
+        sweep: Sweep | None = None,
     ) -> "Silent":
         """Itself."""
         return self
+
+    def sweep(self, sweep: Sweep, *, home: Path, task: str) -> "SilentSweep":
+        """Show nothing."""
+        return SilentSweep()
 
     def round(
         self,
@@ -45,4 +51,17 @@ class Silent(Component):
         """Show nothing."""
 
     def fail(self, error: BaseException) -> None:
+        """Show nothing."""
+
+    def leave(self) -> None:
+        """There is nothing to let go of."""
+
+
+class SilentSweep:
+    """A sweep that is shown nowhere."""
+
+    where: ClassVar[str] = ""
+    """Nowhere."""
+
+    def finish(self, folder: Path, figures: Mapping[str, float], *, failed: int) -> None:
         """Show nothing."""

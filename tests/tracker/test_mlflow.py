@@ -162,7 +162,7 @@ def test_a_round_that_was_begun_or_has_other_dollars_is_shown_once(
     row = Example(id="1", messages=(Message(role="user", content="hi"),), target="yes")
     judged = Judgement(answer=Answer(example=row, text="yes"), score=None)
     tags = {"mlflow.parentRunId": opened.id, "llamaduo.round": "0", "llamaduo.kind": "round"}
-    opened.client.create_run(opened.experiment, run_name="round 0", tags=tags)  # and killed
+    opened.client.create_run(opened.book.experiment, run_name="round 0", tags=tags)  # and killed
     adapter = tmp_path / "adapter"
     adapter.mkdir()
     for usd in (1.0, 2.0):
