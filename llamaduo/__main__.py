@@ -6,11 +6,11 @@ import sys
 
 from llamaduo.errors import LlamaDuoError, UsageError
 from llamaduo.options import nearest
+from llamaduo.progress import READER_GONE, nobody_reads
 from llamaduo.quiet import quiet
 from llamaduo.verbs import VERBS
 
 INTERRUPTED = 130
-READER_GONE = 141
 
 
 def main() -> int:
@@ -37,7 +37,7 @@ def main() -> int:
         print(f"llamaduo: {error}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:  # the reader has seen enough: `llamaduo cost | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        nobody_reads(sys.stdout)
         return READER_GONE
     except KeyboardInterrupt:
         print("llamaduo: stopped; the same command goes on from here", file=sys.stderr)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol, TextIO
 
+READER_GONE = 141
+"""Exit code where what reads the output is gone."""
 EVERY = 15.0
 """Seconds between two plain lines of one stage."""
 

@@ -58,7 +58,9 @@ def run(
             }
         )
         started = Started(overrides=typed, sweep=of.sweep)
-        with cards.taken(_cards(exp, of), progress.say):
+        with cards.taken(_cards(exp, of), progress.say) as mine:
+            if mine:
+                progress.say(f"on {', '.join(mine)}")
             result = session.run(exp, progress, of.until, started, account)
     except Reached as reached:
         found: dict[str, object] = {"said": f"stopped at --until {of.until}: {reached.says}"}

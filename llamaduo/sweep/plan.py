@@ -11,8 +11,6 @@ from llamaduo.records import Record
 from llamaduo.started import Sweep
 
 FILE = "sweep.json"
-NAME = 120
-"""Characters of a sweep's name at most."""
 
 
 class Plan(Record):
@@ -42,9 +40,8 @@ def identity(typed: Sequence[str]) -> Sweep:
         typed: overrides; their order and those of Hydra itself are no matter.
     """
     own = [word for word in typed if not word.lstrip("+~").startswith("hydra")]
-    name = " ".join(own)
     digits = hashlib.sha256("\x1f".join(sorted(own)).encode()).hexdigest()[:16]
-    return Sweep(id=digits, name=name if len(name) <= NAME else f"{name[: NAME - 3]}...")
+    return Sweep(id=digits, name=" ".join(own))
 
 
 def differing(checked: Checked) -> tuple[tuple[str, ...], ...]:

@@ -96,7 +96,7 @@ def main() -> int:
     from llamaduo.sweep import job
 
     quiet()
-    told = json.loads(sys.stdin.buffer.readline())
+    told = json.loads(_line())
     folder, number = Path(told["folder"]), int(told["number"])
     place = folder / str(number)
     threading.Thread(target=_sign, args=(place / ends.BEGUN,), daemon=True).start()
@@ -120,9 +120,18 @@ def _sign(begun: Path) -> None:
         threading.Event().wait(ALIVE)
 
 
+def _line() -> bytes:
+    """Return what standard input holds up to the end of a line, and leave no lock on it."""
+    found = b""
+    while not found.endswith(b"\n") and (more := os.read(0, 1 << 16)):
+        found += more
+    return found
+
+
 def _follow() -> None:
     """End this process when what started it closes the pipe, or is gone."""
-    sys.stdin.buffer.read()
+    while os.read(0, 1 << 16):
+        pass
     os.kill(os.getpid(), signal.SIGINT)
 
 
