@@ -35,7 +35,6 @@ def sweep(
     """
     from llamaduo import config
     from llamaduo.cards import VISIBLE
-    from llamaduo.home import writable
     from llamaduo.sweep import launchers, plan, shown
     from llamaduo.sweep.job import job
 
@@ -47,8 +46,9 @@ def sweep(
     experiments = config.check_sweep(checked)
     if launchers.on_other_machines(launcher, checked.good):
         _refuse_files(launcher, experiments)
-    private = writable(Path(experiments[0].home) / ".llamaduo", "home")
-    place = private / "sweeps" / f"{time.time_ns():x}-{os.getpid()}"
+    experiments = _at_home(experiments)
+    sweeps = Path(experiments[0].home) / ".llamaduo" / "sweeps"
+    place = sweeps / f"{time.time_ns():x}-{os.getpid()}"
     of = plan.Plan(
         sweep=plan.identity(typed),
         jobs=plan.differing(checked),
@@ -67,6 +67,26 @@ def sweep(
     if stopped:
         raise KeyboardInterrupt
     return worst
+
+
+def _at_home(experiments: "Sequence[Experiment]") -> "list[Experiment]":
+    """Return those whose home can be written to; of the others, each job says so itself.
+
+    Raises:
+        UsageError: where there are none.
+    """
+    from llamaduo.home import writable
+
+    found, refused = [], []
+    for exp in experiments:
+        try:
+            writable(Path(exp.home) / ".llamaduo", "home")
+            found.append(exp)
+        except UsageError as error:
+            refused.append(error)
+    if not found:
+        raise refused[0]
+    return found
 
 
 def _refuse_files(launcher: str, experiments: "Sequence[Experiment]") -> None:
