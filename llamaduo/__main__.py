@@ -46,9 +46,11 @@ def main() -> int:
 
 
 def _help(words: list[str]) -> str:
-    """Return the help of the verb that is named, or of all; `run` takes what all of it says."""
-    from llamaduo.verbs.help import text
+    """Return the help of the verb that is named, or of all."""
+    from llamaduo.verbs.help import of_run, text
 
+    if words[:1] == ["run"]:
+        return of_run()
     if words and words[0] in VERBS:
         module = importlib.import_module(f"llamaduo.verbs.{words[0]}")
         if hasattr(module, "parser"):
