@@ -5,7 +5,7 @@ thresholds. Which judge marked is no part of it, since how much that matters is 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 

@@ -119,7 +119,9 @@ def _group(
         figures += drawn
     began = [run.name for run in runs if began_from(run)]
     if began:
-        lines += [f"In no curve of data volume, since they began from an adapter: {', '.join(began)}"]
+        lines += [
+            f"In no curve of data volume, since they began from an adapter: {', '.join(began)}"
+        ]
         lines += [""]
     rounds = {_label(run): run.result.rounds for run in runs if run.result.rounds}
     if rounds:

@@ -148,9 +148,7 @@ def test_an_nvidia_smi_that_fails_lists_nothing(three: Path) -> None:
     assert cards.listed() == []
 
 
-def test_a_folder_of_another_user_is_not_used(
-    three: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_of_another_user_is_not_used(three: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     theirs = three / "theirs"
     theirs.mkdir()
     (three / "runtime" / f"llamaduo-gpus-{os.getuid()}").symlink_to(theirs)

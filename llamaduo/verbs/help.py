@@ -42,7 +42,7 @@ def of_run() -> str:
             "",
             VERBS["run"],
             "",
-            "  key=value     any value of the config, or a choice of a group: local=gemma_2b tuner.lr=1e-4",
+            "  key=value     a value of the config or a choice of a group: tuner.lr=1e-4 local=gemma_2b",
             "  --until WHERE stop before tuning (data), answering (adapter) or judging (answers);",
             "                `llamaduo pack` then takes the run elsewhere",
             "  -m            a job for each combination of the values given: seed=1,2,3",
@@ -55,7 +55,8 @@ def of_run() -> str:
             "  by Ray, here or on a cluster   hydra/launcher=ray",
             "  in the queue of Slurm          hydra/launcher=submitit_slurm",
             "",
-            "Settings of a launcher are its own: hydra.launcher.KEY=VALUE. `llamaduo --help` lists the",
-            "groups and what can be chosen of each; `llamaduo doctor` says whether it will run here.",
+            "Settings of a launcher are its own: hydra.launcher.KEY=VALUE.",
+            "`llamaduo --help` lists the groups and what can be chosen of each; `llamaduo doctor`",
+            "says whether a run will work here.",
         ]
     )

@@ -54,8 +54,7 @@ def sweep(
         jobs=plan.differing(checked),
         until=until,
         launcher=launcher,
-        shares_cards=launcher != "basic"
-        and not launchers.hands_out_cards(launcher, checked.good),
+        shares_cards=launcher != "basic" and not launchers.hands_out_cards(launcher, checked.good),
         visible=os.environ.get(VISIBLE),
     )
     shows = shown.begin(of.sweep, experiments)

@@ -15,9 +15,7 @@ def bought(home: Path, **uses: list[str]) -> None:
     """Have each recipe rest on calls by key, a quarter of a dollar each."""
     ledger = Ledger(home / ".llamaduo" / "ledger.sqlite")
     for key in sorted({key for keys in uses.values() for key in keys}):
-        ledger.claim(
-            key, REQUEST, service="s", seed=1, stage="x", run="r", bound=1.0, budget=None
-        )
+        ledger.claim(key, REQUEST, service="s", seed=1, stage="x", run="r", bound=1.0, budget=None)
         reply = Reply(outcome=Outcome.OK, text="!", usage=Usage(usd=0.25))
         ledger.answer(key, reply, seconds=0.1, last=True)
     for recipe, keys in uses.items():

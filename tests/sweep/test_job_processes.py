@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -59,9 +61,6 @@ def test_a_job_whose_worker_is_gone_ends(folder: Path, monkeypatch: pytest.Monke
     script.parent.mkdir()
     script.write_text("#!/bin/sh\n# a stand-in that never answers\nsleep 600")
     script.chmod(0o755)
-    import subprocess
-    import sys
-
     env = {**os.environ, "PATH": f"{script.parent}:{os.environ['PATH']}"}
     line = [sys.executable, "-m", "llamaduo.sweep.process"]
     with subprocess.Popen(line, stdin=reader, env=env, start_new_session=True) as job:
@@ -115,11 +114,11 @@ def test_jobs_that_go_on_after_their_launcher_broke_are_waited_for(
             (folder / "0" / ends.BEGUN).touch()
         ends.write(ends.End(job=0, code=0, said="switch"), folder / "0")
 
-    job = threading.Thread(target=goes_on)
-    job.start()
+    thread = threading.Thread(target=goes_on)
+    thread.start()
     with watched(PLAN, folder, Progress()) as watch:
         watch.outlive()
-    job.join()
+    thread.join()
     said = capsys.readouterr().err
     assert "job 0 begun: seed=1" in said
     assert "job 0 ended: switch" in said
