@@ -16,6 +16,7 @@ LOG = "log.txt"
 GONE = "gone: no end was written"
 """Of a job that was begun: killed with its machine, or for its memory."""
 NOT_BEGUN = "not begun"
+STOPPED = "stopped; the same command goes on from here"
 
 
 class End(Record):
@@ -80,11 +81,16 @@ def read(folder: Path) -> End | None:
         return None
 
 
-def of_all(sweep: Path, jobs: tuple[tuple[str, ...], ...]) -> list[End]:
-    """Return an end for each job; those that wrote none have failed."""
+def of_all(sweep: Path, jobs: tuple[tuple[str, ...], ...], *, stopped: bool = False) -> list[End]:
+    """Return an end for each job; those that wrote none have failed.
+
+    Args:
+        stopped: by Ctrl-C, which is why those that were begun have none.
+    """
     found = []
     for number, differs in enumerate(jobs):
         place = sweep / str(number)
-        said = GONE if (place / BEGUN).exists() else NOT_BEGUN
+        begun = (place / BEGUN).exists()
+        said = (STOPPED if stopped else GONE) if begun else NOT_BEGUN
         found.append(read(place) or End(job=number, differs=differs, code=1, said=said))
     return found

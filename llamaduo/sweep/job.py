@@ -31,10 +31,13 @@ def job(composed: "DictConfig") -> None:
     if of.apart:
         process.run(lambda: config.values(composed), typed, of, folder, number)
         return
+    place = folder / str(number)
+    place.mkdir(parents=True, exist_ok=True)
+    (place / ends.BEGUN).touch()
     end = run(lambda: config.experiment(composed), typed, of, number)
     if end.code in (1, 2):
         print(end.trace or f"llamaduo: {end.said}", file=sys.stderr, flush=True)
-    ends.write(end, folder / str(number))
+    ends.write(end, place)
 
 
 def run(

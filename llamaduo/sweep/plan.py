@@ -22,6 +22,8 @@ class Plan(Record):
     until: Until | None = None
     """Where its runs are to stop."""
     launcher: str = "basic"
+    elsewhere: bool = False
+    """Whether jobs may run on other machines."""
     shares_cards: bool = False
     """Whether jobs run beside each other on one machine, whose GPUs they then share out."""
     visible: str | None = None

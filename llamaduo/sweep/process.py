@@ -99,14 +99,14 @@ def main() -> int:
     told = json.loads(_line())
     folder, number = Path(told["folder"]), int(told["number"])
     place = folder / str(number)
-    threading.Thread(target=_sign, args=(place / ends.BEGUN,), daemon=True).start()
-    threading.Thread(target=_follow, daemon=True).start()
     of = plan.read(folder)
     try:
+        threading.Thread(target=_sign, args=(place / ends.BEGUN,), daemon=True).start()
+        threading.Thread(target=_follow, daemon=True).start()
         made = job.run(lambda: build(told["values"]), tuple(told["typed"]), of, number)
     except KeyboardInterrupt:
-        said = "stopped; the same command goes on from here"
-        made = ends.End(job=number, differs=of.jobs[number], code=INTERRUPTED, said=said)
+        differs = of.jobs[number]
+        made = ends.End(job=number, differs=differs, code=INTERRUPTED, said=ends.STOPPED)
     if made.trace:
         print(made.trace, file=sys.stderr, flush=True)
     ends.write(made, place)
@@ -132,7 +132,9 @@ def _follow() -> None:
     """End this process when what started it closes the pipe, or is gone."""
     while os.read(0, 1 << 16):
         pass
-    os.kill(os.getpid(), signal.SIGINT)
+    main = threading.main_thread().ident
+    assert main is not None, "it has been started"
+    signal.pthread_kill(main, signal.SIGINT)  # there it also ends a wait for a lock
 
 
 if __name__ == "__main__":

@@ -12,8 +12,12 @@ from llamaduo.sweep.plan import Plan
 
 EVERY = 0.5
 """Seconds between two looks at the sweep's folder."""
-SILENT = 30.0
-"""Seconds without a sign of life after which a job counts as gone."""
+STOPPED = 5.0
+"""Seconds without a sign of life after which a job counts as gone, when it was told to stop."""
+SILENT = 10.0
+"""The same, when its launcher broke and it may go on."""
+ELSEWHERE = 120.0
+"""The same on other machines: a shared file system shows a sign late, NFS after a minute."""
 
 
 class Watch:
@@ -50,12 +54,16 @@ class Watch:
         if self.begun.get(number, (0.0, 0.0))[0] != sign:
             self.begun[number] = (sign, time.monotonic())
 
-    def outlive(self) -> None:
-        """Wait for jobs that go on though their launcher broke, until none gives a sign of life."""
+    def outlive(self, silent: float) -> None:
+        """Wait for jobs that outlive their launcher, until none has given a sign of life.
+
+        Args:
+            silent: seconds without one after which a job counts as gone.
+        """
         while True:
             self.look()
             now = time.monotonic()
-            if not any(now - seen < SILENT for _, seen in self.begun.values()):
+            if not any(now - seen < silent for _, seen in self.begun.values()):
                 return
             time.sleep(EVERY)
 

@@ -42,7 +42,7 @@ def of_run() -> str:
             "",
             VERBS["run"],
             "",
-            "  key=value     a value of the config or a choice of a group: tuner.lr=1e-4 local=gemma_2b",
+            "  key=value     a value, or a choice of a group: tuner.lr=1e-4 local=gemma_2b",
             "  --until WHERE stop before tuning (data), answering (adapter) or judging (answers);",
             "                `llamaduo pack` then takes the run elsewhere",
             "  -m            a job for each combination of the values given: seed=1,2,3",

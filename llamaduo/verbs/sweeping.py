@@ -44,7 +44,8 @@ def sweep(
     launcher = launchers.chosen(checked.good, config.launchers())
     checked.good[:] = launchers.told(launcher, checked.good)
     experiments = config.check_sweep(checked)
-    if launchers.on_other_machines(launcher, checked.good):
+    elsewhere = launchers.on_other_machines(launcher, checked.good)
+    if elsewhere:
         _refuse_files(launcher, experiments)
     experiments = _at_home(experiments)
     sweeps = Path(experiments[0].home) / ".llamaduo" / "sweeps"
@@ -54,6 +55,7 @@ def sweep(
         jobs=plan.differing(checked),
         until=until,
         launcher=launcher,
+        elsewhere=elsewhere,
         shares_cards=launcher != "basic" and not launchers.hands_out_cards(launcher, checked.good),
         visible=os.environ.get(VISIBLE),
     )
@@ -108,27 +110,29 @@ def _launched(
     """Launch the jobs; returns how each ended, and whether Ctrl-C stopped them."""
     from llamaduo import config
     from llamaduo.sweep import ends
-    from llamaduo.sweep.watch import watched
+    from llamaduo.sweep.watch import ELSEWHERE, SILENT, STOPPED, watched
 
-    progress, stopped = Progress(), False
+    progress, broke, stopped = Progress(), "", False
     if of.apart:
         progress.say(f"{len(of.jobs)} jobs by {of.launcher}; each writes to {place}/JOB/{ends.LOG}")
     with watched(of, place, progress) as watch:
         try:
             broke = config.launch_sweep(words, job)
         except KeyboardInterrupt:
-            broke, stopped = "", True
+            stopped = True
         if broke:
-            progress.say(f"the launcher broke: {broke}")
-            watch.outlive()
-    return ends.of_all(place, of.jobs), stopped
+            progress.say(f"the launcher broke: {broke.partition(chr(10))[0]}")
+        if of.apart and (broke or stopped):
+            watch.outlive(STOPPED if stopped else ELSEWHERE if of.elsewhere else SILENT)
+    return ends.of_all(place, of.jobs, stopped=stopped), stopped
 
 
 def _close(ends: "Sequence[End]", shows: "Mapping[str, SweepShown]", place: Path) -> int:
-    """Print what the sweep came to; returns the worst code."""
+    """Print what the sweep came to, and show it; returns the worst code."""
     from llamaduo.sweep import closing, shown
 
-    where = shown.finish(shows, ends, place)
-    lines = [*closing.table(ends), "", *closing.notes(ends, closing.paid(ends)), *where]
-    tell("\n".join(lines))
+    tell("\n".join([*closing.table(ends), ""]))
+    tell("\n".join(closing.notes(ends, closing.paid(ends))))
+    for line in shown.finish(shows, ends, place):
+        tell(line)
     return max(end.code for end in ends)
