@@ -59,7 +59,7 @@ def test_a_job_whose_worker_is_gone_ends(folder: Path, monkeypatch: pytest.Monke
     told = {"folder": str(folder), "number": 0, "typed": [], "values": values()}
     script = folder / "bin" / "nvidia-smi"  # where the job waits
     script.parent.mkdir()
-    script.write_text("#!/bin/sh\n# a stand-in that never answers\nsleep 600")
+    script.write_text("#!/bin/sh\n# a stand-in that never answers\nexec sleep 600")
     script.chmod(0o755)
     env = {**os.environ, "PATH": f"{script.parent}:{os.environ['PATH']}"}
     line = [sys.executable, "-m", "llamaduo.sweep.process"]
