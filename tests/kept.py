@@ -27,6 +27,10 @@ class Kept:
     private: Path
     on_server: bool
 
+    @property
+    def where(self) -> str:
+        return "server" if self.on_server else "file"
+
     def open(self) -> Ledger:
         if not self.on_server:
             return Ledger(self.private / "ledger.sqlite")
@@ -49,6 +53,11 @@ class Kept:
         """Spent and reserved of every run."""
         rows = self.look("select run, spent, reserved from runs")
         return {run: (spent, reserved) for run, spent, reserved in rows}
+
+    def account(self) -> tuple[float, float]:
+        """Spent and reserved of the only run."""
+        [both] = self.accounts().values()
+        return both
 
     def give_to(self, owner: str) -> None:
         """Let every claim be held by `owner`."""
