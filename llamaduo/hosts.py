@@ -1,8 +1,13 @@
 """Several hosts at one run's home: what stands in the way, and what they share."""
 
 import re
+from pathlib import Path
 
+from llamaduo.database import unreachable
+from llamaduo.errors import UsageError
 from llamaduo.experiment import Experiment
+from llamaduo.home import writable
+from llamaduo.ledger import Ledger
 from llamaduo.tracker.mlflow import MlflowTracker
 
 _SERVER = re.compile(r"(https?|postgresql)(\+\w+)?://")
@@ -31,3 +36,19 @@ def not_for_many_hosts(exp: Experiment) -> list[str]:
             "search.storage=postgresql, and LLAMADUO_SEARCH_URL in the environment"
         )
     return found
+
+
+def ledger_of(exp: Experiment) -> Ledger:
+    """Open the ledger of `exp`: the file under its home, or the one on the server.
+
+    Raises:
+        UsageError: if the server cannot be used, in words.
+    """
+    if faults := unreachable(exp.ledger):
+        raise UsageError("; ".join(faults))
+    private = writable(Path(exp.home) / ".llamaduo", "home")
+    if exp.ledger == "file":
+        return Ledger(private / "ledger.sqlite")
+    from llamaduo.database.postgresql import Postgresql
+
+    return Ledger(Postgresql(private))

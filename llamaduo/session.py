@@ -16,11 +16,15 @@ from llamaduo.decision import level_of_look, unreachable
 from llamaduo.experiment import Experiment, Until
 from llamaduo.findings import Result, Searched
 from llamaduo.home import refuse_network_home, writable
-from llamaduo.hosts import not_for_many_hosts
+from llamaduo.hosts import ledger_of, not_for_many_hosts
 from llamaduo.intervals import LEVEL
 from llamaduo.judging import part
+<<<<<<< HEAD
 from llamaduo.ledger import Ledger
 from llamaduo.progress import Progress, tell
+=======
+from llamaduo.progress import Progress
+>>>>>>> ledger
 from llamaduo.records import Placed
 from llamaduo.report.money import migration_usd
 from llamaduo.search.space import with_values
@@ -28,7 +32,6 @@ from llamaduo.secrets import without_secrets
 from llamaduo.stages import Stages
 from llamaduo.started import Started
 from llamaduo.store import Rows, Store
-from llamaduo.study.storage import held
 from llamaduo.tracker import Run
 from llamaduo.until import Reached, stop_at
 
@@ -62,9 +65,9 @@ def run(
     place = private / "runs" / name
     place.mkdir(parents=True, exist_ok=True)
     runs.remember(place, exp, started)
-    ledger = Ledger(private / "ledger.sqlite")
+    ledger = ledger_of(exp)
     ledger.free_the_dead()
-    store = Store(private / "store", stop_at(exp, until) if until else None)
+    store = Store(private / "store", stop_at(exp, until) if until else None, ledger.held)
     stages = Stages(exp, store, ledger, progress, name)
     try:
         result = _run(exp, stages, place, progress, until, started)
@@ -118,7 +121,7 @@ def _run(
             stages = replace(stages, exp=exp)
         # Workers of a search have the same run to end: the first does, the others find it done.
         lock = stages.store.root.parent / "search" / stages.run / "ending"
-        with held(lock) if searched is not None else nullcontext():
+        with stages.ledger.held(lock) if searched is not None else nullcontext():
             return _ended(exp, stages, split, shown, searched, place)
     except Reached:
         shown.leave()

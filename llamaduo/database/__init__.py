@@ -2,10 +2,17 @@
 
 import importlib.util
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from functools import wraps
+from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, ParamSpec, Protocol, TypeVar
+
+from llamaduo.errors import LlamaDuoError
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 Where = Literal["file", "postgresql"]
 
@@ -15,8 +22,33 @@ URL = "LLAMADUO_LEDGER_URL"
 SCHEMA = 1
 """Number of the tables' shape."""
 
+TABLES = files("llamaduo.database").joinpath("tables.sql").read_text(encoding="utf-8")
+
 PATIENCE = 60.0
 """Seconds to wait for another process that holds the tables, or for a server that is away."""
+
+
+class Lost(LlamaDuoError):
+    """The connection broke before anything of a transaction was kept: it can be made again."""
+
+
+TRIES = 5
+"""Of a transaction in the midst of which the server goes away."""
+
+
+def whole(act: Callable[P, T]) -> Callable[P, T]:
+    """Do a transaction again of which nothing was kept, since the connection broke."""
+
+    @wraps(act)
+    def acted(*args: P.args, **given: P.kwargs) -> T:
+        for _ in range(TRIES - 1):
+            try:
+                return act(*args, **given)
+            except Lost:
+                continue
+        return act(*args, **given)
+
+    return acted
 
 
 class Rows(Protocol):
@@ -54,7 +86,9 @@ class Database(Tables, Protocol):
     """The tables of a ledger, and who of those that use them is alive."""
 
     owner: str
-    """Name of this process, `host:...`, as its claims have it."""
+    """Name of this process, `host:...:...`, as its claims have it."""
+    freed: str
+    """When a claim whose process is gone is taken over, for people."""
 
     def transaction(self) -> AbstractContextManager[Tables]:
         """Hand out the tables to one process at a time; all is done with them, or nothing.

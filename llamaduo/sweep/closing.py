@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from llamaduo.comparison import SHORT
-from llamaduo.ledger import Ledger
+from llamaduo.experiment import Experiment
+from llamaduo.hosts import ledger_of
 from llamaduo.sweep.ends import End
 from llamaduo.tables import aligned, with_interval
 
@@ -66,18 +67,20 @@ def notes(ends: Sequence[End], paid: tuple[int, float]) -> Iterator[str]:
     yield f"the sweep rests on {calls:,} calls for ${usd:,.4f}; ${now:,.4f} of it spent now"
 
 
-def paid(ends: Sequence[End]) -> tuple[int, float]:
-    """Return calls and dollars that jobs rest on; what several share counts once."""
+def paid(ends: Sequence[End], like: Experiment) -> tuple[int, float]:
+    """Return calls and dollars that jobs rest on; what several share counts once.
+
+    Args:
+        like: one of the jobs, whose kind of ledger all have.
+    """
     calls, usd = 0, 0.0
-    homes: dict[str, dict[str, None]] = defaultdict(dict)
+    ledgers: dict[str, dict[str, None]] = defaultdict(dict)
     for end in ends:
-        if end.home:
-            homes[end.home].update(dict.fromkeys(end.recipes))
-    for home, recipes in homes.items():
-        path = Path(home) / ".llamaduo" / "ledger.sqlite"
-        if not path.exists():
-            continue
-        ledger = Ledger(path)
+        if end.recipes:
+            where = end.home if like.ledger == "file" else str(like.home)
+            ledgers[where].update(dict.fromkeys(end.recipes))
+    for home, recipes in ledgers.items():
+        ledger = ledger_of(like.model_copy(update={"home": Path(home)}))
         try:
             counted: list[str] = []
             for recipe in recipes:

@@ -28,14 +28,20 @@ def begin(sweep: Sweep, experiments: Sequence[Experiment]) -> dict[str, SweepSho
     }
 
 
-def finish(shown: Mapping[str, SweepShown], ends: Sequence[End], folder: Path) -> list[str]:
-    """Write each task's comparison, and show it; returns where to look, a line each."""
+def finish(
+    shown: Mapping[str, SweepShown], ends: Sequence[End], folder: Path, like: Experiment
+) -> list[str]:
+    """Write each task's comparison, and show it; returns where to look, a line each.
+
+    Args:
+        like: one of the jobs, whose kind of ledger all have.
+    """
     lines = []
     for task, at in shown.items():
         mine = [end for end in ends if end.task in (task, "")]
         into = folder / COMPARISON / re.sub("[^A-Za-z0-9._-]+", "-", task)
         page = compared(mine, into)
-        at.finish(into, figures(mine), failed=sum(end.code != 0 for end in mine))
+        at.finish(into, figures(mine, like), failed=sum(end.code != 0 for end in mine))
         lines += [f"{task}, side by side: {page}"] if page else []
         lines += [f"{task}, the sweep: {at.where}"] if at.where else []
     return lines
@@ -58,12 +64,12 @@ def compared(ends: Sequence[End], into: Path) -> Path | None:
     return page.files[0]
 
 
-def figures(ends: Sequence[End]) -> dict[str, float]:
+def figures(ends: Sequence[End], like: Experiment) -> dict[str, float]:
     """Return what a sweep is filtered by: the best coverage of a test, jobs, dollars."""
     found = {
         "sweep/jobs": float(len(ends)),
         "sweep/failed": float(sum(end.code != 0 for end in ends)),
-        "sweep/usd": paid(ends)[1],
+        "sweep/usd": paid(ends, like)[1],
     }
     best: tuple[float, float] | None = None
     for end in ends:

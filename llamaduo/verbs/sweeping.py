@@ -64,7 +64,7 @@ def sweep(
     plan.write(of, place)
     words = [*flags, *plan.spelled_out(checked), f"hydra.sweep.dir={place}"]
     ends, stopped = _launched(words, of, place, job)
-    worst = _close(ends, shows, place)
+    worst = _close(ends, shows, place, experiments[0])
     if stopped:
         raise KeyboardInterrupt
     return worst
@@ -127,12 +127,14 @@ def _launched(
     return ends.of_all(place, of.jobs, stopped=stopped), stopped
 
 
-def _close(ends: "Sequence[End]", shows: "Mapping[str, SweepShown]", place: Path) -> int:
+def _close(
+    ends: "Sequence[End]", shows: "Mapping[str, SweepShown]", place: Path, like: "Experiment"
+) -> int:
     """Print what the sweep came to, and show it; returns the worst code."""
     from llamaduo.sweep import closing, shown
 
     tell("\n".join([*closing.table(ends), ""]))
-    tell("\n".join(closing.notes(ends, closing.paid(ends))))
-    for line in shown.finish(shows, ends, place):
+    tell("\n".join(closing.notes(ends, closing.paid(ends, like))))
+    for line in shown.finish(shows, ends, place, like):
         tell(line)
     return max(end.code for end in ends)

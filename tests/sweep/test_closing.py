@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from llamaduo.experiment import Experiment
 from llamaduo.ledger import Ledger
 from llamaduo.metrics import share
 from llamaduo.records import Message, Outcome, Reply, Request, Usage
@@ -27,15 +28,15 @@ def end(job: int, **changed: object) -> End:
     return End(job=job, code=0, said="switch").model_copy(update=changed)
 
 
-def test_a_call_that_jobs_share_is_counted_once(tmp_path: Path) -> None:
+def test_a_call_that_jobs_share_is_counted_once(tmp_path: Path, tiny: Experiment) -> None:
     bought(tmp_path, one=["a", "b"], two=["b", "c"], three=["c"])
     home = str(tmp_path)
     first = end(0, home=home, recipes=("one", "two"), spent_now=0.75)
     second = end(1, home=home, recipes=("one", "three"))
-    assert paid([first, second]) == (3, 0.75)
-    assert paid([second]) == (3, 0.75)
-    assert paid([end(2)]) == (0, 0.0)
-    *_, last = notes([first, second], paid([first, second]))
+    assert paid([first, second], tiny) == (3, 0.75)
+    assert paid([second], tiny) == (3, 0.75)
+    assert paid([end(2)], tiny) == (0, 0.0)
+    *_, last = notes([first, second], paid([first, second], tiny))
     assert last == "the sweep rests on 3 calls for $0.7500; $0.7500 of it spent now"
 
 
