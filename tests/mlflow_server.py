@@ -49,15 +49,15 @@ class MlflowServer:
         return password
 
     def start(self) -> None:
-        log = (self.folder / "server.log").open("ab")
-        self.process = subprocess.Popen(
-            self.command,
-            cwd=self.folder,
-            env=self.environment,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+        with (self.folder / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command,
+                cwd=self.folder,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
         until = time.monotonic() + READY
         while True:
             try:
@@ -108,6 +108,7 @@ def mlflow_server(folder: Path, workers: int = 1) -> Iterator[MlflowServer]:
         "[mlflow]\ndefault_permission = NO_PERMISSIONS\n"
         f"database_uri = {urls['users'].replace('%', '%%')}\nadmin_username = {ADMIN}\n"
         "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
+        "auth_cache_ttl_seconds = 60\n"
     )
     password, port = secrets.token_urlsafe(16), free_port()
     environment = {

@@ -55,6 +55,7 @@ def name_of(task: str) -> str:
 def be_patient() -> None:
     """Set how long MLflow waits in this process; before it is imported."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # every nested run's
     for name, value in PATIENCE.items():
         os.environ.setdefault(name, value)
 
