@@ -18,13 +18,13 @@ from llamaduo.errors import ConfigError, DataError, UsageError
 from llamaduo.experiment import Experiment
 from llamaduo.intervals import wilson
 from llamaduo.judging import part
+from llamaduo.labels import params
 from llamaduo.ledger import Ledger
 from llamaduo.local.adapter import FILES as FILES_OF_AN_ADAPTER
 from llamaduo.options import groups, options
 from llamaduo.power import out_of_reach
 from llamaduo.progress import Progress
 from llamaduo.records import Answer, Example, Message, Score
-from llamaduo.session import params
 from llamaduo.verbs import VERBS, compare, cost, help, pack, run, unpack
 
 ROOT = Path(__file__).parent.parent

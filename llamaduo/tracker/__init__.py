@@ -56,6 +56,15 @@ class Run(Protocol):
         """How to look at it, for people; empty where it is shown nowhere."""
         ...
 
+    def begin(self, config: Path, parts: Mapping[str, Sequence[Example]]) -> None:
+        """Show what the run is made from.
+
+        Args:
+            config: YAML of every value that it is made with.
+            parts: rows that are set aside, by what for.
+        """
+        ...
+
     def round(
         self,
         round_: Round,
@@ -71,12 +80,25 @@ class Run(Protocol):
         """Show a finished trial of a search; one that is shown already stays as it is."""
         ...
 
-    def finish(self, result: Result, projection: Projection, report: Path) -> None:
-        """Show the outcome, the cost over months, and the folder with report and figures."""
+    def finish(
+        self,
+        result: Result,
+        projection: Projection,
+        report: Path,
+        *,
+        test: Mapping[str, Sequence[Judgement]],
+    ) -> None:
+        """Show the outcome, and let go of the run.
+
+        Args:
+            projection: the cost over months.
+            report: folder with the report and its figures.
+            test: judgements on the sealed test, by model.
+        """
         ...
 
     def fail(self, error: BaseException) -> None:
-        """Show that the run ended with `error`."""
+        """Show that the run ended with `error`, and let go of it."""
         ...
 
     def leave(self) -> None:

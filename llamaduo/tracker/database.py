@@ -47,11 +47,22 @@ def address(uri: str | None, home: Path) -> str:
     return uri or f"sqlite:///{folder_of(home) / FILE}"
 
 
-def client_of(uri: str | None, home: Path) -> Any:
-    """Return MLflow's client; nothing is opened before it is asked something."""
+def name_of(task: str) -> str:
+    """Return what the experiment of a task is called."""
+    return f"llamaduo/{task}"
+
+
+def be_patient() -> None:
+    """Set how long MLflow waits in this process; before it is imported."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # every nested run's
     for name, value in PATIENCE.items():
         os.environ.setdefault(name, value)
+
+
+def client_of(uri: str | None, home: Path) -> Any:
+    """Return MLflow's client. A file database is opened, and made, by it: hold the lock."""
+    be_patient()
     logging.getLogger("alembic").setLevel(logging.WARNING)
     from mlflow.tracking import MlflowClient
 
@@ -67,16 +78,17 @@ def opened(uri: str | None, home: Path, task: str) -> Iterator[Book]:
     Raises:
         TrackerError: with MLflow's reason.
     """
-    client = client_of(uri, home)  # the import takes a second; others need not wait for it
+    be_patient()
+    import mlflow.tracking  # noqa: F401  takes a second; others need not wait for it
     from mlflow.exceptions import MlflowException
 
     with locked(home):
         try:
             if uri is None:
                 put_right(home, Progress())
-            name = f"llamaduo/{task}"
+            client = client_of(uri, home)
             place = None if is_server(uri) else (folder_of(home) / ARTIFACTS).as_uri()
-            yield Book(client, _experiment(client, name, place))
+            yield Book(client, _experiment(client, name_of(task), place))
         except MlflowException as error:
             raise TrackerError(
                 f"tracker: {address(uri, home)} cannot be used: {in_a_line(error)}; "

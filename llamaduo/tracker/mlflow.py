@@ -1,6 +1,7 @@
 """MLflow: one experiment a task, one run a fingerprint, a nested run a round, a trial, a job."""
 
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -9,8 +10,9 @@ from pydantic import field_validator
 
 from llamaduo.component import Component
 from llamaduo.started import Sweep
-from llamaduo.tracker import database
+from llamaduo.tracker import database, server
 from llamaduo.tracker.book import PARENT
+from llamaduo.tracker.machine import Machine
 from llamaduo.tracker.shown import FINGERPRINT, MlflowRun
 from llamaduo.tracker.sweep import SWEEP, MlflowSweep, parent
 
@@ -52,14 +54,18 @@ class MlflowTracker(Component):
             there = run.data.params  # they are never changed, as MLflow wants it
             fresh = {key: value for key, value in params.items() if key not in there}
             book.write(run.info.run_id, params=fresh, tags={**tags, **above})
-        book.client.update_run(run.info.run_id, status="RUNNING", name=name)
-        return MlflowRun(book, run.info.run_id, self.where(home))
+            book.client.update_run(run.info.run_id, status="RUNNING", name=name)
+        name = run.info.run_id
+        machine = Machine(run.info.start_time / 1000, lambda found: book.write(name, curves=found))
+        if run.info.status != "FINISHED":
+            machine.wanted.set()
+        return MlflowRun(book, name, self.where(home), machine)
 
     def sweep(self, sweep: Sweep, *, home: Path, task: str) -> MlflowSweep:
         """Find the run that stands for the sweep, or make it."""
         with database.opened(self.uri, home, task) as book:
             run = parent(book, sweep)
-        book.client.update_run(run, status="RUNNING")
+            book.client.update_run(run, status="RUNNING")
         return MlflowSweep(book, run, sweep, self.where(home))
 
     def fingerprint_of(self, run: str, *, home: Path) -> str | None:
@@ -69,7 +75,8 @@ class MlflowTracker(Component):
         """
         if self.uri is None and not (database.folder_of(home) / database.FILE).exists():
             return None
-        client = database.client_of(self.uri, home)
+        with database.locked(home):
+            client = database.client_of(self.uri, home)
         from mlflow.exceptions import MlflowException
 
         try:
@@ -83,4 +90,19 @@ class MlflowTracker(Component):
 
     def where(self, home: Path) -> str:
         """Say how to look at the runs of `home`."""
-        return f"runs: {self.uri}" if self.uri else f"runs: llamaduo ui home={home}"
+        return (
+            f"runs: {self.uri}"
+            if self.uri
+            else f"runs: {shlex.join(['llamaduo', 'ui', f'home={home}'])}"
+        )
+
+    def address(self, home: Path) -> str:
+        """Return where the runs of `home` are shown."""
+        return self.uri or str(database.folder_of(home) / database.FILE)
+
+    def unusable(self, task: str) -> str:
+        """Say why the runs of a task cannot be shown, and what to do; "" if they can."""
+        if self.uri is None or not database.is_server(self.uri):
+            return ""
+        database.be_patient()
+        return server.unusable(self.uri, database.name_of(task))

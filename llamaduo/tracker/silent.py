@@ -34,6 +34,9 @@ class Silent(Component):
         """Show nothing."""
         return SilentSweep()
 
+    def begin(self, config: Path, parts: Mapping[str, Sequence[Example]]) -> None:
+        """Show nothing."""
+
     def round(
         self,
         round_: Round,
@@ -47,7 +50,14 @@ class Silent(Component):
     def trial(self, trial: Trial) -> None:
         """Show nothing."""
 
-    def finish(self, result: Result, projection: Projection, report: Path) -> None:
+    def finish(
+        self,
+        result: Result,
+        projection: Projection,
+        report: Path,
+        *,
+        test: Mapping[str, Sequence[Judgement]],
+    ) -> None:
         """Show nothing."""
 
     def fail(self, error: BaseException) -> None:

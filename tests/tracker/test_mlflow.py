@@ -144,7 +144,7 @@ def test_what_is_shown_again_adds_nothing(client: MlflowClient, finished: Finish
         tags={},
     )
     run.round(finished.result.rounds[0], train=[], adapter=finished.place, judgements=[])
-    run.finish(finished.result, project(exp.workload), finished.place)
+    run.finish(finished.result, project(exp.workload), finished.place, test={})
     assert len(runs(client, "loop")) == 1
     assert len(runs(client, "round")) == 2
     assert len(client.get_metric_history(parent.info.run_id, "cost/service_usd")) == len(
@@ -203,7 +203,7 @@ def test_a_run_that_goes_on_to_its_end_has_no_error(
     )
     opened.fail(KeyboardInterrupt())
     assert "llamaduo.error" in client.get_run(opened.id).data.tags
-    opened.finish(finished.result, project(exp.workload), finished.place)
+    opened.finish(finished.result, project(exp.workload), finished.place, test={})
     run = client.get_run(opened.id)
     assert (run.info.status, run.data.params["late"]) == ("FINISHED", "yes")
     assert "llamaduo.error" not in run.data.tags
