@@ -10,7 +10,6 @@ from hydra.errors import HydraException
 from llamaduo.errors import UsageError
 from llamaduo.options import EXPERIMENTS, check_option, groups, nearest, options
 
-
 OPEN = ("hydra.launcher.ray.init.", "hydra.launcher.ray.remote.")
 """Mappings of a launcher, to which Hydra adds keys only with `++`; nobody has to know."""
 
