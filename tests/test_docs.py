@@ -81,11 +81,12 @@ def words(command: str) -> list[str]:
     return parts[3:] if parts[0] == "python" else parts[1:]
 
 
-NO_RUNS = ("compare", "cost", "doctor", "pack", "unpack", "--help")
+NO_RUNS = ("compare", "cost", "doctor", "pack", "report", "unpack", "--help")
 RUNS = [c for c in COMMANDS if [*words(c), ""][0] not in NO_RUNS]
 PACKS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["pack"]]
 UNPACKS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["unpack"]]
 COMPARED = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["compare"]]
+REPORTS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["report"]]
 COSTS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["cost"]]
 
 
@@ -144,6 +145,14 @@ def test_every_comparison_the_pages_show_names_runs_or_overrides_that_compose(
 ) -> None:
     with pytest.raises(UsageError, match=r"no finished run to compare|no run under .* begins so"):
         compare.main(typed)
+
+
+@pytest.mark.parametrize("typed", REPORTS, ids=" ".join)
+def test_every_dossier_the_pages_show_names_a_run_or_overrides_that_compose(
+    typed: list[str],
+) -> None:
+    with pytest.raises(UsageError, match=r"no finished run under|no run under|was not begun here"):
+        report.main(typed)
 
 
 @pytest.mark.parametrize("typed", PACKS, ids=" ".join)
