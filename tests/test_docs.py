@@ -25,7 +25,7 @@ from llamaduo.power import out_of_reach
 from llamaduo.progress import Progress
 from llamaduo.records import Answer, Example, Message, Score
 from llamaduo.session import params
-from llamaduo.verbs import VERBS, compare, cost, help, pack, run, unpack
+from llamaduo.verbs import VERBS, compare, cost, help, pack, report, run, unpack
 
 ROOT = Path(__file__).parent.parent
 PAGES = [

@@ -41,12 +41,13 @@ def content(evidence: Evidence) -> dict[str, Any]:
 def _verdict(result: Result) -> dict[str, Any]:
     decision = result.decision
     findings = result.audit.findings if result.audit else ()
-    told = 0 if decision.measure.value is None else 1  # the verdict's own sentence has the first
+    # What is said elsewhere on the first page: the figure, what blocks a switch, and its heading.
+    told = 0 if decision.measure.value is None else 1
     return {
         "reasons": [
             i
             for i, said in enumerate(decision.reasons)
-            if i >= told and said not in decision.blocked
+            if i >= told and said not in decision.blocked and not said.endswith(":")
         ],
         "flags": [i for i, finding in enumerate(findings) if finding.flagged],
     }

@@ -63,7 +63,7 @@ FORMS: dict[str, Callable[[Any], str]] = {
     "two": lambda value: f"{value:.2f}",
     "three": lambda value: f"{value:.3f}",
     "whole": lambda value: f"{value:,}",
-    "plain": lambda value: f"{value:g}",
+    "plain": lambda value: f"{value:,.10g}",
     "percent": lambda share: f"{100 * share:.4g} %",
     "usd": dollars,
     "cents": lambda amount: f"${amount:,.4f}",
