@@ -159,7 +159,8 @@ def _checked(evidence: Evidence) -> str:
             "The store gives these parts of the run's result otherwise today: "
             f"{', '.join(evidence.differs)}. The command that made the run writes it anew."
         )
+    but = " (but for its search and what was spent)" if evidence.result.searched else ""
     return (
-        "When this was written, the run's result was worked out again from the stored judgements "
-        "and the ledger, and came to the same."
+        f"When this was written, the run's result{but} was worked out again from the stored "
+        "judgements and the ledger, and came to the same."
     )

@@ -163,9 +163,24 @@ def walk(exp: Experiment, place: Path, result: Result) -> Again:
         said = replies(ledger, rows.recipe) if rows and isinstance(exp.judge, MarksJudge) else {}
     finally:
         ledger.close()
-    if made is not None:
-        made = made.model_copy(update={"searched": result.searched})
+    if made is not None and result.searched is not None:
+        made = with_search(made, result)
     return Again(made, due[0] if due else "", rows, said)
+
+
+def with_search(made: Result, written: Result) -> Result:
+    """Return `made` with the search of a run and all dollars as the run wrote them.
+
+    The search is not gone through again, and its calls are counted with those of the rounds.
+    """
+    if len(made.rounds) != len(written.rounds):
+        return made
+    rounds = tuple(
+        one.model_copy(update={"usd": as_spent.usd})
+        for one, as_spent in zip(made.rounds, written.rounds, strict=True)
+    )
+    changed = {"searched": written.searched, "rounds": rounds, "tallies": written.tallies}
+    return made.model_copy(update=changed)
 
 
 def _quiet() -> Progress:
