@@ -36,11 +36,19 @@ def newest(home: Path) -> Path | None:
 
 
 def remember(place: Path, exp: Experiment, started: Started | None) -> None:
-    """Write down in a run's folder what makes the run."""
-    values = resolved(exp)
-    del values["_target_"], values["home"]  # the folder may be moved
+    """Write down in a run's folder what makes the run.
+
+    A component of one's own may hold what no YAML can say: that is said there instead, and such
+    a run is named by its overrides only.
+    """
+    try:
+        values = resolved(exp)
+        del values["_target_"], values["home"]  # the folder may be moved
+        text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+    except TypeError as error:
+        text = f"# {error}\n"
     draft = place / f"{CONFIG}.new"
-    draft.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), "utf-8")
+    draft.write_text(text, "utf-8")
     draft.replace(place / CONFIG)
     if started is not None:
         words = json.dumps(list(started.overrides))
