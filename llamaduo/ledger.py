@@ -193,7 +193,6 @@ class Ledger:
             ).fetchone()
             if row is not None:
                 _free(db, key, *row)
-        self._claims.pop(key, None)
 
     @whole
     def reopen(self, keys: Sequence[str]) -> None:
