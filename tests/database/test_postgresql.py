@@ -137,7 +137,7 @@ def breaking(
 
 
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("at", ["begin", "insert into replies", "update runs", "commit"])
+@pytest.mark.parametrize("at", ["begin", "insert into replies", "update runs", "insert into turns"])
 def test_wherever_a_connection_breaks_a_reply_is_kept_and_counted_once(
     at: str, after: bool, ledger: Ledger, kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,7 +151,7 @@ def test_wherever_a_connection_breaks_a_reply_is_kept_and_counted_once(
 
 
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("at", ["insert into calls", "commit"])
+@pytest.mark.parametrize("at", ["insert into calls", "insert into turns"])
 def test_wherever_a_connection_breaks_a_claim_is_made_once(
     at: str, after: bool, ledger: Ledger, kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
