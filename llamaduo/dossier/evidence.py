@@ -23,6 +23,7 @@ from llamaduo.errors import UsageError
 from llamaduo.experiment import Experiment
 from llamaduo.findings import Assessment, Result
 from llamaduo.judge.marks import MarksJudge
+from llamaduo.hosts import ledger_of
 from llamaduo.ledger import Ledger
 from llamaduo.parcel.calls import calls
 from llamaduo.passport import passport
@@ -151,7 +152,7 @@ def walk(exp: Experiment, place: Path, result: Result) -> Again:
     if result.searched is not None:
         exp = with_values(exp, result.searched.trial(result.searched.best).settings)
     private = place.parents[1]
-    ledger = Ledger(private / "ledger.sqlite")
+    ledger = ledger_of(exp)
     stages = Stages(exp, Store(private / "store", gate), ledger, _quiet(), place.name)
     made = None
     try:
