@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import llamaduo
-from llamaduo import loop, preflight, report, runs, scores, trials
+from llamaduo import labels, loop, preflight, report, runs, scores, trials
 from llamaduo.cost import project
 from llamaduo.decision import level_of_look, unreachable
 from llamaduo.experiment import Experiment, Until
@@ -62,7 +62,7 @@ def run(
     store = Store(private / "store", stop_at(exp, until) if until else None, ledger.held)
     stages = Stages(exp, store, ledger, progress, name)
     try:
-        result = _run(exp, stages, place, progress, until)
+        result = _run(exp, stages, place, progress, until, started)
     except Reached:
         (place / "error.json").unlink(missing_ok=True)
         raise
@@ -76,7 +76,12 @@ def run(
 
 
 def _run(
-    exp: Experiment, stages: Stages, place: Path, progress: Progress, until: Until | None
+    exp: Experiment,
+    stages: Stages,
+    place: Path,
+    progress: Progress,
+    until: Until | None,
+    started: Started | None,
 ) -> Result:
     split = stages.split()
     tests, train = len(part(split, "test")), len(part(split, "train"))
@@ -93,11 +98,18 @@ def _run(
         home=Path(exp.home),
         fingerprint=stages.run,
         task=exp.task.name,
-        name=f"{exp.answers_as} <- {exp.service.name} n={train} {stages.run[:6]}",
-        params=params(exp),
-        tags=tags(exp) | {"llamaduo.fingerprint": stages.run, "llamaduo.until": until or "the end"},
+        name=labels.name(exp, train, stages.run),
+        params=labels.params(exp),
+        tags={
+            **labels.tags(exp),
+            **labels.source(started),
+            "llamaduo.fingerprint": stages.run,
+            "llamaduo.until": until or "the end",
+        },
+        sweep=started.sweep if started is not None else None,
     )
     try:
+        shown.begin(place / runs.CONFIG, {of: part(split, of) for of in ("dev", "test")})
         searched = trials.search(exp, stages, split, shown) if exp.search is not None else None
         if searched is not None:
             exp = with_values(exp, searched.trial(searched.best).settings)
@@ -107,6 +119,7 @@ def _run(
         with stages.ledger.held(lock) if searched is not None else nullcontext():
             return _ended(exp, stages, split, shown, searched, place)
     except Reached:
+        shown.leave()
         raise
     except BaseException as error:
         shown.fail(error)
@@ -129,7 +142,8 @@ def _ended(
     scores.write_scores(place / scores.FILE, scores.score_rows(everything, exp.goal))
     projection = project(exp.workload, migration_usd(result))
     path = report.write(result, exp.workload, projection, judged, facts(exp), place)
-    shown.finish(result, projection, place)
+    on_test = {of: rows for (of, on), rows in everything.items() if on == "test"}
+    shown.finish(result, projection, place, test=on_test)
     now = f"spent now: ${stages.ledger.spent_now:.4f} in {stages.ledger.calls_now} calls"
     made = f"stages made now: {len(stages.store.made)}"
     last = stages.judged[rounds[-1], exp.judge.on].adapter if rounds else None
@@ -137,45 +151,6 @@ def _ended(
     where = [f"{now}; {made}", f"report: {path}", *([f"adapter: {last}"] if tuned else [])]
     print(report.summary(result, [*where, shown.where]), flush=True)
     return result
-
-
-def params(exp: Experiment) -> dict[str, str]:
-    """Return what makes the result as flat names and values; limits are no params."""
-    flat: dict[str, str] = {}
-
-    def walk(name: str, value: object) -> None:
-        if isinstance(value, dict):
-            for key, below in value.items():
-                walk(f"{name}.{key}", below)
-        else:
-            flat[name] = json.dumps(value) if isinstance(value, list) else str(value)
-
-    for name in ("task", "service", "local", "tuner", "engine", "synth", "dedup", "goal", "judge"):
-        walk(name, getattr(exp, name).key())
-    if exp.search is not None:
-        walk("search", exp.search.key())
-    flat |= {"samples": str(exp.samples), "seed": str(exp.seed)}
-    flat["baselines"] = json.dumps(sorted(exp.baselines))
-    if "few_shot" in exp.baselines:
-        flat["shots"] = str(exp.shots)
-    if "service" in exp.baselines:
-        walk("ceiling", exp.ceiling.key())
-    return flat
-
-
-def tags(exp: Experiment) -> dict[str, str]:
-    """Return what runs can be filtered by."""
-    return {
-        "llamaduo.kind": "loop",
-        "llamaduo.task": exp.task.name,
-        "llamaduo.local": exp.answers_as,
-        "llamaduo.service": exp.service.name,
-        "llamaduo.judge": exp.judge.name,
-        "llamaduo.simulated": str(exp.simulated).lower(),
-        "llamaduo.rounds": str(exp.rounds),
-        "llamaduo.budget_usd": str(exp.budget_usd),
-        **({} if exp.search is None else {"llamaduo.trials": str(exp.search.trials)}),
-    }
 
 
 def facts(exp: Experiment) -> list[str]:

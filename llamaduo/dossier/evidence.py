@@ -22,8 +22,8 @@ from llamaduo.dossier.traced import Roots
 from llamaduo.errors import UsageError
 from llamaduo.experiment import Experiment
 from llamaduo.findings import Assessment, Result
-from llamaduo.judge.marks import MarksJudge
 from llamaduo.hosts import ledger_of
+from llamaduo.judge.marks import MarksJudge
 from llamaduo.ledger import Ledger
 from llamaduo.parcel.calls import calls
 from llamaduo.passport import passport
