@@ -10,6 +10,7 @@ from pathlib import Path
 
 import llamaduo
 from llamaduo import labels, loop, preflight, report, runs, scores, trials
+from llamaduo.account import Account
 from llamaduo.cost import project
 from llamaduo.decision import level_of_look, unreachable
 from llamaduo.experiment import Experiment, Until
@@ -18,7 +19,7 @@ from llamaduo.home import refuse_network_home, writable
 from llamaduo.hosts import ledger_of, not_for_many_hosts
 from llamaduo.intervals import LEVEL
 from llamaduo.judging import part
-from llamaduo.progress import Progress
+from llamaduo.progress import Progress, tell
 from llamaduo.records import Placed
 from llamaduo.report.money import migration_usd
 from llamaduo.search.space import with_values
@@ -38,12 +39,14 @@ def run(
     progress: Progress,
     until: Until | None = None,
     started: Started | None = None,
+    account: Account | None = None,
 ) -> Result:
     """Run `exp` under its home, show it, and write its report.
 
     Args:
         until: where to stop, without a verdict or a report.
         started: by which command; None where it was no command.
+        account: filled in at the end, whichever it is.
 
     Raises:
         Reached: there; in the tracker, the run then stays one that is running.
@@ -70,6 +73,9 @@ def run(
         _write_down(error, place)
         raise
     finally:
+        if account is not None:
+            account.spent_now, account.calls_now = ledger.spent_now, ledger.calls_now
+            account.made_now, account.recipes = len(store.made), tuple(stages.paid)
         ledger.close()
     (place / "error.json").unlink(missing_ok=True)
     return result
@@ -149,7 +155,7 @@ def _ended(
     last = stages.judged[rounds[-1], exp.judge.on].adapter if rounds else None
     tuned = last is not None and (last / "adapter_config.json").exists()
     where = [f"{now}; {made}", f"report: {path}", *([f"adapter: {last}"] if tuned else [])]
-    print(report.summary(result, [*where, shown.where]), flush=True)
+    tell(report.summary(result, [*where, shown.where]))
     return result
 
 
