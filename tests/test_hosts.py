@@ -9,6 +9,7 @@ from llamaduo.errors import LlamaDuoError
 from llamaduo.home import refuse_network_home
 from llamaduo.hosts import not_for_many_hosts
 
+PAGE = Path(__file__).parent.parent / "docs/several-hosts.md"
 MANY = ["experiments=demo_tiny", "ledger=postgresql"]
 
 
@@ -60,5 +61,6 @@ def test_a_home_that_hosts_share_is_refused_with_all_that_there_is_to_set(
     for fix in ("home=DIR", "ledger=postgresql", "LLAMADUO_LEDGER_URL", "tracker.uri=https://"):
         assert fix in said
     assert "search.storage" not in said
+    assert f"llamaduo: {said}\n" in PAGE.read_text(encoding="utf-8")
     exp = from_overrides([*MANY, "home=/shared/project", "tracker=none"])
     refuse_network_home(Path(exp.home), not_for_many_hosts(exp))

@@ -185,3 +185,24 @@ def test_a_call_that_two_results_rest_on_counts_for_both(ledger: Ledger) -> None
 def test_a_result_without_calls_has_an_empty_tally(ledger: Ledger) -> None:
     tally = ledger.tally("judge/none")
     assert (tally.calls, tally.outcomes, tally.usage) == (0, {}, Usage())
+
+
+def test_what_was_taken_out_is_gone_once_the_tables_are_written_anew(
+    ledger: Ledger, kept: Kept, request: pytest.FixtureRequest
+) -> None:
+    claim(ledger, "k")
+    answer(ledger, "k", ok(text="to be forgotten"))
+    with ledger.transaction() as db:
+        db.execute("update replies set text = '' where key = ?", ("k",))
+    ledger._db.rewrite()
+    reply = ledger.reply("k")
+    assert reply == ok(text="")
+    assert ledger.spent("run") == 0.25
+    if kept.on_server:
+        [(file,)] = kept.look("select pg_relation_filepath('replies')")
+        kept.look("checkpoint")
+        files = [request.getfixturevalue("postgres").pgdata / str(file)]
+    else:
+        files = list(kept.private.iterdir())
+    assert files
+    assert not any(b"to be forgotten" in one.read_bytes() for one in files)

@@ -110,6 +110,14 @@ class Database(Tables, Protocol):
         """
         ...
 
+    def rewrite(self) -> None:
+        """Write the tables anew, so that nothing is left of what was taken out of them.
+
+        Raises:
+            LlamaDuoError: if another process keeps them from it.
+        """
+        ...
+
     def close(self) -> None:
         """Let go."""
         ...

@@ -1,8 +1,8 @@
 """A lock that one process of all hosts holds, on the server; the server frees it when it dies."""
 
-import _thread
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -96,7 +96,7 @@ class _Lock:
             if not here and not over.is_set():
                 self.lost = True
                 print(f"llamaduo: {_lost(path)}", file=sys.stderr)
-                _thread.interrupt_main()
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
                 return
 
     def still(self) -> bool:

@@ -38,7 +38,8 @@ class Postgresql:
     def __init__(self, private: Path) -> None:
         self.private = private
         self.server = Server()
-        self._turn = 0
+        self._in_turn = False
+        self._wrote = False
         self._lives: dict[str, bool] = {}
         self._db = self.server.first()
         self._number = 0
@@ -47,11 +48,12 @@ class Postgresql:
 
     def execute(self, sql: str, params: Sequence[Any] = (), /) -> "Found":
         """Do one statement; outside of a transaction it has to be one that only reads."""
+        self._wrote |= not sql.startswith("select")
         while True:
             try:
                 return self._do(_ours(sql) if params else sql, [_kept(one) for one in params])
             except Lost:
-                if self._turn:
+                if self._in_turn:
                     raise
                 self._reconnect()
 
@@ -59,6 +61,7 @@ class Postgresql:
         """Do one statement for each row of values, within a transaction."""
         from psycopg2.extras import execute_batch
 
+        self._wrote = True
         rows = [[_kept(value) for value in row] for row in params]
         with self._said(), self._db.cursor() as cursor:
             execute_batch(cursor, _ours(sql), rows, page_size=500)
@@ -71,30 +74,29 @@ class Postgresql:
             Lost: the connection broke and nothing was kept: it can be made again.
             LlamaDuoError: if the server does not come back.
         """
-        turn = secrets.randbits(62) + 1
         while True:
             try:
-                self._begin(turn)
+                self._begin()
                 break
             except Lost:
                 self._reconnect()
             except LlamaDuoError:
                 self._do("rollback")
                 raise
-        self._turn = turn
         try:
             yield self
+            turn = secrets.randbits(62) + 1
+            try:
+                self._commit(turn)
+            except Lost:  # it may have come through: whoever connects anew can see
+                if self._reconnect() != turn:
+                    raise
         except BaseException:
             with suppress(Lost):
                 self._do("rollback")
             raise
         finally:
-            self._turn = 0
-        try:
-            self._do("commit")
-        except Lost:  # it may have come through: whoever connects anew can see
-            if self._reconnect() != turn:
-                raise
+            self._in_turn = False
 
     def alive(self, owner: str, since: float) -> bool:
         """Whether the process that made a claim still holds its lock; asked in a transaction."""
@@ -110,20 +112,31 @@ class Postgresql:
         """Hold a lock on the server, called by the home and the path under `.llamaduo`."""
         return held(self.server, self.private, path, waiting)
 
+    def rewrite(self) -> None:
+        """Write the tables anew. Backups and archived logs of the server are not ours to reach."""
+        self._do("vacuum full calls, replies, uses")
+
     def close(self) -> None:
         """Let go of the connection, and so of what this process holds."""
         with suppress(LlamaDuoError):
             self._do("delete from turns where holder = %s", [self._number])
         self._db.close()
 
-    def _begin(self, turn: int) -> None:
-        """Take the turn, and write down which it is: there if and only if it is committed."""
+    def _begin(self) -> None:
+        """Take the turn."""
         self._lives = {}
+        self._do("begin; select pg_advisory_xact_lock(%s)", [TURN])
+        self._in_turn, self._wrote = True, False
+
+    def _commit(self, turn: int) -> None:
+        """End the turn. Its number is there if and only if what was done in it is kept."""
+        if not self._wrote:
+            self._do("commit")
+            return
         self._do(
-            "begin; select pg_advisory_xact_lock(%s);"
-            " insert into turns values (%s, %s, now())"
-            " on conflict (holder) do update set turn = excluded.turn, seen = excluded.seen",
-            [TURN, self._number, turn],
+            "insert into turns values (%s, %s, now()) on conflict (holder)"
+            " do update set turn = excluded.turn, seen = excluded.seen; commit",
+            [self._number, turn],
         )
 
     def _introduce(self) -> int:

@@ -76,6 +76,23 @@ class Sqlite:
         """Hold the lock file `path`."""
         return flocked(path, waiting)
 
+    def rewrite(self) -> None:
+        """Write the file anew, and empty its log.
+
+        Raises:
+            LlamaDuoError: if another process has it open.
+        """
+        try:
+            self._db.execute("vacuum")
+            (busy, *_) = self._db.execute("pragma wal_checkpoint(truncate)").fetchone()
+        except sqlite3.OperationalError as error:
+            raise LlamaDuoError(f"the ledger cannot be written anew ({error})") from None
+        if busy:
+            raise LlamaDuoError(
+                "another process has the ledger open, whose log may still hold what was taken "
+                "out: end it, and give the same command again"
+            )
+
     def close(self) -> None:
         """Let go of the file."""
         self._db.close()

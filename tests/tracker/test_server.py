@@ -75,13 +75,12 @@ def test_one_who_may_not_write_is_told_so(
     said = refusal(server.url, tmp_path)
     assert "guest may not write to the experiment llamaduo/ticket_triage" in said
     for permission, fault in (("READ", True), ("EDIT", False)):
-        verb, path = ("POST", "create") if permission == "READ" else ("PATCH", "update")
-        requests.request(
-            verb,
-            f"{server.url}/api/2.0/mlflow/experiments/permissions/{path}",
+        requests.post(
+            f"{server.url}/api/3.0/mlflow/users/permissions/grant",
             json={
-                "experiment_id": made["experiment_id"],
                 "username": "guest",
+                "resource_type": "experiment",
+                "resource_id": made["experiment_id"],
                 "permission": permission,
             },
             auth=admin,
