@@ -10,6 +10,8 @@ from llamaduo.records import Record
 FILE = "end.json"
 BEGUN = "begun"
 """A file beside it that is touched as long as the job's process lives."""
+STOP = "stop"
+"""In the sweep's folder: a file that ends its jobs, wherever they run."""
 LOG = "log.txt"
 """What a job wrote, where it does not write to the terminal."""
 

@@ -2,7 +2,7 @@
 
 It begins with no GPU initialised and leaves no memory behind, whatever process the launcher
 reuses. `python -m llamaduo.sweep.process` reads what to run from standard input, and ends when
-that is closed: with the worker that started it.
+that is closed, with the worker that started it; and when the sweep is stopped.
 """
 
 import json
@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,9 @@ def run(
     place.mkdir(parents=True, exist_ok=True)
     (place / ends.BEGUN).touch()
     known = ends.End(job=number, differs=of.jobs[number], code=1, said=ends.GONE)
+    if (folder / ends.STOP).exists():
+        ends.write(known.model_copy(update={"code": INTERRUPTED, "said": ends.STOPPED}), place)
+        return
     try:
         told = {"folder": str(folder), "number": number, "typed": typed, "values": dict(values())}
     except LlamaDuoError as error:
@@ -101,7 +105,7 @@ def main() -> int:
     place = folder / str(number)
     of = plan.read(folder)
     try:
-        threading.Thread(target=_sign, args=(place / ends.BEGUN,), daemon=True).start()
+        threading.Thread(target=_sign, args=(folder, place), daemon=True).start()
         threading.Thread(target=_follow, daemon=True).start()
         made = job.run(lambda: build(told["values"]), tuple(told["typed"]), of, number)
     except KeyboardInterrupt:
@@ -113,11 +117,12 @@ def main() -> int:
     return made.code
 
 
-def _sign(begun: Path) -> None:
-    """Show that this process lives, until it does not."""
-    while True:
-        begun.touch()
-        threading.Event().wait(ALIVE)
+def _sign(folder: Path, place: Path) -> None:
+    """Show that this process lives, until the sweep is stopped."""
+    while not (folder / ends.STOP).exists():
+        (place / ends.BEGUN).touch()
+        time.sleep(ALIVE)
+    _stop()
 
 
 def _line() -> bytes:
@@ -132,6 +137,10 @@ def _follow() -> None:
     """End this process when what started it closes the pipe, or is gone."""
     while os.read(0, 1 << 16):
         pass
+    _stop()
+
+
+def _stop() -> None:
     main = threading.main_thread().ident
     assert main is not None, "it has been started"
     signal.pthread_kill(main, signal.SIGINT)  # there it also ends a wait for a lock

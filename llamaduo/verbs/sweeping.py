@@ -119,6 +119,7 @@ def _launched(
         try:
             broke = config.launch_sweep(words, job)
         except KeyboardInterrupt:
+            (place / ends.STOP).touch()
             stopped = True
         if broke:
             progress.say(f"the launcher broke: {broke.partition(chr(10))[0]}")

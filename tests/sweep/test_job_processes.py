@@ -54,8 +54,10 @@ def test_a_job_that_is_killed_is_said_to_be_and_kills_nobody_else(
     assert killed.said == "gone: it was killed by SIGKILL, as a system does that is out of memory"
 
 
-def test_a_job_whose_worker_is_gone_ends(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("by", ["its worker's end", "the sweep's"])
+def test_a_job_ends_when_its_worker_is_gone_or_the_sweep_is_stopped(by: str, folder: Path) -> None:
     reader, writer = os.pipe()
+    (folder / "0").mkdir()
     told = {"folder": str(folder), "number": 0, "typed": [], "values": values()}
     script = folder / "bin" / "nvidia-smi"  # where the job waits
     script.parent.mkdir()
@@ -69,10 +71,23 @@ def test_a_job_whose_worker_is_gone_ends(folder: Path, monkeypatch: pytest.Monke
         late = time.monotonic() + 30
         while not (folder / "0" / ends.BEGUN).exists() and time.monotonic() < late:
             time.sleep(0.1)
+        if by == "its worker's end":
+            os.close(writer)
+        else:
+            (folder / ends.STOP).touch()
+        assert job.wait(60) == process.INTERRUPTED
+    if by != "its worker's end":
         os.close(writer)
-        assert job.wait(30) == process.INTERRUPTED
     end = ends.read(folder / "0")
     assert end is not None and end.said == "stopped; the same command goes on from here"
+
+
+def test_a_job_whose_turn_comes_after_the_sweep_was_stopped_does_not_begin(folder: Path) -> None:
+    (folder / ends.STOP).touch()
+    process.run(values, (), PLAN, folder, 0)
+    end = ends.read(folder / "0")
+    assert end is not None and (end.code, end.said) == (process.INTERRUPTED, ends.STOPPED)
+    assert not (folder / "0" / ends.LOG).exists()
 
 
 def test_a_config_that_cannot_be_resolved_is_the_jobs_end(folder: Path) -> None:
