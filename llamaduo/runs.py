@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from uuid import uuid4
 
 import yaml
 from pydantic import ValidationError
@@ -39,7 +40,7 @@ def remember(place: Path, exp: Experiment, started: Started | None) -> None:
     """Write down in a run's folder what makes the run."""
     values = resolved(exp)
     del values["_target_"], values["home"]  # the folder may be moved
-    draft = place / f"{CONFIG}.new"
+    draft = place / f"{CONFIG}.{uuid4().hex}"  # two jobs may begin one run at once
     draft.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), "utf-8")
     draft.replace(place / CONFIG)
     if started is not None:
