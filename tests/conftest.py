@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from kept import Kept
 from machines import WORDS, Machines, go, packed
+from mlflow_server import MlflowServer, mlflow_server
 
 from llamaduo import session
 from llamaduo.config import from_overrides
@@ -37,7 +38,7 @@ def clean_environment(
 ) -> Iterator[None]:
     """No keys, a cache and a working folder of our own."""
     for name in list(os.environ):
-        if name.endswith(("_API_KEY", "_TOKEN")) or name.startswith("AWS_"):
+        if name.endswith(("_API_KEY", "_TOKEN")) or name.startswith(("AWS_", "MLFLOW_TRACKING_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     monkeypatch.chdir(tmp_path)
@@ -112,6 +113,13 @@ def finished(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
         out = io.StringIO()
         result = session.run(exp, Progress(out))
     return Finished(exp, result, out.getvalue())
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+    """A team's MLflow server: started once, by the first test that wants it."""
+    with mlflow_server(tmp_path_factory.mktemp("server")) as started:
+        yield started
 
 
 @pytest.fixture
