@@ -9,6 +9,7 @@ from pathlib import Path
 from llamaduo.audit import audit
 from llamaduo.audit.parties import Parties
 from llamaduo.bench import Bench
+from llamaduo.component import digest
 from llamaduo.decision import level_of_look, same_at_both_ends
 from llamaduo.engine import LocalEngine
 from llamaduo.engine.asked import Asked, as_sent
@@ -22,7 +23,7 @@ from llamaduo.looks import Look, watched
 from llamaduo.metrics import assess
 from llamaduo.openings import record
 from llamaduo.records import Answer, Example, Judgement, Part, Placed, Score, Training
-from llamaduo.store import Folder, Rows, Work
+from llamaduo.store import Folder, Lineage, Rows, Work
 from llamaduo.task.shots import examples_for, with_examples
 
 SERVICE = "the service itself"
@@ -98,12 +99,13 @@ class Judging(Bench):
         exp, rows = self.exp, part(split, on)
         engine = exp.engine
         assert isinstance(engine, LocalEngine), "an engine answers, or says who is asked"
+        examples = self._examples(split, shots)
 
         def answer(work: Work, done: tuple[Answer, ...]) -> Iterator[Answer]:
             given = engine.answer(
                 exp.local,
                 adapter.path,
-                self._with_examples(rows, split, shots),
+                [with_examples(row, examples) for row in rows],
                 samples=exp.samples,
                 max_new_tokens=exp.task.max_new_tokens,
                 seed=exp.seed,
@@ -112,16 +114,19 @@ class Judging(Bench):
             )
             return as_asked(given, rows)
 
-        inputs = [engine.key(), exp.local.key(), adapter.content, split.content, on]
-        how = [exp.samples, exp.task.max_new_tokens, exp.seed, *([shots] if shots else [])]
-        return self.store.rows("answers", [*inputs, *how], Answer, answer)
+        inputs = [engine.key(), exp.local.key(), adapter.content, contents(rows), on]
+        how = [exp.samples, exp.task.max_new_tokens, exp.seed]
+        how += [contents(examples)] if shots else []
+        lineage = Lineage((adapter.content,), ids(examples))
+        return self.store.rows("answers", [*inputs, *how], Answer, answer, lineage)
 
     def _asked(self, how: Asked, split: Rows[Placed], on: Part, shots: int) -> Rows[Answer]:
         """Have a model behind an API answer, as often as the local one does."""
         exp, rows = self.exp, part(split, on)
+        examples = self._examples(split, shots)
 
         def answer(work: Work, done: tuple[Answer, ...]) -> Iterator[Answer]:
-            prompts = as_sent(self._with_examples(rows, split, shots), how, exp.local)
+            prompts = as_sent([with_examples(row, examples) for row in rows], how, exp.local)
             self._prove(how, prompts, work)
             given = answers_of(
                 prompts,
@@ -133,9 +138,11 @@ class Judging(Bench):
             )
             return as_asked(given, rows)
 
-        inputs = [how.service.key(), how.max_tokens, how.temperature, split.content, on]
-        inputs += [exp.samples, exp.seed, shots, *([exp.local.key()] if how.as_text else [])]
-        answers = self.store.rows("asked", inputs, Answer, answer)
+        inputs = [how.service.key(), how.max_tokens, how.temperature, contents(rows), on]
+        inputs += [exp.samples, exp.seed, contents(examples)]
+        inputs += [exp.local.key()] if how.as_text else []
+        lineage = Lineage(rows=ids(examples))
+        answers = self.store.rows("asked", inputs, Answer, answer, lineage)
         if how.proof is not None:
             self.rests_on(proof_of(answers.recipe))
         self.rests_on(answers.recipe)
@@ -154,11 +161,8 @@ class Judging(Bench):
             progress=self.progress,
         )
 
-    def _with_examples(
-        self, rows: Sequence[Example], split: Rows[Placed], shots: int
-    ) -> list[Example]:
-        examples = examples_for(part(split, "train"), shots, self.exp.seed)
-        return [with_examples(row, examples) for row in rows]
+    def _examples(self, split: Rows[Placed], shots: int) -> list[Example]:
+        return examples_for(part(split, "train"), shots, self.exp.seed) if shots else []
 
     def _judged(
         self,
@@ -173,7 +177,8 @@ class Judging(Bench):
         stop = self._stop(on, look)
         rule = [exp.goal.key(), on == exp.judge.on, look if on == "test" else 0] if stop else []
         inputs = [exp.judge.key(), exp.seed, answers.content, rule]
-        judgements = self._graded(exp.judge, "judgements", inputs, answers, stop, watch)
+        of = Lineage((answers.content,))
+        judgements = self._graded(exp.judge, "judgements", inputs, answers, stop, watch, of)
         assessment = assess(
             name,
             judgements,
@@ -226,7 +231,8 @@ class Judging(Bench):
         asked = probes(judged.rows, judge.audit, exp.seed)
         inputs = [judge.key(), exp.seed, judged.rows.content]
         brief = judge.with_repeats(REPEATS)
-        questioned = self._graded(brief, "audit", [*inputs, "probes"], asked, None)
+        of = Lineage((judged.rows.content,))
+        questioned = self._graded(brief, "audit", [*inputs, "probes"], asked, None, lineage=of)
         scored: list[tuple[Judgement, Score]] = []
         if judge.human is not None:
             rows = read_human(judge.human)
@@ -256,6 +262,7 @@ class Judging(Bench):
         answers: Sequence[Answer],
         stop: Stop | None,
         watch: Look | None = None,
+        lineage: Lineage = Lineage(),
     ) -> Rows[Judgement]:
         """Have answers judged, by every service of the judge."""
 
@@ -269,7 +276,7 @@ class Judging(Bench):
             graded = judge.grade(answers[begun:], desks, stop=stop, progress=self.progress)
             yield from islice(graded, len(done) - begun, None)
 
-        judgements = self.store.rows(stage, inputs, Judgement, grade)
+        judgements = self.store.rows(stage, inputs, Judgement, grade, lineage)
         self.rests_on(judgements.recipe)
         return judgements
 
@@ -277,6 +284,16 @@ class Judging(Bench):
 def part(split: Sequence[Placed], name: Part) -> list[Example]:
     """Return the rows of one part of the split, in order."""
     return [row.example for row in split if row.part == name]
+
+
+def contents(rows: Sequence[Example]) -> str:
+    """Name rows by all that they hold, and their order: what a stage that sees no others is of."""
+    return digest([row.model_dump(mode="json") for row in rows])
+
+
+def ids(rows: Sequence[Example]) -> tuple[str, ...]:
+    """Return the rows' ids."""
+    return tuple(row.id for row in rows)
 
 
 def training(adapter: Folder) -> Training:

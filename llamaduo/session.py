@@ -60,7 +60,7 @@ def run(
     runs.remember(place, exp, started)
     ledger = Ledger(private / "ledger.sqlite")
     ledger.free_the_dead()
-    store = Store(private / "store", stop_at(exp, until) if until else None)
+    store = Store(private / "store", stop_at(exp, until) if until else None, by=name)
     stages = Stages(exp, store, ledger, progress, name)
     try:
         result = _run(exp, stages, place, progress, until)

@@ -3,6 +3,7 @@
     <root>/<stage>/<recipe>/out/            the result
     <root>/<stage>/<recipe>/manifest.json   written last; without it the result is not there
     <root>/<stage>/<recipe>/draft/, work/   a result in the making; they survive a kill
+    <root>/<stage>/<recipe>/begun.json      beside them: what it is made from
     <root>/<stage>/<recipe>/lock            held (flock) by the one process that makes it
 
 A result is found by its recipe (the digest of what made it) and known to the next
@@ -31,6 +32,8 @@ SCHEMA = 1
 
 ROWS = "rows.jsonl"
 
+BEGUN = "begun.json"
+
 R = TypeVar("R", bound=Record)
 
 
@@ -44,6 +47,16 @@ class Work:
     """Checkpoints go here. Survives a kill, removed when the result is complete."""
     recipe: str
     """`<stage>/<recipe>`: the name of the result in the making."""
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """What a result was made from that its bytes do not show; to forget a row goes by it."""
+
+    of: tuple[str, ...] = ()
+    """Content digests of earlier results."""
+    rows: tuple[str, ...] = ()
+    """Ids of rows."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +90,12 @@ class Folder:
 class Store:
     """Keeps the results of stages under `root`."""
 
-    def __init__(self, root: Path, gate: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self, root: Path, gate: Callable[[str], None] | None = None, *, by: str = ""
+    ) -> None:
         self.root = root
+        self.by = by
+        """Fingerprint of the run that makes; goes into the manifests."""
         self.gate = gate
         """Called with a recipe that is due, before anything is made; it may raise."""
         self.made: list[str] = []
@@ -92,6 +109,7 @@ class Store:
         inputs: Sequence[Any],
         kind: type[R],
         make: Callable[[Work, tuple[R, ...]], Iterable[R]],
+        lineage: Lineage = Lineage(),
     ) -> Rows[R]:
         """Return the rows of `stage` for `inputs`, made only if they are not stored.
 
@@ -107,14 +125,20 @@ class Store:
                     file.write(row.model_dump_json() + "\n")
                     file.flush()
 
-        folder = self.folder(stage, inputs, write)
+        folder = self.folder(stage, inputs, write, lineage)
         path = folder.path / ROWS
         # Not str.splitlines(): it also cuts at U+2028 and others, which JSON leaves unescaped.
         with path.open(encoding="utf-8", newline="\n") as file:
             items = tuple(kind.model_validate_json(line) for line in file)
         return Rows(items, folder.content, folder.recipe, path)
 
-    def folder(self, stage: str, inputs: Sequence[Any], make: Callable[[Work], None]) -> Folder:
+    def folder(
+        self,
+        stage: str,
+        inputs: Sequence[Any],
+        make: Callable[[Work], None],
+        lineage: Lineage = Lineage(),
+    ) -> Folder:
         """Return the folder of `stage` for `inputs`; `make` fills it if it is not stored.
 
         One process makes a key at a time; others wait for it and find the result.
@@ -128,7 +152,8 @@ class Store:
         if content is None or (home / "work").exists():  # a kill came before it was cleared
             home.mkdir(parents=True, exist_ok=True)
             with _held(home / "lock"):
-                content = _complete(home) or self._make(home, stage, recipe, make)
+                content = _complete(home) or self._make(home, recipe, make, lineage)
+                (home / BEGUN).unlink(missing_ok=True)
                 shutil.rmtree(home / "work", ignore_errors=True)
         return Folder(home / "out", content, recipe)
 
@@ -142,6 +167,7 @@ class Store:
             with _held(home / "lock"):
                 for name in ("draft", "work"):
                     shutil.rmtree(home / name, ignore_errors=True)
+                (home / BEGUN).unlink(missing_ok=True)
 
     def take(self, recipe: str, source: Path) -> bool:
         """Put a result that was made elsewhere in place, unless there is one.
@@ -179,9 +205,13 @@ class Store:
         draft.rename(home / "out")
         _write_last(home / "manifest.json", manifest)
 
-    def _make(self, home: Path, stage: str, recipe: str, make: Callable[[Work], None]) -> str:
+    def _make(
+        self, home: Path, recipe: str, make: Callable[[Work], None], lineage: Lineage
+    ) -> str:
         _set_aside_damage(home)
         draft, scratch = home / "draft", home / "work"
+        made = {"from": lineage.of, "rows": lineage.rows, "by": self.by}
+        (home / BEGUN).write_text(json.dumps(made), encoding="utf-8")
         draft.mkdir(exist_ok=True)
         scratch.mkdir(exist_ok=True)
         started = time.time()
@@ -190,7 +220,8 @@ class Store:
         content = _content(files)
         manifest = {
             "schema": SCHEMA,
-            "stage": stage,
+            "stage": recipe.partition("/")[0],
+            **made,
             "content": content,
             "files": files,
             "finished": round(time.time(), 3),
