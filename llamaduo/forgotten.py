@@ -45,24 +45,29 @@ def remember(home: Path, rows: Sequence[Example], today: str) -> None:
     known = read(home)
     salt = known[0].salt if known else secrets.token_hex(16)
     there = {(one.id, one.question, one.target) for one in known}
-    with (home / FILE).open("a", encoding="utf-8") as file:
-        for row in rows:
-            marks = {
-                "id": _mark(salt, row.id),
-                "question": _mark(salt, row.question),
-                "target": _mark(salt, row.target),
-            }
-            if tuple(marks.values()) not in there:
-                file.write(Gone(at=today, salt=salt, **marks).model_dump_json() + "\n")
+    fresh = [
+        Gone(
+            at=today,
+            salt=salt,
+            id=_mark(salt, row.id),
+            question=_mark(salt, row.question),
+            target=_mark(salt, row.target),
+        )
+        for row in rows
+    ]
+    all_ = [*known, *(one for one in fresh if (one.id, one.question, one.target) not in there)]
+    draft = home / f"{FILE}.new"
+    draft.write_text("".join(one.model_dump_json() + "\n" for one in all_), encoding="utf-8")
+    draft.replace(home / FILE)
 
 
 def read(home: Path) -> list[Gone]:
-    """Return what is on record under `.llamaduo`; a line that a kill left half is no record."""
+    """Return what is on record under `.llamaduo`, oldest first."""
     try:
-        lines = (home / FILE).read_text(encoding="utf-8").split("\n")
+        lines = (home / FILE).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         return []
-    return [Gone.model_validate_json(line) for line in lines if line.endswith("}")]
+    return [Gone.model_validate_json(line) for line in lines]
 
 
 def day_of_id(home: Path, name: str) -> str:

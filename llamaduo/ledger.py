@@ -15,6 +15,7 @@ from enum import Enum
 from importlib.resources import files
 from math import inf
 from pathlib import Path
+from uuid import uuid4
 
 from llamaduo.errors import LlamaDuoError
 from llamaduo.owner import alive, this_process
@@ -22,6 +23,9 @@ from llamaduo.records import Outcome, Reply, Request, Tally, Usage
 
 SCHEMA = 1
 """Number of the tables' shape, kept in SQLite's `user_version`."""
+
+FORGOTTEN = "forgotten-"
+"""Begins the key of a call of which only figures are left."""
 
 PATIENCE = 60.0
 """Seconds to wait for another process that holds the file."""
@@ -293,3 +297,37 @@ class Ledger:
             self._db.execute("rollback")
             raise
         self._db.execute("commit")
+
+    def scrub(self, keys: Sequence[str]) -> None:
+        """Take out of calls what was asked and said; what they cost, and when, stays.
+
+        A scrubbed call has another key, so that it is no answer to anything: asking again is a
+        new call. The file is written anew, without what stood in it before.
+
+        Raises:
+            LlamaDuoError: if another process keeps the file from being written anew.
+        """
+        self._db.execute("pragma secure_delete = on")
+        with self.transaction() as db:
+            for key in keys:
+                gone = f"{FORGOTTEN}{uuid4().hex}"
+                db.execute(
+                    "insert into calls select ?, service, '', seed, stage, '', run, state, owner,"
+                    " reserved, claimed_at from calls where key = ?",
+                    (gone, key),
+                )
+                db.execute(
+                    "update replies set key = ?, text = '', cause = '' where key = ?", (gone, key)
+                )
+                db.execute("update uses set key = ? where key = ?", (gone, key))
+                db.execute("delete from calls where key = ?", (key,))
+        try:
+            self._db.execute("vacuum")
+            (busy, *_) = self._db.execute("pragma wal_checkpoint(truncate)").fetchone()
+        except sqlite3.OperationalError as error:
+            raise LlamaDuoError(f"the ledger cannot be written anew ({error})") from None
+        if busy:
+            raise LlamaDuoError(
+                "another process has the ledger open, whose log may still hold what was taken "
+                "out: end it, and give the same command again"
+            )
