@@ -1,0 +1,60 @@
+"""What the next run makes again after a row was forgotten: only what the row touched."""
+
+from pathlib import Path
+
+import pytest
+from conftest import World
+from kept_world import DEV, TEST, TRAIN, forgotten, go, made, question
+from small_world import Diary
+
+from llamaduo.errors import DataError
+
+
+def test_without_a_train_row_the_untuned_models_answers_and_judgements_are_found(
+    first: World, home: Path
+) -> None:
+    diary = Diary()
+    forgotten(home, TRAIN[3])
+    again = go(made(home, diary, without=[TRAIN[3]]))
+    assert "asked" in first.run.made
+    assert "asked" not in again.made  # the service's own second answers
+    assert first.run.made.count("answers") - again.made.count("answers") == 1  # the untuned model's
+    assert first.run.made.count("judgements") - again.made.count("judgements") == 2
+    by = {one.name: one for one in first.run.result.baselines}
+    there = {one.name: one for one in again.result.baselines}
+    assert there.keys() == by.keys()
+    for name in ("untuned", "the service itself"):
+        assert there[name] == by[name]
+
+
+def test_without_a_test_row_adapters_and_what_steers_are_found_and_no_other_row_is_paid_again(
+    first: World, home: Path
+) -> None:
+    diary = Diary()
+    forgotten(home, TEST[0])
+    again = go(made(home, diary, without=[TEST[0]]))
+    assert not {"adapter", "synthetic"} & set(again.made)
+    assert not diary.tuned
+    assert not set(diary.answered) & set(DEV)
+    paid = {request.model_dump_json() for request in first.diary.asked}
+    assert not [request for request in diary.asked if request.model_dump_json() in paid]
+    before = [one.assessment for one in first.run.result.rounds]
+    assert [one.assessment for one in again.result.rounds] == before
+
+
+def test_without_a_dev_row_the_models_are_the_same(home: Path) -> None:
+    forgotten(home, DEV[0])
+    again = go(made(home, Diary(), without=[DEV[0]]))
+    assert not {"adapter", "synthetic", "asked"} & set(again.made)
+
+
+def test_a_run_whose_source_still_has_the_row_is_refused_before_anything_is_made(
+    home: Path,
+) -> None:
+    diary = Diary()
+    forgotten(home, TRAIN[3])
+    with pytest.raises(DataError, match=r"row r3 of .*rows\.jsonl, line 4, was forgotten on 20"):
+        go(made(home, diary))
+    assert not diary.asked
+    assert not list((home / ".llamaduo/store").glob("split/*/out"))
+    assert question(TRAIN[3]) not in (home / ".llamaduo/forgotten.jsonl").read_text()
