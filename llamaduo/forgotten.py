@@ -115,7 +115,9 @@ def refuse(home: Path, task: Task, rows: Sequence[Example]) -> None:
         for row, at in gone[:SHOWN]
     ]
     more = [f"and {len(gone) - SHOWN} more"] if len(gone) > SHOWN else []
-    raise DataError("\n  ".join([f"task {task.name} has rows that were forgotten:", *faults, *more]))
+    raise DataError(
+        "\n  ".join([f"task {task.name} has rows that were forgotten:", *faults, *more])
+    )
 
 
 def file_of(task: Task) -> Path | None:

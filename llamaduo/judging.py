@@ -23,7 +23,7 @@ from llamaduo.looks import Look, watched
 from llamaduo.metrics import assess
 from llamaduo.openings import record
 from llamaduo.records import Answer, Example, Judgement, Part, Placed, Score, Training
-from llamaduo.store import Folder, Lineage, Rows, Work
+from llamaduo.store import BYTES_SAY, Folder, Lineage, Rows, Work
 from llamaduo.task.shots import examples_for, with_examples
 
 SERVICE = "the service itself"
@@ -262,7 +262,7 @@ class Judging(Bench):
         answers: Sequence[Answer],
         stop: Stop | None,
         watch: Look | None = None,
-        lineage: Lineage = Lineage(),
+        lineage: Lineage = BYTES_SAY,
     ) -> Rows[Judgement]:
         """Have answers judged, by every service of the judge."""
 

@@ -59,6 +59,10 @@ class Lineage:
     """Ids of rows."""
 
 
+BYTES_SAY = Lineage()
+"""Of a result that shows by itself all that it was made from."""
+
+
 @dataclass(frozen=True)
 class Rows(Sequence[R], Generic[R]):
     """Typed rows and the digest of their content."""
@@ -109,7 +113,7 @@ class Store:
         inputs: Sequence[Any],
         kind: type[R],
         make: Callable[[Work, tuple[R, ...]], Iterable[R]],
-        lineage: Lineage = Lineage(),
+        lineage: Lineage = BYTES_SAY,
     ) -> Rows[R]:
         """Return the rows of `stage` for `inputs`, made only if they are not stored.
 
@@ -137,7 +141,7 @@ class Store:
         stage: str,
         inputs: Sequence[Any],
         make: Callable[[Work], None],
-        lineage: Lineage = Lineage(),
+        lineage: Lineage = BYTES_SAY,
     ) -> Folder:
         """Return the folder of `stage` for `inputs`; `make` fills it if it is not stored.
 
@@ -205,9 +209,7 @@ class Store:
         draft.rename(home / "out")
         _write_last(home / "manifest.json", manifest)
 
-    def _make(
-        self, home: Path, recipe: str, make: Callable[[Work], None], lineage: Lineage
-    ) -> str:
+    def _make(self, home: Path, recipe: str, make: Callable[[Work], None], lineage: Lineage) -> str:
         _set_aside_damage(home)
         draft, scratch = home / "draft", home / "work"
         made = {"from": lineage.of, "rows": lineage.rows, "by": self.by}

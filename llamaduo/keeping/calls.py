@@ -23,7 +23,9 @@ def holding(ledger: Ledger, needles: Needles) -> Held:
     usd = 0.0
     with ledger.transaction() as db:
         for key in sorted(found):
-            usd += sum(paid for (paid,) in db.execute("select usd from replies where key = ?", (key,)))
+            usd += sum(
+                paid for (paid,) in db.execute("select usd from replies where key = ?", (key,))
+            )
     return Held(tuple(sorted(found)), usd)
 
 

@@ -85,9 +85,7 @@ def _old(private: Path) -> list[Path]:
     """Return folders that launchers wrote to, and that nothing has changed for a day."""
     places = [*(private / "sweeps").glob("*"), private / "hydra"]
     return sorted(
-        place
-        for place in places
-        if place.is_dir() and time.time() - _newest(place) > A_DAY
+        place for place in places if place.is_dir() and time.time() - _newest(place) > A_DAY
     )
 
 

@@ -45,8 +45,13 @@ class Needles:
 
     @cached_property
     def _names(self) -> tuple[bytes, ...]:
-        return tuple({json.dumps(name, ensure_ascii=a)[1:-1].encode() for name in self.ids
-                      for a in (True, False)})
+        return tuple(
+            {
+                json.dumps(name, ensure_ascii=a)[1:-1].encode()
+                for name in self.ids
+                for a in (True, False)
+            }
+        )
 
     @cached_property
     def _fields(self) -> "re.Pattern[bytes]":
@@ -54,7 +59,7 @@ class Needles:
         q = rb'\\*"'
         return re.compile(
             rb"%b(?:%b)%b\s*:\s*%b(?:%b)%b" % (q, _FIELDS, q, q, names, q)
-            + rb'|%b(?:%b)%b\s*:\s*\[[^\]]*?%b(?:%b)%b' % (q, _LISTS, q, q, names, q)
+            + rb"|%b(?:%b)%b\s*:\s*\[[^\]]*?%b(?:%b)%b" % (q, _LISTS, q, q, names, q)
         )
 
     @property
@@ -165,8 +170,10 @@ def same_question(rows: Sequence[Example], others: Sequence[Example]) -> dict[st
 
 
 def _says(row: Example, text: str) -> bool:
-    return any(text == one or (len(text) >= SHORT and text in one)
-               for one in (*texts_of(row), row.instruction))
+    return any(
+        text == one or (len(text) >= SHORT and text in one)
+        for one in (*texts_of(row), row.instruction)
+    )
 
 
 def examples_in(lines: Iterable[bytes]) -> Iterator[Example]:

@@ -16,7 +16,7 @@ from llamaduo.progress import Progress
 from llamaduo.records import Placed
 from llamaduo.search.space import with_values
 from llamaduo.stages import Stages
-from llamaduo.store import Folder, Lineage, Rows, Store, Work, recipe_of
+from llamaduo.store import BYTES_SAY, Folder, Lineage, Rows, Store, Work, recipe_of
 from llamaduo.study import Study
 from llamaduo.study.best import best
 from llamaduo.tracker.silent import Silent
@@ -31,7 +31,7 @@ class Peek(Store):
         stage: str,
         inputs: Sequence[Any],
         make: Callable[[Work], None],
-        lineage: Lineage = Lineage(),
+        lineage: Lineage = BYTES_SAY,
     ) -> Folder:
         """Return the folder if there is one.
 
@@ -92,9 +92,7 @@ def _after_search(exp: Experiment, stages: Stages, split: Rows[Placed]) -> Exper
     folder = stages.store.root.parent / "search" / stages.run
     if search.storage != "postgresql" and not (folder / "journal.log").exists():
         _reached()
-    study = Study(
-        search, search.default(exp.tuner), seed=exp.seed, name=stages.run, folder=folder
-    )
+    study = Study(search, search.default(exp.tuner), seed=exp.seed, name=stages.run, folder=folder)
     for settings in study.tried():
         try:
             trial = replace(stages, exp=with_values(exp, settings), paid=[], judged={})

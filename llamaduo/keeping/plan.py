@@ -142,8 +142,7 @@ def _loose(private: Path, needles: Needles, contents: set[str]) -> Iterator[Path
             continue
         for path in files(top):
             if path.suffix in WEIGHTS:
-                beside = [one for one in path.parent.glob("*.json")]
-                if any(_mentions(one, contents) for one in beside):
+                if any(_mentions(one, contents) for one in path.parent.glob("*.json")):
                     yield path
             elif needles.in_file(path) or (path.name == runs.RESULT and _mentions(path, contents)):
                 yield path
@@ -176,5 +175,9 @@ def _seen(private: Path, rows: Sequence[Example]) -> set[str]:
     if not (private / "openings" / openings.FILE).exists():
         return set()
     mine = {digest(row.question, row.target) for row in rows}
-    return {prompt for look in openings.add(private / "openings", []) for prompt in look.prompts
-            if prompt in mine}
+    return {
+        prompt
+        for look in openings.add(private / "openings", [])
+        for prompt in look.prompts
+        if prompt in mine
+    }

@@ -84,13 +84,9 @@ def _goes(path: Path, ids: Collection[str], sought: Sought) -> bool:
 
 def _descended(db: sqlite3.Connection, contents: Collection[str]) -> set[str]:
     """Return the ids of runs and models that were made from a result that goes."""
-    runs = {
-        run for run, value in _all(db, "tags", "run_uuid, value") if _mentions(value, contents)
-    }
+    runs = {run for run, value in _all(db, "tags", "run_uuid, value") if _mentions(value, contents)}
     models = {
-        model
-        for model, run in _all(db, "logged_models", "model_id, source_run_id")
-        if run in runs
+        model for model, run in _all(db, "logged_models", "model_id, source_run_id") if run in runs
     }
     return runs | models
 
@@ -227,8 +223,10 @@ def on_server(
                 try:
                     get_artifact_repository(run.info.artifact_uri).delete_artifacts()
                 except (NotImplementedError, OSError, MlflowException) as error:
-                    said.append(f"  its artifacts are left ({type(error).__name__}): "
-                                f"{run.info.artifact_uri}")
+                    said.append(
+                        f"  its artifacts are left ({type(error).__name__}): "
+                        f"{run.info.artifact_uri}"
+                    )
                 client.delete_run(run.info.run_id)
     except MlflowException as error:
         return [*said, f"{where}: not reached ({type(error).__name__}); give the command again"]

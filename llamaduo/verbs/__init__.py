@@ -6,7 +6,7 @@ VERBS = {
     "pack": "put all that a run has made and paid into a folder, to go on with elsewhere",
     "unpack": "take in what was packed elsewhere; what is here stays",
     "cost": "print what a workload costs on a service and on a model of your own",
-    "store": "say what takes disk (ls), free it (gc), forget a person's row and all it made (forget)",
+    "store": "ls: what takes disk; gc: free it; forget: take out a person's row and all it made",
     "doctor": "say whether it will run here: what is missing or worth a look, with the fix",
 }
 """Verb to one line about it; each is the module of its name."""

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import World
-from kept_world import DEV, TEST, TRAIN, forgotten, go, made, question
+from kept_world import DEV, TEST, TRAIN, World, forgotten, go, made, question
 from small_world import Diary
 
 from llamaduo.errors import DataError

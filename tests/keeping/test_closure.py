@@ -61,7 +61,10 @@ def grown(home: Path, results: list[dict[str, Any]], name: str) -> tuple[set[str
     """Make a store of results; return the recipes that are touched and those that are not."""
     store = Store(home / ".llamaduo/store")
     split = store.rows(
-        "split", [], Placed, lambda work, done: (Placed(example=row(n), part="train") for n in NAMES)
+        "split",
+        [],
+        Placed,
+        lambda work, done: (Placed(example=row(n), part="train") for n in NAMES),
     )
     contents: list[str] = []
     hit: dict[str, bool] = {}

@@ -118,7 +118,7 @@ def test_killed_at_any_step_the_same_command_finishes(home: Path, tmp_path: Path
         assert code in (0, 9)
         if code == 0:
             break
-        found, proof = forgotten(there, TRAIN[3])
+        _, proof = forgotten(there, TRAIN[3])
         assert not proof.left
         assert not holding(there, question(TRAIN[3]))
         kept = {p.parent.name for p in (there / ".llamaduo/store").glob("*/*/manifest.json")}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from kept_world import TRAIN, bytes_under, forgotten, go, made, same
-from small_world import BrokenError, Diary, altered
+from small_world import BrokenError, Diary
 
 from llamaduo.errors import LlamaDuoError, UsageError
 from llamaduo.experiment import Experiment
@@ -29,9 +29,7 @@ def collected(home: Path, exp: Experiment, **how: bool) -> Garbage:
     return found
 
 
-def test_a_rerun_makes_nothing_after_what_no_run_needs_is_gone(
-    home: Path, exp: Experiment
-) -> None:
+def test_a_rerun_makes_nothing_after_what_no_run_needs_is_gone(home: Path, exp: Experiment) -> None:
     other = made(home, Diary(), samples=1)
     wide = go(other)
     shutil.rmtree(home / ".llamaduo/runs" / other.fingerprint())
@@ -113,7 +111,9 @@ def test_a_run_that_cannot_be_read_keeps_everything_until_it_is_given_up(
     home: Path, exp: Experiment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name = exp.fingerprint()
-    with pytest.raises(LlamaDuoError, match=f"(?s){name}.*\n    or give it up: --forget-run {name}"):
+    with pytest.raises(
+        LlamaDuoError, match=f"(?s){name}.*\n    or give it up: --forget-run {name}"
+    ):
         verb.main(["gc", "--yes", f"home={home}"])
     assert verb.main(["gc", "--forget-run", name[:6], f"home={home}"]) == 0
     assert (home / ".llamaduo/runs" / name).is_dir()
@@ -174,7 +174,7 @@ def test_ten_thousand_results_are_summed_up_without_reading_them(tmp_path: Path)
         (out / "rows.jsonl").write_text("{}")
         (out.parent / "manifest.json").write_text('{"content": "x"}')
     began = time.perf_counter()
-    said = sizes.text(tmp_path, same(altered(made(tmp_path / "h", Diary()))))
+    said = sizes.text(tmp_path, same(made(tmp_path / "h", Diary())))
     assert time.perf_counter() - began < 4
     assert "2000" in said
 

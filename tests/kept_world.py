@@ -51,7 +51,6 @@ class Shown(Parrot):
             yield answer.model_copy(update={"text": said})
 
 
-
 def question(name: str) -> str:
     return unlike(f"row{name.removeprefix('r')}")
 
@@ -126,6 +125,15 @@ def go(exp: Experiment) -> Run:
         return Run(result, names, ledger.calls_now, list(store.wanted))
     finally:
         ledger.close()
+
+
+@dataclass(frozen=True)
+class World:
+    """A home, what was done there, and what it came to."""
+
+    home: Path
+    diary: Diary
+    run: Run
 
 
 def planned(home: Path, *names: str) -> Plan:
