@@ -9,7 +9,6 @@ from pathlib import Path
 from llamaduo.audit import audit
 from llamaduo.audit.parties import Parties
 from llamaduo.bench import Bench
-from llamaduo.component import digest
 from llamaduo.decision import level_of_look, same_at_both_ends
 from llamaduo.engine import LocalEngine
 from llamaduo.engine.asked import Asked, as_sent
@@ -19,11 +18,12 @@ from llamaduo.intervals import LEVEL
 from llamaduo.judge import Ends, Judge, Stop
 from llamaduo.judge.human import read as read_human
 from llamaduo.judge.probes import REPEATS, probes
+from llamaduo.lineage import BYTES_SAY, Lineage, contents, ids
 from llamaduo.looks import Look, watched
 from llamaduo.metrics import assess
 from llamaduo.openings import record
 from llamaduo.records import Answer, Example, Judgement, Part, Placed, Score, Training
-from llamaduo.store import BYTES_SAY, Folder, Lineage, Rows, Work
+from llamaduo.store import Folder, Rows, Work
 from llamaduo.task.shots import examples_for, with_examples
 
 SERVICE = "the service itself"
@@ -116,9 +116,9 @@ class Judging(Bench):
 
         inputs = [engine.key(), exp.local.key(), adapter.content, contents(rows), on]
         how = [exp.samples, exp.task.max_new_tokens, exp.seed]
-        how += [contents(examples)] if shots else []
+        inputs += [*how, *([contents(examples)] if shots else [])]
         lineage = Lineage((adapter.content,), ids(examples))
-        return self.store.rows("answers", [*inputs, *how], Answer, answer, lineage)
+        return self.store.rows("answers", inputs, Answer, answer, lineage)
 
     def _asked(self, how: Asked, split: Rows[Placed], on: Part, shots: int) -> Rows[Answer]:
         """Have a model behind an API answer, as often as the local one does."""
@@ -284,16 +284,6 @@ class Judging(Bench):
 def part(split: Sequence[Placed], name: Part) -> list[Example]:
     """Return the rows of one part of the split, in order."""
     return [row.example for row in split if row.part == name]
-
-
-def contents(rows: Sequence[Example]) -> str:
-    """Name rows by all that they hold, and their order: what a stage that sees no others is of."""
-    return digest([row.model_dump(mode="json") for row in rows])
-
-
-def ids(rows: Sequence[Example]) -> tuple[str, ...]:
-    """Return the rows' ids."""
-    return tuple(row.id for row in rows)
 
 
 def training(adapter: Folder) -> Training:

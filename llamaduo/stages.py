@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from llamaduo import forgotten
-from llamaduo.judging import Judging, contents, ids, part
+from llamaduo.judging import Judging, part
+from llamaduo.lineage import Lineage, contents, ids
 from llamaduo.records import Example, Placed, Sifted
-from llamaduo.store import Folder, Lineage, Rows, Work
+from llamaduo.store import Folder, Rows, Work
 from llamaduo.tuner import Tuner, Watch
 from llamaduo.tuner.untuned import Untuned
 

@@ -25,6 +25,7 @@ from typing import Any, Generic, TextIO, TypeVar
 
 from llamaduo.component import digest, file_sha256
 from llamaduo.errors import LlamaDuoError
+from llamaduo.lineage import BYTES_SAY, Lineage
 from llamaduo.records import Record
 
 SCHEMA = 1
@@ -47,20 +48,6 @@ class Work:
     """Checkpoints go here. Survives a kill, removed when the result is complete."""
     recipe: str
     """`<stage>/<recipe>`: the name of the result in the making."""
-
-
-@dataclass(frozen=True)
-class Lineage:
-    """What a result was made from that its bytes do not show; to forget a row goes by it."""
-
-    of: tuple[str, ...] = ()
-    """Content digests of earlier results."""
-    rows: tuple[str, ...] = ()
-    """Ids of rows."""
-
-
-BYTES_SAY = Lineage()
-"""Of a result that shows by itself all that it was made from."""
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,12 @@ from llamaduo.experiment import Experiment
 from llamaduo.findings import Trial
 from llamaduo.keeping.units import manifest
 from llamaduo.ledger import Ledger
+from llamaduo.lineage import BYTES_SAY, Lineage
 from llamaduo.progress import Progress
 from llamaduo.records import Placed
 from llamaduo.search.space import with_values
 from llamaduo.stages import Stages
-from llamaduo.store import BYTES_SAY, Folder, Lineage, Rows, Store, Work, recipe_of
+from llamaduo.store import Folder, Rows, Store, Work, recipe_of
 from llamaduo.study import Study
 from llamaduo.study.best import best
 from llamaduo.tracker.silent import Silent

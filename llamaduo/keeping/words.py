@@ -92,8 +92,8 @@ def not_ours(plan: Plan) -> Iterator[str]:
         yield f"yours to do: take line {numbers} out of {path}"
     if plan.yours:
         yield (
-            "  and give each row that is left its `part`, if it has none: parts are drawn in "
-            "the order of the rows, so all that stand behind it would be drawn anew"
+            "  or go on with `--rest FILE`, which has the others with the `part` that each has: "
+            "parts are drawn in the order of the rows, so all behind it would be drawn anew"
         )
     for where in plan.outside:
         yield f"out of reach: {where}"

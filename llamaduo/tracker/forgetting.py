@@ -76,7 +76,7 @@ def shown(home: Path, sought: Sought) -> Shown:
     return Shown(tuple(found), tuple(cells), tuple(versions))
 
 
-def _goes(path: Path, ids: Collection[str], sought: Sought) -> bool:
+def _goes(path: Path, ids: set[str], sought: Sought) -> bool:
     if path.suffix in WEIGHTS:
         return not ids.isdisjoint(path.parts) or file_sha256(path) in sought.hashes
     return sought.in_file(path)

@@ -46,7 +46,7 @@ def main(words: list[str]) -> int:
         return 0
     if what == "gc":
         return _gc(where, given)
-    return _forget(where, rows, yes=given.yes)
+    return _forget(where, rows, given)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -61,7 +61,10 @@ def parser() -> argparse.ArgumentParser:
     made.usage = (
         "llamaduo store ls [home=DIR]\n"
         "       llamaduo store gc [--yes] [--damaged] [--forget-run RUN] [home=DIR]\n"
-        "       llamaduo store forget ROW|@FILE ... [--yes] [home=DIR]"
+        "       llamaduo store forget ROW|@FILE ... [--rest FILE] [--yes] [home=DIR]"
+    )
+    made.add_argument(
+        "--rest", metavar="FILE", help="forget: write the rows that are left, with their parts"
     )
     made.add_argument("--yes", action="store_true", help="do it; without, it is only listed")
     made.add_argument(
@@ -78,6 +81,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _refuse_flags(what: str, given: argparse.Namespace) -> None:
+    if what != "forget" and given.rest:
+        raise UsageError(f"store {what}: --rest is for `store forget`")
     if what == "ls" and given.yes:
         raise UsageError("store ls: it removes nothing, so there is nothing to say --yes to")
     if what != "gc" and (given.damaged or given.forget_run):
@@ -114,8 +119,8 @@ def _gc(where: _Where, given: argparse.Namespace) -> int:
     return 0
 
 
-def _forget(where: _Where, rows: Sequence[str], *, yes: bool) -> int:
-    from llamaduo.keeping import forget, persons, words
+def _forget(where: _Where, rows: Sequence[str], given: argparse.Namespace) -> int:
+    from llamaduo.keeping import forget, persons, rest, words
     from llamaduo.keeping.plan import plan
     from llamaduo.keeping.units import units
     from llamaduo.tracker.forgetting import on_server
@@ -133,9 +138,13 @@ def _forget(where: _Where, rows: Sequence[str], *, yes: bool) -> int:
     for line in words.of_plan(found):
         print(line)
     for uri in persons.servers(where.home):
-        for line in on_server(uri, found.runs, found.contents, yes=yes):
+        for line in on_server(uri, found.runs, found.contents, yes=given.yes):
             print(line)
-    if not yes:
+    if given.rest:
+        into = Path(given.rest).expanduser()
+        count = rest.write(into, found.rows, all_)
+        print(f"written: {into}, the {count} rows that are left, with their parts")
+    if not given.yes:
         print("nothing was removed; --yes removes it, and no later word brings it back")
         return 0
     forget.forget(found)

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kept_world import bytes_under, forgotten, question
 
+from llamaduo.lineage import Lineage
 from llamaduo.records import Example, Message, Origin, Placed
-from llamaduo.store import Lineage, Store
+from llamaduo.store import Store
 
 NAMES = [f"r{i}" for i in range(6)]
 STAGES = ("train", "adapter", "answers", "judgements", "audit", "somebodys")

@@ -23,8 +23,8 @@ def exp(home: Path) -> Experiment:
     return made(home, Diary())
 
 
-def collected(home: Path, exp: Experiment, **how: bool) -> Garbage:
-    found = garbage.garbage(home, same(exp), **how)
+def collected(home: Path, exp: Experiment, *, damaged: bool = False) -> Garbage:
+    found = garbage.garbage(home, same(exp), damaged=damaged)
     garbage.remove(found)
     return found
 
