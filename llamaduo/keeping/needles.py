@@ -84,9 +84,10 @@ class Needles:
         tail = b""
         with path.open("rb") as file:
             while block := file.read(BLOCK):
-                if self.in_bytes(tail + block):
+                seen = tail + block
+                if self.in_bytes(seen):
                     return True
-                tail = block[-self.longest :]
+                tail = seen[-self.longest :]
         return False
 
 
