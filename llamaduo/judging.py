@@ -114,9 +114,9 @@ class Judging(Bench):
             )
             return as_asked(given, rows)
 
-        inputs = [engine.key(), exp.local.key(), adapter.content, contents(rows), on]
-        how = [exp.samples, exp.task.max_new_tokens, exp.seed]
-        inputs += [*how, *([contents(examples)] if shots else [])]
+        inputs: list[object] = [engine.key(), exp.local.key(), adapter.content]
+        inputs += [contents(rows), on, exp.samples, exp.task.max_new_tokens, exp.seed]
+        inputs += [contents(examples)] if shots else []
         lineage = Lineage((adapter.content,), ids(examples))
         return self.store.rows("answers", inputs, Answer, answer, lineage)
 

@@ -1,10 +1,49 @@
 """Paid calls that hold a forgotten row."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
+import yaml
+
+from llamaduo import runs
+from llamaduo.errors import LlamaDuoError
 from llamaduo.keeping.needles import Needles
 from llamaduo.ledger import FORGOTTEN, Ledger
+
+
+@contextmanager
+def opened(home: Path) -> Iterator[Ledger | None]:
+    """Open the ledger that stands under `home`; None where none does, and none is made.
+
+    Raises:
+        LlamaDuoError: where a run has its ledger elsewhere, with others' locks on this store.
+    """
+    shared = [place.name for place in runs.places(home) if _elsewhere(place)]
+    if shared:
+        raise LlamaDuoError(
+            f"{', '.join(shared)}: its ledger is on a server, and so are the locks of the store. "
+            "Neither is looked at here yet, so nothing is removed"
+        )
+    path = home / ".llamaduo" / "ledger.sqlite"
+    if not path.exists():
+        yield None
+        return
+    ledger = Ledger(path)
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+def _elsewhere(place: Path) -> bool:
+    """Whether a run says that its ledger is no file."""
+    try:
+        said = yaml.safe_load((place / runs.CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return False
+    return isinstance(said, dict) and said.get("ledger", "file") != "file"
 
 
 @dataclass(frozen=True)

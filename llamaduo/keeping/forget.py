@@ -12,9 +12,9 @@ from pathlib import Path
 
 from llamaduo import forgotten, openings
 from llamaduo.component import digest
+from llamaduo.keeping.calls import opened
 from llamaduo.keeping.plan import Plan
 from llamaduo.keeping.units import being_made, clear, put_away
-from llamaduo.ledger import Ledger
 from llamaduo.tracker.forgetting import take_out
 
 PACKED = (".gz", ".zip", ".xz", ".bz2", ".zst", ".tgz")
@@ -34,13 +34,10 @@ def forget(plan: Plan, step: Callable[[str], None] = lambda what: None) -> None:
     clear(private)
     step("record")  # first: from here on no run takes the rows up again
     forgotten.remember(private, plan.rows, date.today().isoformat())
-    if plan.calls.keys or (private / "ledger.sqlite").exists():
-        step("ledger")
-        ledger = Ledger(private / "ledger.sqlite")
-        try:
+    with opened(plan.home) as ledger:
+        if ledger is not None:
+            step("ledger")
             ledger.scrub(plan.calls.keys)
-        finally:
-            ledger.close()
     take_out(plan.home, plan.shown, step)
     for path in plan.files:
         step(f"file {path.name}")

@@ -7,11 +7,10 @@ from pathlib import Path
 from llamaduo import forgotten, openings, runs
 from llamaduo.component import digest, file_sha256
 from llamaduo.errors import LlamaDuoError
-from llamaduo.keeping.calls import Held, holding
+from llamaduo.keeping.calls import Held, holding, opened
 from llamaduo.keeping.needles import Needles, and_made, of_rows
 from llamaduo.keeping.persons import Chosen, data_files, elsewhere, rows_in
 from llamaduo.keeping.units import Unit, being_made, descended, files, manifest
-from llamaduo.ledger import Ledger
 from llamaduo.records import Example
 from llamaduo.tracker.forgetting import WEIGHTS, Shown, Sought, shown
 
@@ -92,7 +91,7 @@ def plan(home: Path, named: Chosen, all_: Sequence[Unit]) -> Plan:
         needles=needles,
         left=left,
         units=tuple(go),
-        calls=_calls(private, needles),
+        calls=_calls(home, needles),
         files=ours,
         looks=len(_seen(private, named.rows)),
         shown=shown(home, sought),
@@ -160,14 +159,9 @@ def _hashes(unit: Unit) -> Iterator[str]:
         yield from (file_sha256(path) for path in unit.files() if path.suffix in WEIGHTS)
 
 
-def _calls(private: Path, needles: Needles) -> Held:
-    if not (private / "ledger.sqlite").exists():
-        return Held((), 0.0)
-    ledger = Ledger(private / "ledger.sqlite")
-    try:
-        return holding(ledger, needles)
-    finally:
-        ledger.close()
+def _calls(home: Path, needles: Needles) -> Held:
+    with opened(home) as ledger:
+        return Held((), 0.0) if ledger is None else holding(ledger, needles)
 
 
 def _seen(private: Path, rows: Sequence[Example]) -> set[str]:

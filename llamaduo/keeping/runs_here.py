@@ -7,11 +7,15 @@ from pathlib import Path
 from llamaduo import runs
 from llamaduo.errors import LlamaDuoError
 from llamaduo.experiment import Experiment
+from llamaduo.keeping.calls import opened
 from llamaduo.keeping.needs import Needs, needs
 from llamaduo.ledger import Ledger
 
 Build = Callable[[Path], Experiment]
 """Makes the experiment of a run again from its folder."""
+
+
+NOTHING = Needs(frozenset(), False)
 
 
 @dataclass(frozen=True)
@@ -35,23 +39,20 @@ def runs_here(home: Path, build: Build, given_up: Sequence[Path] = ()) -> list[H
     """Walk every run under `home`, but for those that are given up."""
     private = home / ".llamaduo"
     places = [place for place in runs.places(home) if place not in given_up]
-    if not places or not (private / "ledger.sqlite").exists():
-        return [Here(place, Needs(frozenset(), False), "") for place in places]
-    ledger = Ledger(private / "ledger.sqlite")
-    try:
+    with opened(home) as ledger:
+        if ledger is None:
+            gone = "there is no ledger under home any more, and its run may have paid calls"
+            return [Here(place, NOTHING, f"{place.name}: {gone}") for place in places]
         return [_here(place, build, private, ledger) for place in places]
-    finally:
-        ledger.close()
 
 
 def _here(place: Path, build: Build, private: Path, ledger: Ledger) -> Here:
-    nothing = Needs(frozenset(), False)
     try:
         return Here(place, needs(build(place), private, ledger), "")
     except LlamaDuoError as error:
-        return Here(place, nothing, str(error))
+        return Here(place, NOTHING, str(error))
     except Exception as error:  # of a component of one's own, or a result that cannot be read
-        return Here(place, nothing, f"{place.name}: {type(error).__name__}: {error}")
+        return Here(place, NOTHING, f"{place.name}: {type(error).__name__}: {error}")
 
 
 def changed(home: Path) -> tuple[tuple[str, int], ...]:

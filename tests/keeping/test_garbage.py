@@ -11,7 +11,7 @@ from small_world import BrokenError, Diary
 
 from llamaduo.errors import LlamaDuoError, UsageError
 from llamaduo.experiment import Experiment
-from llamaduo.keeping import garbage, runs_here, sizes, words
+from llamaduo.keeping import garbage, sizes, words
 from llamaduo.keeping.garbage import Garbage
 from llamaduo.store import Store, _held
 from llamaduo.verbs import store as verb
@@ -179,8 +179,8 @@ def test_ten_thousand_results_are_summed_up_without_reading_them(tmp_path: Path)
     assert "2000" in said
 
 
-def test_the_runs_of_a_home_without_a_ledger_need_nothing(tmp_path: Path) -> None:
-    (tmp_path / ".llamaduo/runs/aa").mkdir(parents=True)
-    exp = made(tmp_path / "h", Diary())
-    [run] = runs_here.runs_here(tmp_path, same(exp))
-    assert not run.needs.recipes
+def test_without_its_ledger_nobody_knows_what_a_run_needs(home: Path, exp: Experiment) -> None:
+    (home / ".llamaduo/ledger.sqlite").unlink()
+    with pytest.raises(LlamaDuoError, match="there is no ledger under home any more"):
+        garbage.garbage(home, same(exp))
+    assert "not known: there is no ledger" in sizes.text(home, same(exp))

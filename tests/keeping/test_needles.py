@@ -2,6 +2,7 @@
 
 import html
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ def row(name: str, text: str, target: str = "yes") -> Example:
     return Example(id=name, messages=(system, asked), target=target)
 
 
-WAYS = {
+WAYS: dict[str, Callable[[str], str]] = {
     "as it stands": lambda text: text,
     "JSON": json.dumps,
     "JSON in UTF-8": lambda text: json.dumps(text, ensure_ascii=False),
