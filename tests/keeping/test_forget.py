@@ -1,17 +1,34 @@
 """Forgetting a row on runs of a small world: all that holds it or came of it goes, and no more."""
 
+import io
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from kept_world import DEV, TEST, TRAIN, bytes_under, forgotten, holding, planned, question
+from kept_world import (
+    DEV,
+    TEST,
+    TRAIN,
+    Remembers,
+    bytes_under,
+    forgotten,
+    holding,
+    made,
+    planned,
+    question,
+)
+from small_world import Diary
 
 from llamaduo.errors import LlamaDuoError, UsageError
 from llamaduo.keeping.forget import forget
 from llamaduo.ledger import Ledger
-from llamaduo.store import _held
+from llamaduo.progress import Progress
+from llamaduo.stages import Stages
+from llamaduo.store import Store, _held
 from llamaduo.verbs import store as verb
 
 
@@ -93,39 +110,73 @@ def test_rows_written_in_the_likeness_of_the_row_go_too(home: Path) -> None:
     assert not [path for text in fresh for path in holding(home, text)]
 
 
-def test_killed_at_any_step_the_same_command_finishes(home: Path, tmp_path: Path) -> None:
-    steps = []
-    for number in range(1000):
+def test_killed_at_any_kind_of_step_the_same_command_finishes(home: Path, tmp_path: Path) -> None:
+    steps: list[str] = []
+    shutil.copytree(home, tmp_path / "whole")
+    forgotten(tmp_path / "whole", TRAIN[3], step=steps.append)
+    kinds = {step.partition("/")[0]: number for number, step in reversed([*enumerate(steps)])}
+    assert len(kinds) > 10
+    left = recipes(tmp_path / "whole")
+    for number in kinds.values():
         there = tmp_path / f"killed{number}"
         shutil.copytree(home, there)
         child = os.fork()
         if child == 0:
-            left = number
+            passed = iter(range(number))
 
-            def die(what: str) -> None:
-                nonlocal left
-                left -= 1
-                if left < 0:
+            def die(what: str, passed: Iterator[int] = passed) -> None:
+                if next(passed, None) is None:
                     os._exit(9)
 
-            try:
+            with suppress(BaseException):
                 forgotten(there, TRAIN[3], step=die)
-            except BaseException:
-                os._exit(1)
-            os._exit(0)
+            os._exit(1)
         _, status = os.waitpid(child, 0)
-        code = os.waitstatus_to_exitcode(status)
-        assert code in (0, 9)
-        if code == 0:
-            break
+        assert os.waitstatus_to_exitcode(status) == 9
         _, proof = forgotten(there, TRAIN[3])
         assert not proof.left
         assert not holding(there, question(TRAIN[3]))
-        kept = {p.parent.name for p in (there / ".llamaduo/store").glob("*/*/manifest.json")}
-        steps.append(kept)
+        assert recipes(there) == left  # wherever it was killed, the same is left
         shutil.rmtree(there)
-    assert len(steps) > 10
-    assert all(kept == steps[0] for kept in steps)  # wherever it was killed, the same is left
+
+
+def recipes(home: Path) -> set[str]:
+    return {path.parent.name for path in (home / ".llamaduo/store").glob("*/*/manifest.json")}
+
+
+def test_answers_to_prompts_that_showed_it_as_an_example_go(home: Path) -> None:
+    store = home / ".llamaduo/store"
+    said = {
+        path.parent: json.loads(path.read_text()) for path in store.glob("answers/*/manifest.json")
+    }
+    [(place, shown)] = [(place, one["rows"]) for place, one in said.items() if one["rows"]]
+    assert len(shown) == 4
+    found = planned(home, shown[0])
+    assert f"answers/{place.name}" in {unit.recipe for unit in found.units}
+    other = next(name for name in TRAIN if name not in shown)
+    assert f"answers/{place.name}" not in {unit.recipe for unit in planned(home, other).units}
+
+
+def test_an_adapter_that_was_chosen_by_a_dev_row_goes_with_it(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    exp = made(home, Diary())
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    stages = Stages(exp, Store(home / ".llamaduo/store"), ledger, Progress(io.StringIO()), "run")
+    split = stages.split()
+    looks = stages.tune(stages.train(split, []), LooksAtDev(diary=Diary()), split)
+    blind = stages.tune(stages.train(split, []), exp.tuner, split)
+    ledger.close()
+    gone = {unit.recipe for unit in planned(home, DEV[2]).units}
+    assert looks.recipe in gone
+    assert blind.recipe not in gone
+
+
+class LooksAtDev(Remembers):
+    """One that ends by what dev says; dev's rows are not in its adapter's bytes."""
+
+    @property
+    def looks_at_dev(self) -> bool:
+        return True
 
 
 def test_an_unwritten_step_of_removal_leaves_no_result_without_its_manifest(
