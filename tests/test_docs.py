@@ -20,14 +20,14 @@ from llamaduo.errors import ConfigError, DataError, UsageError
 from llamaduo.experiment import Experiment
 from llamaduo.intervals import wilson
 from llamaduo.judging import part
+from llamaduo.labels import params
 from llamaduo.ledger import Ledger
 from llamaduo.local.adapter import FILES as FILES_OF_AN_ADAPTER
 from llamaduo.options import groups, options
 from llamaduo.power import out_of_reach
 from llamaduo.progress import Progress
 from llamaduo.records import Answer, Example, Message, Score
-from llamaduo.session import params
-from llamaduo.verbs import VERBS, compare, cost, help, pack, run, store, unpack
+from llamaduo.verbs import VERBS, compare, cost, help, pack, report, run, store, ui, unpack
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -83,12 +83,14 @@ def words(command: str) -> list[str]:
     return parts[3:] if parts[0] == "python" else parts[1:]
 
 
-NO_RUNS = ("compare", "cost", "doctor", "pack", "store", "unpack", "--help")
+NO_RUNS = ("compare", "cost", "doctor", "pack", "report", "store", "ui", "unpack", "--help")
 RUNS = [c for c in COMMANDS if [*words(c), ""][0] not in NO_RUNS]
 PACKS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["pack"]]
 UNPACKS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["unpack"]]
 COMPARED = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["compare"]]
 KEPT = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["store"]]
+REPORTS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["report"]]
+LOOKS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["ui"]]
 COSTS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["cost"]]
 
 
@@ -149,6 +151,14 @@ def test_every_comparison_the_pages_show_names_runs_or_overrides_that_compose(
         compare.main(typed)
 
 
+@pytest.mark.parametrize("typed", REPORTS, ids=" ".join)
+def test_every_dossier_the_pages_show_names_a_run_or_overrides_that_compose(
+    typed: list[str],
+) -> None:
+    with pytest.raises(UsageError, match=r"no finished run under|no run under|was not begun here"):
+        report.main(typed)
+
+
 @pytest.mark.parametrize("typed", PACKS, ids=" ".join)
 def test_every_parcel_the_pages_make_holds_the_run_it_names(
     typed: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -175,6 +185,12 @@ def test_every_word_of_housekeeping_runs_on_a_finished_run(
     assert store.main(typed) == 0
     said = capsys.readouterr().out
     assert ("nothing was removed" in said) == ("--yes" not in typed and typed[0] != "ls")
+
+
+@pytest.mark.parametrize("typed", LOOKS, ids=" ".join)
+def test_every_look_at_runs_is_one_at_a_home(typed: list[str]) -> None:
+    with pytest.raises(UsageError, match="there are no runs under"):
+        ui.main(typed)
 
 
 @pytest.mark.parametrize("overrides", COSTS, ids=" ".join)

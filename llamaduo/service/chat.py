@@ -41,7 +41,7 @@ class ChatService(Component):
 
     operational: ClassVar[frozenset[str]] = frozenset(
         {
-            *("name", "price", "context", "key_env", "retired", "successor"),
+            *("name", "price", "context", "key_env", "retired", "successor", "terms"),
             *("concurrency", "attempts", "backoff", "timeout"),
         }
     )
@@ -62,6 +62,9 @@ class ChatService(Component):
     """The day the provider turned it off, where it is known; a run after it is refused."""
     successor: str | None = None
     """The service that follows it, printed where it is or will be turned off."""
+    terms: str | None = None
+    """What its provider allows to be done with what it says, in a line, with source and date;
+    printed where the run's data are accounted for. None: not given, which is printed too."""
     concurrency: int = Field(16, ge=1)
     """Calls in flight at once; more is faster until the provider says 429."""
     attempts: int = Field(5, ge=1)

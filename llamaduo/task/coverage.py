@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from random import Random
+from typing import ClassVar
 
 from pydantic import Field, model_validator
 
@@ -40,6 +41,8 @@ class Split(Component):
 class CoverageTask(Component):
     """Rows, their split, and checks."""
 
+    operational: ClassVar[frozenset[str]] = frozenset({"licence"})
+
     name: str = Field(min_length=1)
     """What reports and MLflow call it."""
     rows: Rows
@@ -49,6 +52,9 @@ class CoverageTask(Component):
     smaller one; dev and test stay as they are, and the other rows go out. None: all."""
     max_new_tokens: int = Field(ge=1)
     checks: dict[str, Check] = {}
+    licence: str | None = None
+    """Under what terms the rows may be used: an SPDX name or words. Printed where the run's data
+    are accounted for. None: not given, which is printed too."""
 
     def place(self) -> Sequence[Placed]:
         """Share the rows out: each category in the given shares, near copies together.

@@ -26,9 +26,10 @@ from small_world import Diary
 from llamaduo.errors import LlamaDuoError, UsageError
 from llamaduo.keeping.forget import forget
 from llamaduo.ledger import Ledger
+from llamaduo.locks import flocked
 from llamaduo.progress import Progress
 from llamaduo.stages import Stages
-from llamaduo.store import Store, _held
+from llamaduo.store import Store
 from llamaduo.verbs import store as verb
 
 
@@ -195,7 +196,7 @@ def test_an_unwritten_step_of_removal_leaves_no_result_without_its_manifest(
 def test_nothing_is_forgotten_while_a_run_goes_on(home: Path) -> None:
     place = home / ".llamaduo/store/adapter/0123456789abcdef"
     (place / "draft").mkdir(parents=True)
-    with _held(place / "lock"), pytest.raises(LlamaDuoError, match="a run is going on"):
+    with flocked(place / "lock"), pytest.raises(LlamaDuoError, match="a run is going on"):
         planned(home, TRAIN[3])
 
 

@@ -13,7 +13,8 @@ from llamaduo.errors import LlamaDuoError, UsageError
 from llamaduo.experiment import Experiment
 from llamaduo.keeping import garbage, sizes, words
 from llamaduo.keeping.garbage import Garbage
-from llamaduo.store import Store, _held
+from llamaduo.locks import flocked
+from llamaduo.store import Store
 from llamaduo.verbs import store as verb
 
 
@@ -75,7 +76,7 @@ def test_what_a_process_makes_is_not_touched_and_what_a_dead_one_left_goes(
     for place in (live, dead):
         (place / "work").mkdir(parents=True)
         (place / "work" / "checkpoint").write_bytes(b"x" * 1000)
-    with _held(live / "lock"):
+    with flocked(live / "lock"):
         found = collected(home, exp)
     assert found.in_the_making == 1
     assert live.is_dir()
