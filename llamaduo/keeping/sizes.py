@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from llamaduo.errors import LlamaDuoError
 from llamaduo.keeping.runs_here import Build, runs_here
 from llamaduo.keeping.units import Unit, in_words, size, units
 from llamaduo.local import cache_home
@@ -86,7 +87,10 @@ def _used(unit: Unit) -> float:
 
 def _runs(home: Path, build: Build, all_: Sequence[Unit], sizes: dict[Path, int]) -> str:
     """Say how much each run needs, and how much of it no other does."""
-    here = runs_here(home, build)
+    try:
+        here = runs_here(home, build)
+    except LlamaDuoError as error:  # the other tables can be had
+        return f"what runs need is not known: {error}"
     taken: dict[str, int] = defaultdict(int)
     for unit in all_:
         if unit.kind != "damaged":

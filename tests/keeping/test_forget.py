@@ -275,8 +275,12 @@ def test_what_is_forgotten_twice_is_on_record_once(home: Path) -> None:
     assert len((home / ".llamaduo/forgotten.jsonl").read_text().splitlines()) == 1
 
 
-def test_a_ledger_on_a_server_is_not_passed_over_in_silence(home: Path) -> None:
+def test_a_ledger_on_a_server_is_not_passed_over_in_silence(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     [config] = (home / ".llamaduo/runs").glob("*/config.yaml")
     config.write_text(json.dumps({**json.loads(config.read_text()), "ledger": "postgresql"}))
     with pytest.raises(LlamaDuoError, match="its ledger is on a server"):
         planned(home, TRAIN[3])
+    assert verb.main(["ls", f"home={home}"]) == 0
+    assert "what runs need is not known" in capsys.readouterr().out
