@@ -5,9 +5,10 @@
     python benchmarks/tracking.py --jobs 24 --server    the same on a real server with sign-in
 
 The share is of the wall time of whole commands, imports and all, with tracker=mlflow and with
-tracker=none; beside it stands what was spent inside calls of the tracker. Models are prepared
-before. The many jobs differ in their goal alone, so that they share what is tuned and answered,
-and all wait for one another; what has to hold is counted from the database.
+tracker=none; beside it stands what was spent inside calls of the tracker, and their share of the
+CPU time, which other work on the machine changes least. Models are prepared before. The many jobs
+differ in their goal alone, so that they share what is tuned and answered, and all wait for one
+another; what has to hold is counted from the database.
 """
 
 import argparse
@@ -57,34 +58,35 @@ def job(words: Sequence[str]) -> None:
     from llamaduo.tracker import mlflow, shown
 
     spent: dict[str, float] = {}
+    cpu: list[float] = []
     for cls, names in (
         (mlflow.MlflowTracker, ("open", "unusable")),
         (shown.MlflowRun, ("begin", "round", "trial", "finish")),
     ):
         for name in names:
-            timed(cls, name, spent)
+            timed(cls, name, spent, cpu)
     sweep = Sweep(id=SWEEP[0], name=SWEEP[1]) if "LLAMADUO_BENCH_SWEEP" in os.environ else None
-    started = time.monotonic()
     session.run(
         from_overrides(list(words)), Progress(), None, Started(overrides=tuple(words), sweep=sweep)
     )
-    print(json.dumps({"inside": spent, "wall": time.monotonic() - started}))
+    print(json.dumps({"inside": spent, "cpu": sum(cpu), "all_cpu": time.process_time()}))
 
 
-def timed(cls: Any, name: str, spent: dict[str, float]) -> None:
+def timed(cls: Any, name: str, spent: dict[str, float], cpu: list[float]) -> None:
     whole = getattr(cls, name)
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        began = time.monotonic()
+        began, used = time.monotonic(), time.process_time()
         try:
             return whole(*args, **kwargs)
         finally:
             spent[name] = spent.get(name, 0.0) + time.monotonic() - began
+            cpu.append(time.process_time() - used)
 
     setattr(cls, name, call)
 
 
-def at_once(commands: Sequence[Sequence[str]]) -> tuple[float, list[dict[str, float]], int]:
+def at_once(commands: Sequence[Sequence[str]]) -> tuple[float, list[Any], int]:
     """Run jobs at once; returns seconds until the last ended, what each spent, and failures."""
     began = time.monotonic()
     jobs = [
@@ -99,13 +101,14 @@ def at_once(commands: Sequence[Sequence[str]]) -> tuple[float, list[dict[str, fl
     ]
     said = [process.communicate() for process in jobs]
     wall = time.monotonic() - began
-    inside, failed = [], 0
+    inside: list[Any] = []
+    failed = 0
     for process, (out, errors) in zip(jobs, said, strict=True):
         if process.returncode:
             failed += 1
             print(errors[-1500:], file=sys.stderr)
         else:
-            inside.append(json.loads(out.splitlines()[-1])["inside"])
+            inside.append(json.loads(out.splitlines()[-1]))
     return wall, inside, failed
 
 
@@ -115,7 +118,7 @@ def share(given: argparse.Namespace, folder: Path) -> int:
     over = False
     for jobs, repeats in ((1, given.repeats), (8, 1)):
         walls: dict[str, list[float]] = {"mlflow": [], "none": []}
-        spent: list[dict[str, float]] = []
+        spent: list[Any] = []
         for repeat in range(repeats):
             for tracker, taken in walls.items():
                 home = folder / f"{jobs}-{repeat}-{tracker}"
@@ -130,16 +133,19 @@ def share(given: argparse.Namespace, folder: Path) -> int:
                 taken.append(wall)
                 spent += inside
         with_, without = (statistics.median(walls[name]) for name in ("mlflow", "none"))
-        found = [sum(one.values()) for one in spent if one]
+        spent = [one for one in spent if one["inside"]]
+        found = [sum(one["inside"].values()) for one in spent]
+        cpu = 100 * statistics.mean(one["cpu"] / one["all_cpu"] for one in spent)
         part = 100 * (with_ - without) / with_
         direct = 100 * statistics.mean(found) / with_
         calls = {
-            name: round(statistics.mean(one.get(name, 0.0) for one in spent if one), 2)
+            name: round(statistics.mean(one["inside"].get(name, 0.0) for one in spent), 2)
             for name in ("open", "begin", "round", "finish")
         }
         print(
             f"{jobs} at once: {with_:.1f} s with MLflow, {without:.1f} s without: {part:.1f} % of "
-            f"the wall time; inside its calls {statistics.mean(found):.2f} s a job, {direct:.1f} % "
+            f"the wall time; inside its calls {statistics.mean(found):.2f} s a job, "
+            f"{direct:.1f} %, and {cpu:.1f} % of the CPU time "
             f"({', '.join(f'{name} {seconds} s' for name, seconds in calls.items())})",
             flush=True,
         )
@@ -157,7 +163,7 @@ def many(given: argparse.Namespace, folder: Path) -> int:
             [[*MANY, goal, f"home={home}", "tracker=mlflow", *words] for goal in goals]
         )
         found = counted(uri)
-    slowest = max((sum(one.values()) for one in inside), default=0.0)
+    slowest = max((sum(one["inside"].values()) for one in inside), default=0.0)
     where = "on a server" if given.server else "on the file"
     print(
         f"{given.jobs} jobs at once {where}: {wall:.0f} s, {failed} failed; inside the tracker "

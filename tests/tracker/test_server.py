@@ -76,17 +76,15 @@ def test_one_who_may_not_write_is_told_so(
     said = refusal(server.url, tmp_path)
     assert "guest may not write to the experiment llamaduo/ticket_triage" in said
     for permission, fault in (("READ", True), ("EDIT", False)):
-        requests.post(
-            f"{server.url}/api/3.0/mlflow/users/permissions/grant",
-            json={
-                "username": "guest",
-                "resource_type": "experiment",
-                "resource_id": made["experiment_id"],
-                "permission": permission,
-            },
-            auth=admin,
-            timeout=30,
-        ).raise_for_status()
+        on = {"username": "guest", "resource_type": "experiment"}
+        on["resource_id"] = made["experiment_id"]
+        for verb in ("revoke", "grant") if permission == "EDIT" else ("grant",):
+            requests.post(
+                f"{server.url}/api/3.0/mlflow/users/permissions/{verb}",
+                json={**on, **({"permission": permission} if verb == "grant" else {})},
+                auth=admin,
+                timeout=30,
+            ).raise_for_status()
         assert bool(MlflowTracker(uri=server.url).unusable("ticket_triage")) == fault
 
 
@@ -160,6 +158,8 @@ def test_a_server_that_is_away_is_not_waited_for_again_and_again(
     run = MlflowTracker().open(
         home=tmp_path, fingerprint="f", task="t", name="n", params={}, tags={}
     )
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
     tried: list[int] = []
 
     def away(kind: str, known_by: object, name: str, tags: object) -> None:
@@ -170,7 +170,7 @@ def test_a_server_that_is_away_is_not_waited_for_again_and_again(
     with monkeypatch.context() as patch:
         patch.setattr(type(run.book), "find_or_make", lambda self, *asked: away(*asked))
         for number in range(5):
-            run.round(round_(number), train=[ROW], adapter=tmp_path, judgements=[JUDGED])
+            run.round(round_(number), train=[ROW], adapter=adapter, judgements=[JUDGED])
     assert (len(tried), len(run.late)) == (1, 5)
     run.fail(ValueError("no money"))  # the last there is: it is tried, with all that is late
     assert run.late == []
