@@ -3,6 +3,7 @@
 VERBS = {
     "run": "run an experiment: the loop, to its goal or its last round (the verb if none is given)",
     "compare": "set finished runs side by side: figures, judges, data volume, dollars",
+    "promote": "register the model of a verdict in MLflow as champion; roll back; list versions",
     "pack": "put all that a run has made and paid into a folder, to go on with elsewhere",
     "unpack": "take in what was packed elsewhere; what is here stays",
     "cost": "print what a workload costs on a service and on a model of your own",
