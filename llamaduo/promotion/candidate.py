@@ -13,6 +13,7 @@ from llamaduo.experiment import Experiment
 from llamaduo.findings import Result
 from llamaduo.promotion.served import BASES, Form
 from llamaduo.search.space import with_values
+from llamaduo.secrets import without_secrets
 from llamaduo.store import Folder, complete
 from llamaduo.tracker.mlflow import MlflowTracker
 
@@ -55,7 +56,12 @@ def forced(reason: str) -> Forced:
     """
     if not reason.strip():
         raise UsageError('promote: --force needs a reason, in words: --force "why it is right"')
-    return Forced(" ".join(reason.split()), who(), now())
+    return Forced(in_a_line(reason), who(), now())
+
+
+def in_a_line(words: str) -> str:
+    """Return what a user gave as a reason, as it may be kept: one line, without a secret."""
+    return without_secrets(" ".join(words.split()))
 
 
 def who() -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from llamaduo.report.words import aligned
-from llamaduo.tracker.registry import Version
+from llamaduo.tracker.registry import CHAMPION, Version
 
 HEAD = ("version", "aliases", "run", "verdict", "coverage %", "n", "holds", "promoted", "beside")
 
@@ -19,7 +19,7 @@ def _row(one: Version) -> list[str]:
 
     beside = ["forced"] if said("forced") == "true" else []
     beside += ["simulated"] if said("simulated") == "true" else []
-    if "llamaduo.rolled_back" in one.tags:
+    if "llamaduo.rolled_back" in one.tags and CHAMPION not in one.aliases:
         beside.append(f"rolled back {said('rolled_back')[:10]}")
     return [
         one.number,

@@ -1,7 +1,7 @@
 """The former champion put back."""
 
 from llamaduo.errors import LlamaDuoError
-from llamaduo.promotion.candidate import now, who
+from llamaduo.promotion.candidate import in_a_line, now, who
 from llamaduo.tracker.registry import CHAMPION, Registry, Version
 
 
@@ -34,7 +34,7 @@ def rollback(registry: Registry, name: str, reason: str) -> tuple[Version, Versi
             "or those before it were deleted"
         )
     former, back = versions[present], versions[champions[-1]]
-    because = f": {' '.join(reason.split())}" if reason.strip() else ""
+    because = f": {in_a_line(reason)}" if reason.strip() else ""
     registry.remember(name, champions)
     when = f"{now()} by {who()}"
     registry.tag(former, {"llamaduo.rolled_back": f"{when}, to version {back.number}{because}"})

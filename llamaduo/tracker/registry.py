@@ -22,7 +22,13 @@ KEPT = 50
 """Champions that are remembered: a tag may hold 5000 characters."""
 LONGEST_DESCRIPTION = 5000
 """Characters that MLflow's database has room for."""
-NO_BAR = "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_UV_AUTO_DETECT": "false",
+}
+"""What MLflow is told, unless the environment says something else: no bars, and no requirements
+of whatever project the working folder is of."""
 
 
 class Version(Record):
@@ -182,8 +188,8 @@ def opened(tracker: MlflowTracker, home: Path) -> Iterator[Registry]:
     folder = home.absolute() / "mlruns"
     if tracker.uri is None and not (folder / "mlflow.db").is_file():
         raise LlamaDuoError(f"there are no runs in MLflow under {home}; home=DIR names another")
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault(NO_BAR, "false")
+    for variable, value in QUIET.items():
+        os.environ.setdefault(variable, value)
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
 
@@ -216,7 +222,7 @@ def save(
     with warnings.catch_warnings():  # of its own import, and that no example was run
         warnings.simplefilter("ignore")
         import mlflow.pyfunc
-        from mlflow.models import ModelSignature
+        from mlflow.models import Model, ModelSignature
         from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
         from mlflow.types.schema import AnyType
 
@@ -237,6 +243,11 @@ def save(
             ),
             pip_requirements=requirements,
         )
+    described = Model.load(str(into))
+    ours = described.flavors["python_function"]  # no path of this machine: only names count
+    ours["model_code_path"] = code.name
+    ours["artifacts"]["served"]["uri"] = ours["artifacts"]["served"]["path"]
+    described.save(str(into / "MLmodel"))
 
 
 def _short(card: str) -> str:

@@ -97,7 +97,7 @@ def _on_the_registry(given: argparse.Namespace) -> None:
                 "or task=NAME"
             )
         former, back = rollback(registry, names[0], given.rollback)
-    print(f"{names[0]}: version {back.number} is champion again, and was before {former.number}")
+    print(f"{names[0]}: version {back.number} is champion again, in the place of {former.number}")
 
 
 def _place(words: list[str]) -> tuple[Path, "MlflowTracker", str | None]:
