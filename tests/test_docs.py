@@ -14,7 +14,7 @@ import pytest
 
 from llamaduo.config import from_overrides
 from llamaduo.config.overrides import check
-from llamaduo.errors import ConfigError, DataError, UsageError
+from llamaduo.errors import ConfigError, DataError, LlamaDuoError, UsageError
 from llamaduo.experiment import Experiment
 from llamaduo.intervals import wilson
 from llamaduo.judging import part
@@ -25,7 +25,7 @@ from llamaduo.power import out_of_reach
 from llamaduo.progress import Progress
 from llamaduo.records import Answer, Example, Message, Score
 from llamaduo.session import params
-from llamaduo.verbs import VERBS, compare, cost, help, pack, run, unpack
+from llamaduo.verbs import VERBS, compare, cost, help, pack, promote, run, unpack
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -81,11 +81,12 @@ def words(command: str) -> list[str]:
     return parts[3:] if parts[0] == "python" else parts[1:]
 
 
-NO_RUNS = ("compare", "cost", "doctor", "pack", "unpack", "--help")
+NO_RUNS = ("compare", "cost", "doctor", "pack", "promote", "unpack", "--help")
 RUNS = [c for c in COMMANDS if [*words(c), ""][0] not in NO_RUNS]
 PACKS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["pack"]]
 UNPACKS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["unpack"]]
 COMPARED = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["compare"]]
+PROMOTED = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["promote"]]
 COSTS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["cost"]]
 
 
@@ -159,6 +160,14 @@ def test_every_parcel_the_pages_make_holds_the_run_it_names(
 def test_every_parcel_the_pages_unpack_is_one_to_unpack(typed: list[str]) -> None:
     with pytest.raises(UsageError, match="there is no such file or folder"):
         unpack.main(typed)
+
+
+@pytest.mark.parametrize("typed", PROMOTED, ids=" ".join)
+def test_every_promotion_the_pages_show_is_one_that_only_lacks_its_run(typed: list[str]) -> None:
+    local = [word for word in typed if not word.startswith("tracker.uri=")]  # nobody serves it
+    lacks = "no finished run under|no run under .* begins so|was not begun here|no runs in MLflow"
+    with pytest.raises(LlamaDuoError, match=lacks):
+        promote.main(local)
 
 
 @pytest.mark.parametrize("overrides", COSTS, ids=" ".join)

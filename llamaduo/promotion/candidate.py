@@ -166,7 +166,8 @@ def _adapter(place: Path, result: Result) -> Folder:
 
 
 def _form(exp: Experiment, engine: TransformersEngine, wanted: Form | None) -> Form:
-    known = type(exp.local) in BASES.values()
+    kind: type[object] = type(exp.local)  # not a class made of one of them: that is other code
+    known = kind in BASES.values()
     form = wanted or ("adapter" if known else "merged")
     if form == "adapter" and not known:
         raise UsageError(

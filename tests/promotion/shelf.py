@@ -4,14 +4,20 @@ import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from mlflow.tracking import MlflowClient
 
 from llamaduo import session
 from llamaduo.config import from_overrides
 from llamaduo.experiment import Experiment
+from llamaduo.findings import Result
 from llamaduo.local import load
 from llamaduo.progress import Progress
 from llamaduo.started import Started
 
+MODEL = "ticket_triage"
+"""What the task's registered model is called."""
 FEW = (
     "experiments=demo_tiny",
     "rounds=1",
@@ -30,6 +36,7 @@ class Run:
     """A run that went to its end."""
 
     exp: Experiment
+    result: Result
 
     @property
     def name(self) -> str:
@@ -43,8 +50,8 @@ class Run:
 def run(*words: str) -> Run:
     """Run to the end in the working folder, as a command would."""
     exp = from_overrides(list(words))
-    session.run(exp, Progress(io.StringIO()), started=Started(overrides=words))
-    return Run(exp)
+    result = session.run(exp, Progress(io.StringIO()), started=Started(overrides=words))
+    return Run(exp, result)
 
 
 def loud(folder: Path, seed: int) -> Path:
@@ -72,3 +79,32 @@ def loud(folder: Path, seed: int) -> Path:
     names = json.loads(file.read_text()) | {"base_model_name_or_path": "llamaduo/tiny-random"}
     file.write_text(json.dumps(names))
     return folder
+
+
+def client() -> MlflowClient:
+    """Return MLflow's own client of the working folder's runs."""
+    uri = f"sqlite:///{Path.cwd()}/mlruns/mlflow.db"
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def versions() -> list[Any]:
+    found = client().search_model_versions(f"name='{MODEL}'")
+    return sorted(found, key=lambda one: int(one.version))
+
+
+def aliases() -> dict[str, str]:
+    return {name: str(at) for name, at in client().get_registered_model(MODEL).aliases.items()}
+
+
+def folder(version: str, under: Path) -> Path:
+    """Return a version's files."""
+    into = under / version
+    into.mkdir()
+    found = client().get_model_version(MODEL, version)
+    place = found.source.partition(f"{found.run_id}/")[2]
+    return Path(client().download_artifacts(found.run_id, place, str(into)))
+
+
+def references(version: Path) -> list[dict[str, Any]]:
+    lines = (version / "references.jsonl").read_text().split("\n")
+    return [json.loads(line) for line in lines if line]

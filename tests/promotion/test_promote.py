@@ -1,30 +1,40 @@
 """Promotion: what becomes a version, what is refused, and that it answers as it was judged."""
 
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Finished
 from mlflow.tracking import MlflowClient
-from shelf import EASY, FEW, Run, loud, run
+from shelf import EASY, FEW, MODEL, Run, aliases, client, folder, loud, references, run, versions
+from small_world import Base, Diary, Parrot, altered
 
 from llamaduo import promotion
 from llamaduo.component import file_sha256
-from llamaduo.errors import LlamaDuoError, UsageError
+from llamaduo.config import from_overrides
+from llamaduo.engine.transformers import TransformersEngine
+from llamaduo.errors import LlamaDuoError, ModelError, UsageError
 from llamaduo.local import load
 from llamaduo.openings import FILE as OPENINGS
+from llamaduo.progress import Progress
+from llamaduo.promotion.candidate import candidate
 from llamaduo.promotion.card import clean
+from llamaduo.promotion.references import answered
+from llamaduo.promotion.served import Served, opened
+from llamaduo.records import Answer
+from llamaduo.store import Store
 from llamaduo.tracker.registry import Registry
 from llamaduo.verbs import promote
 
 ROOT = Path(promotion.__file__).parents[2]
-MODEL = "ticket_triage"
 JUDGED = ("tuner=none", *FEW)
 
 
@@ -62,34 +72,6 @@ def shelf(made: Shelf, monkeypatch: pytest.MonkeyPatch) -> Shelf:
     shutil.copyfile(kept, database)
     monkeypatch.chdir(made.home)
     return made
-
-
-def client() -> MlflowClient:
-    uri = f"sqlite:///{Path.cwd()}/mlruns/mlflow.db"
-    return MlflowClient(tracking_uri=uri, registry_uri=uri)
-
-
-def versions() -> list[Any]:
-    found = client().search_model_versions(f"name='{MODEL}'")
-    return sorted(found, key=lambda one: int(one.version))
-
-
-def aliases() -> dict[str, str]:
-    return {name: str(at) for name, at in client().get_registered_model(MODEL).aliases.items()}
-
-
-def folder(version: str, under: Path) -> Path:
-    """Return a version's files."""
-    into = under / version
-    into.mkdir()
-    found = client().get_model_version(MODEL, version)
-    place = found.source.partition(f"{found.run_id}/")[2]
-    return Path(client().download_artifacts(found.run_id, place, str(into)))
-
-
-def references(version: Path) -> list[dict[str, Any]]:
-    lines = (version / "references.jsonl").read_text().split("\n")
-    return [json.loads(line) for line in lines if line]
 
 
 FRESH = """
@@ -160,18 +142,22 @@ def test_merged_weights_are_a_model_that_plain_transformers_loads_and_that_says_
 
 
 def test_a_verdict_that_is_no_switch_is_refused_with_its_reasons_and_nothing_is_made(
-    finished: Finished, tmp_path: Path
+    shelf: Shelf,
 ) -> None:
-    before = file_sha256(finished.home / "mlruns" / "mlflow.db")
+    database = shelf.home / "mlruns" / "mlflow.db"
+    stages = sorted((shelf.home / ".llamaduo" / "store").rglob("*"))
+    before = file_sha256(database)
     with pytest.raises(LlamaDuoError) as error:
-        promote.main([finished.exp.fingerprint(), f"home={finished.home}"])
+        promote.main([])  # the run that was finished last
     assert error.value.exit_code == 1
     said = str(error.value)
-    assert f"the verdict is `{finished.result.decision.verdict}`" in said
-    assert all(reason in said for reason in finished.result.decision.reasons)
+    decision = shelf.kept.result.decision
+    assert f"{shelf.kept.name[:8]}: the verdict is `keep the service`" in said
+    assert decision.verdict == "keep the service"
+    assert all(reason in said for reason in decision.reasons)
     assert "--challenger" in said and "--force" in said
-    assert file_sha256(finished.home / "mlruns" / "mlflow.db") == before
-    assert not (finished.home / ".llamaduo" / "store" / "references").exists()
+    assert file_sha256(database) == before
+    assert sorted((shelf.home / ".llamaduo" / "store").rglob("*")) == stages
 
 
 def test_a_challenger_is_registered_whatever_the_verdict_and_leaves_the_champion(
@@ -346,6 +332,79 @@ def test_a_version_says_what_it_is_and_holds_nothing_pickled_and_no_secret(
     assert all("==" in one and "+" not in one for one in requirements)
     assert requirements[0].startswith("llamaduo==")
     assert (shelf.home / ".llamaduo" / "openings" / OPENINGS).read_bytes() == looks
+
+
+def test_references_that_a_kill_left_half_go_on_to_the_same(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(shelf.home / ".llamaduo" / "store" / "references", ignore_errors=True)
+    whole = TransformersEngine.answers
+
+    def few(*args: Any, **named: Any) -> Iterator[Answer]:
+        yield from islice(whole(*args, **named), 5)
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TransformersEngine, "answers", few)
+        with pytest.raises(KilledError):
+            promote.main([shelf.first.name])
+    [half] = (shelf.home / ".llamaduo" / "store" / "references").glob("*/draft/rows.jsonl")
+    assert half.read_text().count("\n") == 5
+    promote.main([shelf.first.name])
+    version = folder("1", tmp_path)
+    found = {one["id"]: one["text"] for one in references(version)}
+    assert len(found) == len(references(version)) == 16
+
+    answering = opened(version / "artifacts")
+    rows = [row for row in shelf.first.exp.task.place() if row.part == "test"]
+    tests = [row.example for row in rows]
+    twin = tests[0].model_copy(update={"id": "twin"})
+    said = list(answered(answering, [*tests, twin], (), Progress(io.StringIO())))
+    assert {one.id: one.text for one in said} == found | {"twin": found[tests[0].id]}
+    left = answered(answering, [*tests, twin], said[3:], Progress(io.StringIO()))
+    assert sorted(one.id for one in left) == sorted(one.id for one in said[:3])
+
+
+def test_a_form_that_nobody_judged_or_could_load_is_refused(made: Shelf) -> None:
+    exp, place = made.first.exp, made.first.place
+    four_bit = exp.model_copy(update={"engine": altered(exp.engine, weights="nf4")})
+    with pytest.raises(UsageError, match="is another model, which nobody judged"):
+        candidate(four_bit, place, "merged")
+    assert candidate(four_bit, place, None).form == "adapter"
+    foreign = exp.model_copy(update={"local": Base()})
+    with pytest.raises(UsageError, match="toy: a version does not name code of other packages"):
+        candidate(foreign, place, "adapter")
+    assert candidate(foreign, place, None).form == "merged"
+
+
+def test_where_no_adapter_is_there_is_nothing_to_promote(made: Shelf, tmp_path: Path) -> None:
+    exp = made.first.exp
+    place = tmp_path / ".llamaduo" / "runs" / made.first.name
+    with pytest.raises(LlamaDuoError, match="it is not finished, and has no verdict"):
+        candidate(exp, place, None)
+    shutil.copytree(made.first.place, place)
+    with pytest.raises(LlamaDuoError, match="is not in the store any more, or damaged"):
+        candidate(exp, place, None)
+    store = tmp_path / ".llamaduo" / "store"
+    bare = Store(store).folder("adapter", ["bare"], lambda work: (work.out / "x").touch())
+    result = made.first.result
+    last = result.rounds[-1].model_copy(update={"adapter": bare.content})
+    said = result.model_copy(update={"rounds": (last,)}).model_dump_json()
+    (place / "result.json").write_text(said)
+    with pytest.raises(LlamaDuoError, match="the verdict is about the base model as it is"):
+        candidate(exp, place, None)
+    asked = from_overrides(["tuner=none", "engine=tgi", "engine.service.adapter=x"]).engine
+    with pytest.raises(LlamaDuoError, match="an endpoint answered"):
+        candidate(exp.model_copy(update={"engine": asked}), place, None)
+    parrot = exp.model_copy(update={"engine": Parrot(diary=Diary(), enough=1)})
+    with pytest.raises(LlamaDuoError, match="Parrot answered, which a version cannot name"):
+        candidate(parrot, place, None)
+
+
+def test_a_base_of_another_release_is_said() -> None:
+    served = Served(form="adapter", base="GoneModel", local={}, engine={}, max_new_tokens=1)
+    with pytest.raises(ModelError, match="GoneModel is no kind of base that this llamaduo knows"):
+        served.model(Path())
 
 
 def test_a_login_in_an_address_is_shown_nowhere() -> None:
