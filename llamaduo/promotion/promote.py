@@ -60,6 +60,8 @@ def promote(
     """
     found = candidate(exp, place, wanted)
     if found.result.decision.verdict == "switch":
+        if force is not None:
+            progress.say("promote: --force is not needed, the verdict is `switch`; not recorded")
         force = None
     elif force is None and not challenger:
         raise LlamaDuoError(_refused(found.result))

@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from llamaduo.tracker.mlflow import MlflowTracker
     from llamaduo.tracker.registry import Registry
 
-_OVERRIDE = re.compile(r"[\w./@+~-]+=\S*")
+_WORD = re.compile(r"[\w./@+~-]+=\S*|(?=.*\d)[0-9a-f]{4,32}")
+"""What names a run or sets a key, and is no reason; it may stand behind `--rollback`."""
 
 
 def main(words: list[str]) -> int:
     """Promote, roll back or list, and say what was done."""
     given = arguments.read(parser(), words)
-    if given.rollback is not None and _OVERRIDE.fullmatch(given.rollback):
+    if given.rollback is not None and _WORD.fullmatch(given.rollback):
         given.words, given.rollback = [*given.words, given.rollback], ""
     if given.list or given.rollback is not None:
         _on_the_registry(given)

@@ -198,8 +198,11 @@ def test_what_is_promoted_twice_is_one_version(
     shelf: Shelf, capsys: pytest.CaptureFixture[str]
 ) -> None:
     promote.main([shelf.first.name])
-    promote.main([shelf.first.name])
-    assert "version 1 was there" in capsys.readouterr().out
+    promote.main([shelf.first.name, "--force", "to be sure"])
+    said = capsys.readouterr()
+    assert "version 1 was there" in said.out
+    assert "--force is not needed" in said.err
+    assert versions()[0].tags["llamaduo.forced"] == "false"
     assert len(versions()) == 1
     assert client().get_registered_model(MODEL).tags["llamaduo.champions"] == '["1"]'
 
@@ -268,7 +271,9 @@ def test_a_rollback_is_written_on_both_and_ends_where_there_is_none_before(
     assert "to version 1: too slow" in former.tags["llamaduo.rolled_back"]
     assert "from version 2: too slow" in back.tags["llamaduo.restored"]
     with pytest.raises(LlamaDuoError, match="there is nothing to roll back to: version 1 is its"):
-        promote.main(["--rollback", shelf.first.name[:6]])
+        promote.main(["--rollback", shelf.first.name])
+    with pytest.raises(UsageError, match=r"0f0f: no run under .* begins so"):
+        promote.main(["--rollback", "0f0f"])
     assert aliases() == {"champion": "1"}
 
 
