@@ -27,8 +27,7 @@ check: .venv/ready  ## lint, types, layers
 	$(BIN)/lint-imports
 
 ui: .venv/ready  ## open MLflow's pages on the runs under this folder
-	$(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --workers 1 \
-		--backend-store-uri sqlite:///$(CURDIR)/mlruns/mlflow.db
+	$(BIN)/llamaduo ui
 
 bench: .venv/ready $(MODEL)  ## measure what the README and the pages claim: over an hour
 	$(BIN)/python benchmarks/decision.py
@@ -38,6 +37,7 @@ bench: .venv/ready $(MODEL)  ## measure what the README and the pages claim: ove
 	$(BIN)/python benchmarks/inference.py
 	$(BIN)/python benchmarks/search.py
 	$(BIN)/python benchmarks/search.py --postgresql tuner.steps=50
+	$(BIN)/python benchmarks/tracking.py
 	$(BIN)/python benchmarks/demo_seeds.py --home .llamaduo/bench
 	$(BIN)/python benchmarks/demo_pictures.py --home .llamaduo/bench --into docs
 	$(BIN)/python benchmarks/paper_cost.py --into docs

@@ -3,23 +3,19 @@
 import importlib
 import os
 import sys
-import warnings
 
 from llamaduo.errors import LlamaDuoError, UsageError
 from llamaduo.options import nearest
+from llamaduo.progress import READER_GONE, nobody_reads
+from llamaduo.quiet import quiet
 from llamaduo.verbs import VERBS
 
 INTERRUPTED = 130
-READER_GONE = 141
 
 
 def main() -> int:
     """Run the verb of the command line; returns the process's exit code."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    quiet()
     words = sys.argv[1:]
     if any(word.startswith(("query=", "install=", "uninstall=")) for word in words):
         return _completion(words)
@@ -41,7 +37,7 @@ def main() -> int:
         print(f"llamaduo: {error}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:  # the reader has seen enough: `llamaduo cost | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        nobody_reads(sys.stdout)
         return READER_GONE
     except KeyboardInterrupt:
         print("llamaduo: stopped; the same command goes on from here", file=sys.stderr)
@@ -50,9 +46,11 @@ def main() -> int:
 
 
 def _help(words: list[str]) -> str:
-    """Return the help of the verb that is named, or of all; `run` takes what all of it says."""
-    from llamaduo.verbs.help import text
+    """Return the help of the verb that is named, or of all."""
+    from llamaduo.verbs.help import of_run, text
 
+    if words[:1] == ["run"]:
+        return of_run()
     if words and words[0] in VERBS:
         module = importlib.import_module(f"llamaduo.verbs.{words[0]}")
         if hasattr(module, "parser"):

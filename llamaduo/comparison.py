@@ -5,11 +5,11 @@ thresholds. Which judge marked is no part of it, since how much that matters is 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from statistics import fmean
 
-from llamaduo.findings import Measure, Point, Result, Verdict
+from llamaduo.findings import Measure, Result, Verdict
 from llamaduo.metrics import covered, difference, mean
 from llamaduo.records import Record, Score
 from llamaduo.scores import ScoreRow
@@ -25,6 +25,8 @@ class Finished:
     result: Result
     scores: tuple[ScoreRow, ...] = ()
     """Empty where they were not kept."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """What it was made with, by dotted key; empty where that was not kept."""
 
     @property
     def name(self) -> str:
@@ -228,69 +230,3 @@ def _by_judge(run: Finished, marks: Mapping[str, Score]) -> ByJudge:
         coverage=100 * fmean(held),
         verdict=r.decision.verdict,
     )
-
-
-Kind = tuple[str, str, str]
-"""Local model, teaching service, judge."""
-
-
-def kind_of(run: Finished) -> Kind:
-    """Return what the points of one curve have in common."""
-    return run.result.local, run.result.service, run.result.judge
-
-
-def volumes(runs: Iterable[Finished]) -> dict[Kind, list[Point]]:
-    """Return a point for each model that steering judged: every round of every run.
-
-    The sealed test has no say in how many rows to buy. A round that several runs share is
-    one point, and a round without a judged prompt none. Only what has points at two volumes
-    or more is in it.
-
-    Args:
-        runs: of one yardstick.
-    """
-    found: dict[Kind, dict[tuple[str, str], Point]] = defaultdict(dict)
-    for run in runs:
-        r = run.result
-        for round_ in r.rounds:
-            coverage = round_.assessment.coverage
-            if coverage.value is not None and round_.train_rows:
-                point = Point(
-                    rows=round_.train_rows,
-                    hits=round(coverage.value * coverage.n / 100),
-                    n=coverage.n,
-                    usd=round_.usd,
-                )
-                same = (round_.adapter, round_.train)
-                found[kind_of(run)].setdefault(same, point)
-    return {
-        kind: sorted(points.values(), key=lambda point: point.rows)
-        for kind, points in found.items()
-        if len({point.rows for point in points.values()}) > 1
-    }
-
-
-Marks = dict[str, dict[int, list[ScoreRow]]]
-"""Judged prompts by judge, and by the rows that the model was tuned on."""
-
-
-def by_judge_and_volume(runs: Iterable[Finished]) -> dict[str, Marks]:
-    """Return what steering scored, of every local model: what the paper's Figure 3 draws.
-
-    A model that several runs share is in it once for each judge.
-
-    Args:
-        runs: of one yardstick.
-    """
-    found: dict[str, Marks] = {}
-    seen: set[tuple[object, ...]] = set()
-    for run in runs:
-        r = run.result
-        for round_ in r.rounds:
-            same = (r.local, r.judge, round_.adapter, round_.train)
-            rows = run.of(f"round {round_.number}", r.steered_on)
-            if rows and same not in seen:
-                seen.add(same)
-                by = found.setdefault(r.local, {}).setdefault(r.judge, {})
-                by.setdefault(round_.train_rows, []).extend(rows.values())
-    return found

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from llamaduo.component import digest, seed_of
 from llamaduo.errors import OverBudget, ServiceError
 from llamaduo.ledger import Claim, Ledger
-from llamaduo.owner import LEASE
 from llamaduo.records import Outcome, Reply, Request
 from llamaduo.service import Service
 
@@ -159,8 +158,8 @@ class Desk:
             await _pause(pause, stop)
             if pause < LONG <= 2 * pause and (host := self.ledger.holder(key)):
                 print(
-                    f"llamaduo: waiting for a call that a process of {host} makes; one of "
-                    f"another host is taken over after {LEASE:.0f} s",
+                    f"llamaduo: waiting for a call that a process of {host} makes; "
+                    f"{self.ledger.freed}",
                     file=sys.stderr,
                 )
             pause = min(2 * pause, LONG)

@@ -45,6 +45,12 @@ class ServiceError(LlamaDuoError):
     """The service LLM cannot be used at all: no key, no such model, no price."""
 
 
+class TrackerError(LlamaDuoError):
+    """Runs cannot be shown where they should be: no server, no permission, no such database."""
+
+    exit_code = 2
+
+
 class OverBudget(LlamaDuoError):
     """The next call could cost more than what is left of the budget."""
 

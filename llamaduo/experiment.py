@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from llamaduo.component import Component, digest
+from llamaduo.database import Where, unreachable
 from llamaduo.dedup import Dedup
 from llamaduo.engine import Engine
 from llamaduo.errors import DataError
@@ -91,6 +92,9 @@ class Experiment(Component):
     ceiling: Ceiling
     home: Path
     """Where the store, the ledger and mlruns/ stand."""
+    ledger: Where = "file"
+    """Where paid calls are kept: a file under home, for the processes of one machine, or the server
+    that the variable LLAMADUO_LEDGER_URL names, for several; the store's locks are there too."""
     trusted: tuple[str, ...] = ()
     """Packages, beside this one, that a `_target_` may come from."""
     allow_simulated: bool = False
@@ -195,7 +199,7 @@ class Experiment(Component):
         found = [fault for service in services for fault in service.faults()]
         if until != "data":
             found += self.local.faults() + self.tuner.faults(self.local)
-        found += self.workload.faults()
+        found += self.workload.faults() + unreachable(self.ledger)
         if self.search is not None:
             found += self.search.unreachable()
             if until is not None:

@@ -1,6 +1,7 @@
 """Folders that results go to: made, and tried, before anything is asked or spent."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from llamaduo.errors import LlamaDuoError, UsageError
@@ -31,17 +32,22 @@ NETWORK_FILE_SYSTEMS = frozenset(
 )
 
 
-def refuse_network_home(home: Path) -> None:
+def refuse_network_home(home: Path, needs_local: Sequence[str]) -> None:
     """Raise if `home` is on a file system where SQLite's WAL and flock cannot be relied on.
+
+    Args:
+        needs_local: what of the run relies on them, with what to set instead; none, and any
+            file system will do.
 
     Raises:
         LlamaDuoError: naming the file system.
     """
     kind = _file_system(home)
-    if kind in NETWORK_FILE_SYSTEMS or kind.startswith("fuse"):
+    if needs_local and (kind in NETWORK_FILE_SYSTEMS or kind.startswith("fuse")):
+        ways = "".join(f"\n  {line}" for line in needs_local)
         raise LlamaDuoError(
             f"home {home} is on {kind}, where locks and SQLite are not dependable; "
-            "set home=DIR to a local disk"
+            f"set home=DIR to a local disk, or all of this:{ways}"
         )
 
 

@@ -91,7 +91,14 @@ class Judging(Bench):
         """Put on record that a model's figures on the test are known; returns all looks at it."""
         folder = self.store.root.parent / "openings"
         rows = part(split, "test")
-        return record(folder, rows, run=self.run, model=model, adapter=adapter.content)
+        return record(
+            folder,
+            rows,
+            run=self.run,
+            model=model,
+            adapter=adapter.content,
+            hold=self.ledger.held,
+        )
 
     def _answers(self, adapter: Folder, split: Rows[Placed], on: Part, shots: int) -> Rows[Answer]:
         """Have the local model answer."""

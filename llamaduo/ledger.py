@@ -1,32 +1,23 @@
 """The memory of paid calls: every reply kept, every dollar counted, no call bought twice.
 
-One SQLite file (WAL) shared by all processes of a home. A call is claimed, with what it
-can cost at most reserved from its run's budget, and then answered; both are transactions.
-A claim whose process is gone is free again. Its call may have been paid for: a provider
-can bill a request that was in flight when the process was killed.
+Its tables stand in a file that the processes of one machine share, or on a server that many
+hosts do (`database/`). A call is claimed, with what it can cost at most reserved from its run's
+budget, and then answered; both are transactions. A claim whose process is gone is free again.
+Its call may have been paid for: a provider can bill a request that was in flight when the
+process was killed.
 """
 
-import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from enum import Enum
-from importlib.resources import files
 from math import inf
 from pathlib import Path
 
-from llamaduo.errors import LlamaDuoError
-from llamaduo.owner import alive, this_process
+from llamaduo.database import Database, Tables, whole
+from llamaduo.database.sqlite import Sqlite
 from llamaduo.records import Outcome, Reply, Request, Tally, Usage
-
-SCHEMA = 1
-"""Number of the tables' shape, kept in SQLite's `user_version`."""
-
-PATIENCE = 60.0
-"""Seconds to wait for another process that holds the file."""
-
-TABLES = files("llamaduo").joinpath("ledger.sql").read_text(encoding="utf-8")
 
 
 class Claim(Enum):
@@ -39,53 +30,45 @@ class Claim(Enum):
 
 
 class Ledger:
-    """Paid calls in the file `path`, made if it is not there."""
+    """Paid calls in a database; a path is that of a file, made if it is not there."""
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.owner = this_process()
+    def __init__(self, where: Path | Database) -> None:
+        self._db: Database = Sqlite(where) if isinstance(where, Path) else where
         self.spent_now = 0.0
         """Dollars this process has paid."""
         self.calls_now = 0
         """Tries this process has sent, those that failed too."""
-        self._db = sqlite3.connect(path, isolation_level=None, timeout=PATIENCE)
-        self._to_wal()
-        self._db.execute("pragma synchronous = full")
-        with self.transaction():
-            (version,) = self._db.execute("pragma user_version").fetchone()
-            if version == 0:
-                for statement in TABLES.split(";"):
-                    self._db.execute(statement)
-                self._db.execute(f"pragma user_version = {SCHEMA}")
-        if version not in (0, SCHEMA):
-            self.close()
-            raise LlamaDuoError(
-                f"{path} has schema {version}, this llamaduo reads {SCHEMA}: it was written by "
-                "another version; use that one, or another home"
-            )
+        self._claims: dict[str, tuple[object, ...]] = {}
+        """What this process has claimed, as it stands in the table."""
 
-    def _to_wal(self) -> None:
-        """Switch the file to WAL; SQLite has no wait for processes that do so at once."""
-        late = time.monotonic() + PATIENCE
-        while True:
-            try:
-                self._db.execute("pragma journal_mode = wal")
-                return
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > late:
-                    raise
-                time.sleep(0.01)
+    @property
+    def owner(self) -> str:
+        """Name of this process, as its claims have it."""
+        return self._db.owner
+
+    @property
+    def freed(self) -> str:
+        """When a claim whose process is gone is taken over, for people."""
+        return self._db.freed
+
+    def transaction(self) -> AbstractContextManager[Tables]:
+        """Hand out the tables to one process at a time; all is done with them, or nothing."""
+        return self._db.transaction()
+
+    def held(self, path: Path, waiting: str = "") -> AbstractContextManager[None]:
+        """Hold the lock called `path`, under `.llamaduo/`, among all who share the ledger."""
+        return self._db.held(path, waiting)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the tables."""
         self._db.close()
 
+    @whole
     def use(self, recipe: str, keys: Sequence[str]) -> None:
         """Note that the stage result `recipe` rests on `keys`, whoever paid for them."""
-        with self.transaction():
-            self._db.executemany(
-                "insert or ignore into uses values (?, ?)", [(recipe, key) for key in keys]
-            )
+        pairs = [(recipe, key) for key in keys]
+        with self.transaction() as db:
+            db.executemany("insert into uses values (?, ?) on conflict do nothing", pairs)
 
     def reply(self, key: str) -> Reply | None:
         """Return the last reply to `key`; None where there is none yet."""
@@ -100,6 +83,7 @@ class Ledger:
         usage = Usage(prompt_tokens=prompt, completion_tokens=completion, usd=usd)
         return Reply(outcome=Outcome(outcome), cause=cause, text=text, usage=usage)
 
+    @whole
     def claim(
         self,
         key: str,
@@ -113,49 +97,65 @@ class Ledger:
         budget: float | None,
     ) -> Claim:
         """Claim `key` and reserve `bound` dollars of the run's budget, or say why not."""
-        with self.transaction():
-            row = self._db.execute(
+        known = self._db.execute("select state from calls where key = ?", (key,)).fetchone()
+        if known == ("answered",):  # most are, when a run goes on: no need to keep others out
+            return Claim.ANSWERED
+        asked = (key, service, request.model_dump_json(), seed, stage, request.row, run)
+        with self.transaction() as db:
+            row = db.execute(
                 "select state, owner, reserved, run, claimed_at from calls where key = ?", (key,)
             ).fetchone()
             if row is not None:
                 state, owner, reserved, claimed_for, since = row
                 if state == "answered":
                     return Claim.ANSWERED
-                if alive(owner, since):
+                if self._db.alive(owner, since):
                     return Claim.TAKEN
-                self._free(key, claimed_for, reserved)
-            spent, reserved = self._account(run)
+                _free(db, key, claimed_for, reserved)
+            spent, reserved = _account(db, run)
             if budget is not None and spent + reserved + bound > budget + 1e-9:
                 return Claim.TOO_DEAR
-            self._db.execute(
+            db.execute(
                 "insert into calls values (?, ?, ?, ?, ?, ?, ?, 'claimed', ?, ?, ?)",
-                (
-                    key,
-                    service,
-                    request.model_dump_json(),
-                    seed,
-                    stage,
-                    request.row,
-                    run,
-                    self.owner,
-                    bound,
-                    time.time(),
-                ),
+                (*asked, self._db.owner, bound, time.time()),
             )
-            self._db.execute("update runs set reserved = reserved + ? where run = ?", (bound, run))
-            return Claim.MINE
+            db.execute("update runs set reserved = reserved + ? where run = ?", (bound, run))
+        self._claims[key] = asked
+        return Claim.MINE
 
+    @whole
     def answer(self, key: str, reply: Reply, *, seconds: float, last: bool) -> None:
-        """Keep a reply. With `last` the call is answered and its reservation settled."""
+        """Keep a reply. With `last` the call is answered and its reservation settled.
+
+        A claim can be gone: the connection was lost for so long that another process took
+        the call over. The reply was paid all the same, so it is kept and counted; where the
+        other's claim or answer stands, before the replies that are there.
+        """
         usage = reply.usage
-        with self.transaction():
-            run, bound = self._db.execute(
-                "select run, reserved from calls where key = ?", (key,)
+        with self.transaction() as db:
+            row = db.execute(
+                "select state, owner, run, reserved from calls where key = ?", (key,)
             ).fetchone()
-            (attempt,) = self._db.execute(
-                "select count(*) from replies where key = ?", (key,)
-            ).fetchone()
-            self._db.execute(
+            (attempt,) = db.execute("select count(*) from replies where key = ?", (key,)).fetchone()
+            if row is not None and row[:2] == ("claimed", self._db.owner):
+                run = row[2]
+                if last:
+                    db.execute(
+                        "update calls set state = 'answered', reserved = 0 where key = ?", (key,)
+                    )
+                    db.execute(
+                        "update runs set reserved = reserved - ? where run = ?", (row[3], run)
+                    )
+            else:
+                *_, run = asked = self._claims[key]
+                if row is not None:
+                    attempt = -1 - attempt
+                elif last:
+                    db.execute(
+                        "insert into calls values (?, ?, ?, ?, ?, ?, ?, 'answered', ?, 0, ?)",
+                        (*asked, self._db.owner, time.time()),
+                    )
+            db.execute(
                 "insert into replies values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     key,
@@ -170,48 +170,49 @@ class Ledger:
                     time.time(),
                 ),
             )
-            self._db.execute("update runs set spent = spent + ? where run = ?", (usage.usd, run))
-            if last:
-                self._db.execute(
-                    "update calls set state = 'answered', reserved = 0 where key = ?", (key,)
-                )
-                self._db.execute(
-                    "update runs set reserved = reserved - ? where run = ?", (bound, run)
-                )
+            db.execute("update runs set spent = spent + ? where run = ?", (usage.usd, run))
+        if last:
+            self._claims.pop(key, None)
         self.spent_now += usage.usd
         self.calls_now += 1
 
+    @whole
     def mark(self, key: str, outcome: Outcome, cause: str) -> None:
         """Say of the last reply to `key` what reading it showed."""
-        with self.transaction():
-            self._db.execute(
+        with self.transaction() as db:
+            db.execute(
                 "update replies set outcome = ?, cause = ? where key = ? and attempt = "
                 "(select max(attempt) from replies where key = ?)",
                 (outcome.value, cause, key, key),
             )
 
+    @whole
     def release(self, key: str) -> None:
-        """Give up the claim on `key`, with what was reserved for it."""
-        with self.transaction():
-            run, bound = self._db.execute(
-                "select run, reserved from calls where key = ? and state = 'claimed'", (key,)
+        """Give up the claim on `key`, if it still is this process's, with what it reserved."""
+        with self.transaction() as db:
+            row = db.execute(
+                "select run, reserved from calls where key = ? and state = 'claimed' and owner = ?",
+                (key, self._db.owner),
             ).fetchone()
-            self._free(key, run, bound)
+            if row is not None:
+                _free(db, key, *row)
 
+    @whole
     def reopen(self, keys: Sequence[str]) -> None:
         """Let answered calls be made again; their replies stay on record."""
-        with self.transaction():
-            self._db.executemany("delete from calls where key = ?", [(key,) for key in keys])
+        with self.transaction() as db:
+            db.executemany("delete from calls where key = ?", [(key,) for key in keys])
 
+    @whole
     def free_the_dead(self) -> int:
         """Release every claim of a process that is gone. Returns how many."""
-        with self.transaction():
-            claims = self._db.execute(
+        with self.transaction() as db:
+            claims = db.execute(
                 "select key, run, reserved, owner, claimed_at from calls where state = 'claimed'"
             ).fetchall()
-            dead = [claim[:3] for claim in claims if not alive(*claim[3:])]
+            dead = [claim[:3] for claim in claims if not self._db.alive(*claim[3:])]
             for key, run, bound in dead:
-                self._free(key, run, bound)
+                _free(db, key, run, bound)
         return len(dead)
 
     def in_flight(self, run: str) -> int:
@@ -239,12 +240,12 @@ class Ledger:
         Args:
             beside: other results whose calls are counted already, and not here again.
         """
-        others = ", ".join("?" * len(beside))
+        others = ", ".join("?" * len(beside)) or "null"
         rows = self._db.execute(
             "select outcome, prompt_tokens, completion_tokens, usd, attempt = last from ("
             "  select r.*, max(r.attempt) over (partition by r.key) as last"
             "  from uses u join replies r on r.key = u.key where u.recipe = ? and u.key not in"
-            f"  (select key from uses where recipe in ({others}))) order by key",
+            f"  (select key from uses where recipe in ({others}))) as tries order by key, attempt",
             (recipe, *beside),
         ).fetchall()
         outcomes = Counter(row[0] for row in rows if row[4])
@@ -265,31 +266,24 @@ class Ledger:
         that brought no answer took for ever.
         """
         rows = self._db.execute(
-            "select r.seconds, r.outcome in ('ok', 'truncated'), max(r.attempt)"
-            " from uses u join replies r on r.key = u.key where u.recipe = ? group by r.key",
+            "select r.seconds, r.outcome in ('ok', 'truncated') from uses u"
+            " join replies r on r.key = u.key where u.recipe = ? and r.attempt ="
+            " (select max(attempt) from replies where key = r.key)",
             (recipe,),
         )
         return sorted(float(row[0]) if row[1] else inf for row in rows)
 
-    def _account(self, run: str) -> tuple[float, float]:
-        self._db.execute("insert or ignore into runs values (?, 0, 0)", (run,))
-        spent, reserved = self._db.execute(
-            "select spent, reserved from runs where run = ?", (run,)
-        ).fetchone()
-        return spent, reserved
 
-    def _free(self, key: str, run: str, bound: float) -> None:
-        """Drop a claim. Its failed tries, if it had any, stay on record."""
-        self._db.execute("delete from calls where key = ?", (key,))
-        self._db.execute("update runs set reserved = reserved - ? where run = ?", (bound, run))
+def _account(db: Tables, run: str) -> tuple[float, float]:
+    """Return what a run has spent and reserved."""
+    db.execute("insert into runs values (?, 0, 0) on conflict do nothing", (run,))
+    spent, reserved = db.execute(
+        "select spent, reserved from runs where run = ?", (run,)
+    ).fetchone()
+    return spent, reserved
 
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Hand out the tables; all that is done with them is done, or nothing."""
-        self._db.execute("begin immediate")
-        try:
-            yield self._db
-        except BaseException:
-            self._db.execute("rollback")
-            raise
-        self._db.execute("commit")
+
+def _free(db: Tables, key: str, run: str, bound: float) -> None:
+    """Drop a claim. Its failed tries, if it had any, stay on record."""
+    db.execute("delete from calls where key = ?", (key,))
+    db.execute("update runs set reserved = reserved - ? where run = ?", (bound, run))

@@ -4,12 +4,12 @@ A look is known by the prompts that were seen, so that a test to which rows were
 which some went, does not pass for a fresh one.
 """
 
-import fcntl
 from collections.abc import Sequence
 from pathlib import Path
 
 from llamaduo.component import digest
 from llamaduo.findings import Opening
+from llamaduo.locks import Hold, flocked
 from llamaduo.records import Example, Record
 
 FILE = "openings.jsonl"
@@ -26,7 +26,13 @@ class Look(Record):
 
 
 def record(
-    folder: Path, prompts: Sequence[Example], *, run: str, model: str, adapter: str
+    folder: Path,
+    prompts: Sequence[Example],
+    *,
+    run: str,
+    model: str,
+    adapter: str,
+    hold: Hold = flocked,
 ) -> tuple[Opening, ...]:
     """Add a look that is not there yet; returns all looks at any of `prompts`, oldest first.
 
@@ -36,10 +42,11 @@ def record(
         run: fingerprint.
         model: e.g. `round 1`.
         adapter: content digest.
+        hold: how the record is held.
     """
     mine = {digest(row.question, row.target) for row in prompts}
     look = Look(run=run, model=model, adapter=adapter, prompts=tuple(sorted(mine)))
-    known = add(folder, [look])
+    known = add(folder, [look], hold)
     found = [
         Opening(
             run=one.run,
@@ -52,11 +59,11 @@ def record(
     return tuple(one for one in found if one.prompts)
 
 
-def add(folder: Path, looks: Sequence[Look]) -> list[Look]:
+def add(folder: Path, looks: Sequence[Look], hold: Hold = flocked) -> list[Look]:
     """Add those of `looks` that are not there yet; returns all there are, oldest first."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / FILE).open("a+", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    path = folder / FILE
+    with hold(path, ""), path.open("a+", encoding="utf-8") as file:
         file.seek(0)
         known = [Look.model_validate_json(line) for line in file if line.strip()]
         for look in looks:

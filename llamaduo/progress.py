@@ -1,13 +1,29 @@
 """Show long work: a live bar on a terminal, plain lines in a log."""
 
+import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol, TextIO
 
+READER_GONE = 141
+"""Exit code where what reads the output is gone."""
 EVERY = 15.0
 """Seconds between two plain lines of one stage."""
+
+
+def tell(text: str) -> None:
+    """Print what a run came to; no run fails because its reader has seen enough (`| head`)."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        nobody_reads(sys.stdout)
+
+
+def nobody_reads(stream: TextIO) -> None:
+    """Send what is yet to be written to `stream` nowhere; its reader is gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class Meter(Protocol):

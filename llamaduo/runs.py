@@ -36,11 +36,19 @@ def newest(home: Path) -> Path | None:
 
 
 def remember(place: Path, exp: Experiment, started: Started | None) -> None:
-    """Write down in a run's folder what makes the run."""
-    values = resolved(exp)
-    del values["_target_"], values["home"]  # the folder may be moved
+    """Write down in a run's folder what makes the run.
+
+    A component of one's own may hold what no YAML can say: that is said there instead, and such
+    a run is named by its overrides only.
+    """
+    try:
+        values = resolved(exp)
+        del values["_target_"], values["home"]  # the folder may be moved
+        text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+    except TypeError as error:
+        text = f"# {error}\n"
     draft = place / f"{CONFIG}.new"
-    draft.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), "utf-8")
+    draft.write_text(text, "utf-8")
     draft.replace(place / CONFIG)
     if started is not None:
         words = json.dumps(list(started.overrides))
@@ -89,14 +97,41 @@ def read(found: Iterable[Path]) -> tuple[list[Finished], list[str]]:
             )
             continue
         try:
-            runs.append(Finished(result, read_scores(place / FILE)))
+            runs.append(Finished(result, read_scores(place / FILE), settings_of(place)))
         except (OSError, ValueError) as error:
             said.append(
                 f"{place.name}: in the tables only, {FILE} cannot be read ({_first(error)}); the "
                 "command that made it makes it anew, from the store"
             )
-            runs.append(Finished(result))
+            runs.append(Finished(result, settings=settings_of(place)))
     return runs, said
+
+
+OF_PLACE = frozenset({"tracker", "trusted", "ledger"})
+"""Root keys that say where a run was, and nothing of what it is."""
+
+
+def settings_of(place: Path) -> dict[str, str]:
+    """Return what a run was made with, by dotted key, each value as YAML has it.
+
+    Empty where it was not kept, or cannot be read.
+    """
+    try:
+        values = yaml.safe_load((place / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return {}
+    flat: dict[str, str] = {}
+
+    def walk(value: object, key: str) -> None:
+        if isinstance(value, dict) and value:
+            for name, below in value.items():
+                walk(below, f"{key}.{name}".lstrip("."))
+        else:
+            flat[key] = value if isinstance(value, str) else json.dumps(value)
+
+    if isinstance(values, dict):
+        walk({key: below for key, below in values.items() if key not in OF_PLACE}, "")
+    return flat
 
 
 def in_order(runs: Iterable[Finished]) -> list[Finished]:

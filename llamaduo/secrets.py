@@ -8,6 +8,10 @@ _SHORTEST = 8
 """Characters; what is shorter is a word that may stand in any text."""
 
 
+_IN_ADDRESS = re.compile(r"(?<=//)([^/\s:@]*):[^/\s]*@")
+"""User and password of an address."""
+
+
 def secrets(*names: str) -> dict[str, str]:
     """Return the secrets there are, by variable: those named so, and `names`; longest first."""
     found = {
@@ -19,7 +23,10 @@ def secrets(*names: str) -> dict[str, str]:
 
 
 def without_secrets(text: str, *names: str) -> str:
-    """Return `text` with the variable's name in the place of each secret."""
+    """Return `text` with the variable's name in the place of each secret.
+
+    A password in an address goes too, wherever it came from.
+    """
     for name, value in secrets(*names).items():
         text = text.replace(value, f"[{name}]")
-    return text
+    return _IN_ADDRESS.sub(r"\1:[password]@", text)

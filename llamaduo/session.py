@@ -9,16 +9,17 @@ from importlib.metadata import version
 from pathlib import Path
 
 import llamaduo
-from llamaduo import loop, preflight, report, runs, scores, trials
+from llamaduo import labels, loop, preflight, report, runs, scores, trials
+from llamaduo.account import Account
 from llamaduo.cost import project
 from llamaduo.decision import level_of_look, unreachable
 from llamaduo.experiment import Experiment, Until
 from llamaduo.findings import Result, Searched
 from llamaduo.home import refuse_network_home, writable
+from llamaduo.hosts import ledger_of, not_for_many_hosts
 from llamaduo.intervals import LEVEL
 from llamaduo.judging import part
-from llamaduo.ledger import Ledger
-from llamaduo.progress import Progress
+from llamaduo.progress import Progress, tell
 from llamaduo.records import Placed
 from llamaduo.report.money import migration_usd
 from llamaduo.search.space import with_values
@@ -26,7 +27,6 @@ from llamaduo.secrets import without_secrets
 from llamaduo.stages import Stages
 from llamaduo.started import Started
 from llamaduo.store import Rows, Store
-from llamaduo.study.storage import held
 from llamaduo.tracker import Run
 from llamaduo.until import Reached, stop_at
 
@@ -39,12 +39,14 @@ def run(
     progress: Progress,
     until: Until | None = None,
     started: Started | None = None,
+    account: Account | None = None,
 ) -> Result:
     """Run `exp` under its home, show it, and write its report.
 
     Args:
         until: where to stop, without a verdict or a report.
         started: by which command; None where it was no command.
+        account: filled in at the end, whichever it is.
 
     Raises:
         Reached: there; in the tracker, the run then stays one that is running.
@@ -52,18 +54,18 @@ def run(
         LlamaDuoError: what a user can put right; `error.json` in the run's folder has it.
     """
     preflight.refuse(exp, progress, until)
-    refuse_network_home(Path(exp.home))
+    refuse_network_home(Path(exp.home), not_for_many_hosts(exp))
     private = writable(Path(exp.home) / ".llamaduo", "home")
     name = exp.fingerprint()
     place = private / "runs" / name
     place.mkdir(parents=True, exist_ok=True)
     runs.remember(place, exp, started)
-    ledger = Ledger(private / "ledger.sqlite")
+    ledger = ledger_of(exp)
     ledger.free_the_dead()
-    store = Store(private / "store", stop_at(exp, until) if until else None)
+    store = Store(private / "store", stop_at(exp, until) if until else None, ledger.held)
     stages = Stages(exp, store, ledger, progress, name)
     try:
-        result = _run(exp, stages, place, progress, until)
+        result = _run(exp, stages, place, progress, until, started)
     except Reached:
         (place / "error.json").unlink(missing_ok=True)
         raise
@@ -71,13 +73,21 @@ def run(
         _write_down(error, place)
         raise
     finally:
+        if account is not None:
+            account.spent_now, account.calls_now = ledger.spent_now, ledger.calls_now
+            account.made_now, account.recipes = len(store.made), tuple(stages.paid)
         ledger.close()
     (place / "error.json").unlink(missing_ok=True)
     return result
 
 
 def _run(
-    exp: Experiment, stages: Stages, place: Path, progress: Progress, until: Until | None
+    exp: Experiment,
+    stages: Stages,
+    place: Path,
+    progress: Progress,
+    until: Until | None,
+    started: Started | None,
 ) -> Result:
     split = stages.split()
     tests, train = len(part(split, "test")), len(part(split, "train"))
@@ -94,20 +104,28 @@ def _run(
         home=Path(exp.home),
         fingerprint=stages.run,
         task=exp.task.name,
-        name=f"{exp.answers_as} <- {exp.service.name} n={train} {stages.run[:6]}",
-        params=params(exp),
-        tags=tags(exp) | {"llamaduo.fingerprint": stages.run, "llamaduo.until": until or "the end"},
+        name=labels.name(exp, train, stages.run),
+        params=labels.params(exp),
+        tags={
+            **labels.tags(exp),
+            **labels.source(started),
+            "llamaduo.fingerprint": stages.run,
+            "llamaduo.until": until or "the end",
+        },
+        sweep=started.sweep if started is not None else None,
     )
     try:
+        shown.begin(place / runs.CONFIG, {of: part(split, of) for of in ("dev", "test")})
         searched = trials.search(exp, stages, split, shown) if exp.search is not None else None
         if searched is not None:
             exp = with_values(exp, searched.trial(searched.best).settings)
             stages = replace(stages, exp=exp)
         # Workers of a search have the same run to end: the first does, the others find it done.
         lock = stages.store.root.parent / "search" / stages.run / "ending"
-        with held(lock) if searched is not None else nullcontext():
+        with stages.ledger.held(lock) if searched is not None else nullcontext():
             return _ended(exp, stages, split, shown, searched, place)
     except Reached:
+        shown.leave()
         raise
     except BaseException as error:
         shown.fail(error)
@@ -130,53 +148,15 @@ def _ended(
     scores.write_scores(place / scores.FILE, scores.score_rows(everything, exp.goal))
     projection = project(exp.workload, migration_usd(result))
     path = report.write(result, exp.workload, projection, judged, facts(exp), place)
-    shown.finish(result, projection, place)
+    on_test = {of: rows for (of, on), rows in everything.items() if on == "test"}
+    shown.finish(result, projection, place, test=on_test)
     now = f"spent now: ${stages.ledger.spent_now:.4f} in {stages.ledger.calls_now} calls"
     made = f"stages made now: {len(stages.store.made)}"
     last = stages.judged[rounds[-1], exp.judge.on].adapter if rounds else None
     tuned = last is not None and (last / "adapter_config.json").exists()
     where = [f"{now}; {made}", f"report: {path}", *([f"adapter: {last}"] if tuned else [])]
-    print(report.summary(result, [*where, shown.where]), flush=True)
+    tell(report.summary(result, [*where, shown.where]))
     return result
-
-
-def params(exp: Experiment) -> dict[str, str]:
-    """Return what makes the result as flat names and values; limits are no params."""
-    flat: dict[str, str] = {}
-
-    def walk(name: str, value: object) -> None:
-        if isinstance(value, dict):
-            for key, below in value.items():
-                walk(f"{name}.{key}", below)
-        else:
-            flat[name] = json.dumps(value) if isinstance(value, list) else str(value)
-
-    for name in ("task", "service", "local", "tuner", "engine", "synth", "dedup", "goal", "judge"):
-        walk(name, getattr(exp, name).key())
-    if exp.search is not None:
-        walk("search", exp.search.key())
-    flat |= {"samples": str(exp.samples), "seed": str(exp.seed)}
-    flat["baselines"] = json.dumps(sorted(exp.baselines))
-    if "few_shot" in exp.baselines:
-        flat["shots"] = str(exp.shots)
-    if "service" in exp.baselines:
-        walk("ceiling", exp.ceiling.key())
-    return flat
-
-
-def tags(exp: Experiment) -> dict[str, str]:
-    """Return what runs can be filtered by."""
-    return {
-        "llamaduo.kind": "loop",
-        "llamaduo.task": exp.task.name,
-        "llamaduo.local": exp.answers_as,
-        "llamaduo.service": exp.service.name,
-        "llamaduo.judge": exp.judge.name,
-        "llamaduo.simulated": str(exp.simulated).lower(),
-        "llamaduo.rounds": str(exp.rounds),
-        "llamaduo.budget_usd": str(exp.budget_usd),
-        **({} if exp.search is None else {"llamaduo.trials": str(exp.search.trials)}),
-    }
 
 
 def facts(exp: Experiment) -> list[str]:

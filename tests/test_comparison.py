@@ -1,19 +1,15 @@
 """Runs side by side: what may be held against what, pair by pair, by judge, by volume."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from invented import assessment, marks, rows_of, run
 
 from llamaduo import side_by_side
-from llamaduo.comparison import (
-    Finished,
-    by_judge_and_volume,
-    by_yardstick,
-    pairs,
-    sensitivity,
-    volumes,
-)
+from llamaduo.by_volume import by_judge_and_volume, volumes
+from llamaduo.comparison import Finished, by_yardstick, pairs, sensitivity
+from llamaduo.differences import differences
 from llamaduo.tables import aligned, judge_table, overview, pair_table
 
 A, B, C = run("a" * 16), run("b" * 16, judge="judge-b", bias=-9), run("c" * 16, adapter="other")
@@ -244,3 +240,51 @@ def test_a_curve_of_several_models_at_one_volume_says_how_many() -> None:
     assert side_by_side.curve_name(100, by[100]) == "100 rows, 2 models"
     assert side_by_side.curve_name(100, by[100][:60]) == "100 rows"
     assert side_by_side.curve_name(1000, []) == "1,000 rows"
+
+
+def made_with(of: Finished, **settings: str) -> Finished:
+    return replace(of, settings={key.replace("_", "."): value for key, value in settings.items()})
+
+
+def test_settings_are_shown_where_runs_differ_in_them_and_nowhere_else() -> None:
+    one = made_with(A, seed="1", tuner_r="4", task_topic="x" * 40)
+    two = made_with(B, seed="1", tuner_r="8", tuner_alpha="9", task_topic="x" * 41 + "\ny")
+    head, names, *rows = differences([one, two])
+    assert head == "What they were made with, where it differs:"
+    assert names.split() == ["setting", "aaaaaaaa", "bbbbbbbb"]
+    assert [row.split() for row in rows[:-1]] == [
+        ["tuner.r", "4", "8"],
+        ["task.topic", "x" * 25 + "...", "x" * 25 + "..."],
+        ["tuner.alpha", "-", "9"],
+    ]
+    assert differences([one, one]) == []
+
+
+def test_another_option_of_a_group_is_one_line() -> None:
+    one = made_with(A, service_name="gpt", service_model="g", judge_service_name="gpt", seed="1")
+    two = made_with(
+        B, service_name="claude", service_model="c", judge_service_name="claude", seed="2"
+    )
+    rows = [line.split() for line in differences([one, two])[2:-1]]
+    assert rows == [
+        ["service.name", "(and", "1", "more)", "gpt", "claude"],
+        ["judge.service.name", "gpt", "claude"],
+        ["seed", "1", "2"],
+    ]
+
+
+def test_many_runs_are_in_several_tables_and_those_of_unknown_settings_are_said() -> None:
+    many = [made_with(run(f"{n}" * 16), seed=str(n)) for n in range(8)]
+    lines = differences([*many, A])
+    heads = [line.split()[1:] for line in lines if line.startswith("setting")]
+    assert [len(head) for head in heads] == [6, 2]
+    assert lines[-2:] == ["Settings were not kept of aaaaaaaa", ""]
+
+
+def test_a_run_that_began_from_an_adapter_is_in_no_curve_of_volume(tmp_path: Path) -> None:
+    begun = made_with(run("9" * 16, adapter="x"), local_adapter="/some/adapter")
+    anew = made_with(A, local_adapter="null")
+    assert volumes([begun]) == {}
+    assert volumes([anew, begun]) == volumes([anew])
+    page = side_by_side.write([anew, begun], [], of=2, everyone=False, into=tmp_path)
+    assert "In no curve of data volume, since they began from an adapter: 99999999" in page.text

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from kept import Kept
 from small_world import answered_twice
 
 from llamaduo import desk as desk_module
@@ -91,13 +91,8 @@ def ask_for(*samples: int, text: str = "How?", row: str = "") -> list[Request]:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "ledger.sqlite"
-
-
-@pytest.fixture
-def ledger(path: Path) -> Iterator[Ledger]:
-    made = Ledger(path)
+def ledger(kept: Kept) -> Iterator[Ledger]:
+    made = kept.open()
     yield made
     made.close()
 
@@ -112,13 +107,6 @@ def desk(
     seed: int = 42,
 ) -> Desk:
     return Desk(ledger=ledger, service=service, recipe=recipe, run=run, seed=seed, budget=budget)
-
-
-def account(path: Path) -> tuple[float, float]:
-    """Spent and reserved, as another process sees them."""
-    with closing(sqlite3.connect(path)) as db:
-        spent, reserved = db.execute("select spent, reserved from runs").fetchone()
-    return spent, reserved
 
 
 @contextmanager
@@ -163,12 +151,12 @@ def test_ten_repeats_are_ten_calls_and_one_request_twice_is_one(ledger: Ledger) 
     assert len({seed for _, seed in service.asked}) == 10
 
 
-def test_a_known_request_is_not_asked_again_also_by_another_process(path: Path) -> None:
+def test_a_known_request_is_not_asked_again_also_by_another_process(kept: Kept) -> None:
     service, fresh = Scripted(), Scripted()
-    with closing(Ledger(path)) as ledger:
+    with closing(kept.open()) as ledger:
         first = desk(ledger, service).ask(ask_for(0, 1))
         assert desk(ledger, service).ask(ask_for(1, 0)) == first[::-1]
-    with closing(Ledger(path)) as ledger:
+    with closing(kept.open()) as ledger:
         assert desk(ledger, fresh).ask(ask_for(0, 1)) == first
         assert (ledger.spent_now, ledger.calls_now) == (0.0, 0)
     assert (len(service.asked), len(fresh.asked)) == (2, 0)
@@ -208,16 +196,18 @@ def test_no_more_calls_are_in_flight_than_the_service_takes(ledger: Ledger) -> N
     assert service.most == 3
 
 
-def test_a_budget_is_never_exceeded_with_many_calls_in_flight(ledger: Ledger, path: Path) -> None:
+def test_a_budget_is_never_exceeded_with_many_calls_in_flight(ledger: Ledger, kept: Kept) -> None:
     budget = 3.5
     seen: list[float] = []
-    service = Scripted(concurrency=8, seconds=0.005, before=lambda: seen.append(sum(account(path))))
+    service = Scripted(
+        concurrency=8, seconds=0.005, before=lambda: seen.append(sum(kept.account()))
+    )
     with pytest.raises(OverBudget):
         desk(ledger, service, budget=budget).ask(ask_for(*range(30)))
     assert max(seen) <= budget + 1e-6
     assert service.most == 3  # the fourth could have cost more than was left
     # Stopped no sooner than it had to: the next call did not fit, the last one did.
-    spent, reserved = account(path)
+    spent, reserved = kept.account()
     assert reserved == pytest.approx(0)
     assert spent + BOUND > budget >= spent + BOUND - COST
 
@@ -267,7 +257,7 @@ def down_for(*samples: int) -> Says:
 
 
 def test_a_call_that_keeps_failing_among_good_ones_is_a_reply_and_no_exception(
-    ledger: Ledger, path: Path
+    ledger: Ledger, kept: Kept
 ) -> None:
     service = Scripted(down_for(1))
     at = desk(ledger, service)
@@ -278,18 +268,18 @@ def test_a_call_that_keeps_failing_among_good_ones_is_a_reply_and_no_exception(
     assert at.ask(ask_for(0, 1, 2)) == replies
     assert len(service.asked) == 5
     assert ledger.tally(at.recipe).outcomes == {"failed": 1, "ok": 2}
-    assert account(path) == pytest.approx((2 * COST, 0.0))
+    assert kept.account() == pytest.approx((2 * COST, 0.0))
 
 
 def test_a_service_that_is_down_stops_all_and_is_asked_again_for_what_is_missing(
-    ledger: Ledger, path: Path
+    ledger: Ledger, kept: Kept
 ) -> None:
     service = Scripted(down_for(1, 2))
     at = desk(ledger, service, budget=5.0)
     said = "2 of 4 calls to scripted failed: given up after 3 tries: RateLimitError: slow down"
     with pytest.raises(ServiceError, match=f"^{said}. What was bought is kept"):
         at.ask(ask_for(0, 1, 2, 3))
-    assert account(path) == pytest.approx((2 * COST, 0.0))
+    assert kept.account() == pytest.approx((2 * COST, 0.0))
     up = Scripted()
     requests = ask_for(0, 1, 2, 3)
     assert desk(ledger, up).ask(requests) == [bought(request) for request in requests]
@@ -335,7 +325,7 @@ def test_each_wait_is_about_twice_the_one_before_and_a_minute_at_most(
 
 
 def test_a_service_that_cannot_be_used_stops_all_and_frees_what_was_claimed(
-    ledger: Ledger, path: Path
+    ledger: Ledger, kept: Kept
 ) -> None:
     def says(request: Request, tries: int) -> tuple[Reply, bool]:
         if request.sample == 2:
@@ -349,7 +339,7 @@ def test_a_service_that_cannot_be_used_stops_all_and_frees_what_was_claimed(
     asked = len(service.asked)
     assert asked <= 4
     assert ledger.in_flight("run") == 0
-    assert account(path) == pytest.approx(((asked - 1) * COST, 0))
+    assert kept.account() == pytest.approx(((asked - 1) * COST, 0))
     mended = Scripted()
     assert desk(ledger, mended).ask(requests) == [bought(request) for request in requests]
     assert len(mended.asked) == 20 - (asked - 1)
@@ -369,20 +359,20 @@ def test_no_try_is_made_after_the_service_proved_unusable(ledger: Ledger) -> Non
 
 
 def test_a_call_of_another_process_is_not_waited_for_once_all_has_stopped(
-    ledger: Ledger, path: Path
+    ledger: Ledger, kept: Kept
 ) -> None:
     def says(request: Request, tries: int) -> tuple[Reply, bool]:
         raise ServiceError("the key is dead")
 
     service = Scripted(says, concurrency=2, seconds=0.05)
     at = desk(ledger, service)
-    hold(ledger, at, ask_for(1), ledger.owner, path)
+    hold(ledger, at, ask_for(1), ledger.owner, kept)
     with within(10), pytest.raises(ServiceError):
         at.ask(ask_for(0, 1))
     assert len(service.asked) == 1
 
 
-def test_ctrl_c_keeps_the_calls_in_flight_and_begins_no_other(ledger: Ledger, path: Path) -> None:
+def test_ctrl_c_keeps_the_calls_in_flight_and_begins_no_other(ledger: Ledger, kept: Kept) -> None:
     def interrupt() -> None:
         if service.flying == 3:
             signal.raise_signal(signal.SIGINT)
@@ -396,7 +386,7 @@ def test_ctrl_c_keeps_the_calls_in_flight_and_begins_no_other(ledger: Ledger, pa
     finally:
         signal.signal(signal.SIGINT, before)
     assert len(service.asked) == 3
-    assert account(path) == pytest.approx((3 * COST, 0))
+    assert kept.account() == pytest.approx((3 * COST, 0))
     after = Scripted()
     desk(ledger, after).ask(ask_for(*range(9)))
     assert len(after.asked) == 6
@@ -455,7 +445,7 @@ def test_spend_is_told_with_its_limit_if_there_is_one(ledger: Ledger) -> None:
     assert desk(ledger, service).name == "scripted"
 
 
-def hold(ledger: Ledger, at: Desk, requests: Sequence[Request], owner: str, path: Path) -> None:
+def hold(ledger: Ledger, at: Desk, requests: Sequence[Request], owner: str, kept: Kept) -> None:
     """Claim `requests` in the name of `owner`."""
     for request in requests:
         claim = ledger.claim(
@@ -469,50 +459,42 @@ def hold(ledger: Ledger, at: Desk, requests: Sequence[Request], owner: str, path
             budget=None,
         )
         assert claim is Claim.MINE
-    with closing(sqlite3.connect(path)) as db, db:
-        db.execute("update calls set owner = ? where state = 'claimed'", (owner,))
+    kept.give_to(owner)
 
 
-def dead(ledger: Ledger) -> str:
-    """The owner string of a process that had our number before us."""
-    host, pid, started = ledger.owner.rsplit(":", 2)
-    return f"{host}:{pid}:{float(started) - 60:.2f}"
-
-
-def test_a_claim_of_a_dead_process_is_taken_over(ledger: Ledger, path: Path) -> None:
+def test_a_claim_of_a_dead_process_is_taken_over(ledger: Ledger, kept: Kept) -> None:
     service = Scripted()
     at = desk(ledger, service, budget=1.0)
-    hold(ledger, at, ask_for(0), dead(ledger), path)
+    hold(ledger, at, ask_for(0), kept.gone(), kept)
     with within(10):
         assert at.ask(ask_for(0)) == [bought(ask_for(0)[0])]
     assert len(service.asked) == 1
 
 
-def test_a_claim_of_another_host_is_waited_for_until_its_lease_is_over(
-    ledger: Ledger, path: Path
-) -> None:
-    service = Scripted()
+def test_a_claim_of_another_host_is_waited_for_until_its_lease_is_over(tmp_path: Path) -> None:
+    kept = Kept(tmp_path, on_server=False)
+    ledger, service = kept.open(), Scripted()
     at = desk(ledger, service)
-    hold(ledger, at, ask_for(0), "another-host:1:0.00", path)
+    hold(ledger, at, ask_for(0), "another-host:1:0.00", kept)
     assert ledger.free_the_dead() == 0
     assert ledger.holder(at._key(ask_for(0)[0])) == "another-host"
-    with closing(sqlite3.connect(path)) as db, db:
-        db.execute("update calls set claimed_at = claimed_at - ?", (LEASE + 1,))
+    kept.look("update calls set claimed_at = claimed_at - ?", (LEASE + 1,))
     with within(10):
         assert at.ask(ask_for(0)) == [bought(ask_for(0)[0])]
+    ledger.close()
 
 
-def test_what_the_dead_had_reserved_blocks_no_budget(ledger: Ledger, path: Path) -> None:
+def test_what_the_dead_had_reserved_blocks_no_budget(ledger: Ledger, kept: Kept) -> None:
     at = desk(ledger, Scripted(), budget=2.0)
-    hold(ledger, at, ask_for(7, 8), dead(ledger), path)
+    hold(ledger, at, ask_for(7, 8), kept.gone(), kept)
     with within(10):
         assert len(at.ask(ask_for(0))) == 1
-    assert account(path) == pytest.approx((COST, 0))
+    assert kept.account() == pytest.approx((COST, 0))
 
 
-def test_a_claim_of_a_live_process_is_waited_for(ledger: Ledger, path: Path) -> None:
-    child = second_process("slow", path)
-    while not (path.parent / "asked").exists():
+def test_a_claim_of_a_live_process_is_waited_for(ledger: Ledger, kept: Kept) -> None:
+    child = second_process("slow", kept)
+    while not (kept.private / "asked").exists():
         assert child.poll() is None
         time.sleep(0.01)
     service = Scripted()
@@ -523,67 +505,70 @@ def test_a_claim_of_a_live_process_is_waited_for(ledger: Ledger, path: Path) -> 
     assert child.returncode == 0
 
 
-def test_three_processes_that_ask_the_same_at_once_pay_once(path: Path) -> None:
-    children = [second_process("same", path) for _ in range(3)]
-    while len(list(path.parent.glob("ready-*"))) < 3:
+def test_three_processes_that_ask_the_same_at_once_pay_once(kept: Kept) -> None:
+    kept.private.mkdir()
+    children = [second_process("same", kept) for _ in range(3)]
+    while len(list(kept.private.glob("ready-*"))) < 3:
         assert all(child.poll() is None for child in children)
         time.sleep(0.01)
-    (path.parent / "go").touch()
+    (kept.private / "go").touch()
     said = [child.communicate(timeout=60)[0] for child in children]
     assert [child.returncode for child in children] == [0, 0, 0]
     assert set(said) == {"".join(f"How? #{n}\n" for n in range(6))}
-    assert len((path.parent / "asked").read_text()) == 6
-    with closing(Ledger(path)) as ledger:
+    assert len((kept.private / "asked").read_text()) == 6
+    with closing(kept.open()) as ledger:
         assert ledger.spent("run") == pytest.approx(6 * COST)
         assert answered_twice(ledger) == 0
 
 
-def test_a_process_killed_in_a_call_leaves_the_call_to_the_next(ledger: Ledger, path: Path) -> None:
-    child = second_process("die", path)
+def test_a_process_killed_in_a_call_leaves_the_call_to_the_next(ledger: Ledger, kept: Kept) -> None:
+    child = second_process("die", kept)
     child.communicate(timeout=60)
     assert child.returncode == -signal.SIGKILL
-    assert account(path) == pytest.approx((2 * COST, BOUND))
+    assert kept.account() == pytest.approx((2 * COST, BOUND))
     service = Scripted()
     with within(10):
         desk(ledger, service, budget=5 * COST + BOUND).ask(ask_for(*range(6)))
     assert len(service.asked) == 4
-    assert account(path) == pytest.approx((6 * COST, 0))
+    assert kept.account() == pytest.approx((6 * COST, 0))
 
 
-def second_process(task: str, path: Path) -> "subprocess.Popen[str]":
+def second_process(task: str, kept: Kept) -> "subprocess.Popen[str]":
     """Do `task` (below) in a process of its own."""
-    command = [sys.executable, __file__, task, str(path)]
+    command = [sys.executable, __file__, task, str(kept.private), kept.where]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def _note(path: Path) -> None:
-    with (path.parent / "asked").open("a") as file:
+def _note(kept: Kept) -> None:
+    with (kept.private / "asked").open("a") as file:
         file.write("x")
 
 
-def _slow(path: Path) -> None:
-    service = Scripted(seconds=0.4, before=lambda: _note(path))
-    desk(Ledger(path), service).ask(ask_for(0))
+def _slow(kept: Kept) -> None:
+    service = Scripted(seconds=0.4, before=lambda: _note(kept))
+    desk(kept.open(), service).ask(ask_for(0))
 
 
-def _same(path: Path) -> None:
-    service = Scripted(concurrency=2, seconds=0.05, before=lambda: _note(path))
-    (path.parent / f"ready-{os.getpid()}").touch()
+def _same(kept: Kept) -> None:
+    service = Scripted(concurrency=2, seconds=0.05, before=lambda: _note(kept))
+    (kept.private / f"ready-{os.getpid()}").touch()
     late = time.monotonic() + 60
-    while not (path.parent / "go").exists() and time.monotonic() < late:
+    while not (kept.private / "go").exists() and time.monotonic() < late:
         time.sleep(0.001)
-    for reply in desk(Ledger(path), service).ask(ask_for(*range(6))):
+    for reply in desk(kept.open(), service).ask(ask_for(*range(6))):
         print(reply.text)
 
 
-def _die(path: Path) -> None:
+def _die(kept: Kept) -> None:
     def says(request: Request, tries: int) -> tuple[Reply, bool]:
         if request.sample == 2:
             os.kill(os.getpid(), signal.SIGKILL)
         return bought(request), False
 
-    desk(Ledger(path), Scripted(says, concurrency=1)).ask(ask_for(*range(6)))
+    desk(kept.open(), Scripted(says, concurrency=1)).ask(ask_for(*range(6)))
 
 
 if __name__ == "__main__":
-    {"slow": _slow, "same": _same, "die": _die}[sys.argv[1]](Path(sys.argv[2]))
+    {"slow": _slow, "same": _same, "die": _die}[sys.argv[1]](
+        Kept(Path(sys.argv[2]), on_server=sys.argv[3] == "server")
+    )

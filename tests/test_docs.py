@@ -18,14 +18,14 @@ from llamaduo.errors import ConfigError, DataError, LlamaDuoError, UsageError
 from llamaduo.experiment import Experiment
 from llamaduo.intervals import wilson
 from llamaduo.judging import part
+from llamaduo.labels import params
 from llamaduo.ledger import Ledger
 from llamaduo.local.adapter import FILES as FILES_OF_AN_ADAPTER
 from llamaduo.options import groups, options
 from llamaduo.power import out_of_reach
 from llamaduo.progress import Progress
 from llamaduo.records import Answer, Example, Message, Score
-from llamaduo.session import params
-from llamaduo.verbs import VERBS, compare, cost, help, pack, promote, run, unpack
+from llamaduo.verbs import VERBS, compare, cost, help, pack, promote, report, run, ui, unpack
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -81,12 +81,14 @@ def words(command: str) -> list[str]:
     return parts[3:] if parts[0] == "python" else parts[1:]
 
 
-NO_RUNS = ("compare", "cost", "doctor", "pack", "promote", "unpack", "--help")
+NO_RUNS = ("compare", "cost", "doctor", "pack", "promote", "report", "ui", "unpack", "--help")
 RUNS = [c for c in COMMANDS if [*words(c), ""][0] not in NO_RUNS]
 PACKS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["pack"]]
 UNPACKS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["unpack"]]
 COMPARED = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["compare"]]
 PROMOTED = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["promote"]]
+REPORTS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["report"]]
+LOOKS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["ui"]]
 COSTS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["cost"]]
 
 
@@ -147,6 +149,14 @@ def test_every_comparison_the_pages_show_names_runs_or_overrides_that_compose(
         compare.main(typed)
 
 
+@pytest.mark.parametrize("typed", REPORTS, ids=" ".join)
+def test_every_dossier_the_pages_show_names_a_run_or_overrides_that_compose(
+    typed: list[str],
+) -> None:
+    with pytest.raises(UsageError, match=r"no finished run under|no run under|was not begun here"):
+        report.main(typed)
+
+
 @pytest.mark.parametrize("typed", PACKS, ids=" ".join)
 def test_every_parcel_the_pages_make_holds_the_run_it_names(
     typed: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -160,6 +170,12 @@ def test_every_parcel_the_pages_make_holds_the_run_it_names(
 def test_every_parcel_the_pages_unpack_is_one_to_unpack(typed: list[str]) -> None:
     with pytest.raises(UsageError, match="there is no such file or folder"):
         unpack.main(typed)
+
+
+@pytest.mark.parametrize("typed", LOOKS, ids=" ".join)
+def test_every_look_at_runs_is_one_at_a_home(typed: list[str]) -> None:
+    with pytest.raises(UsageError, match="there are no runs under"):
+        ui.main(typed)
 
 
 @pytest.mark.parametrize("typed", PROMOTED, ids=" ".join)

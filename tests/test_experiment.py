@@ -24,6 +24,7 @@ def test_limits_and_places_keep_the_fingerprint(tmp_path: Path, diary: Diary) ->
     exp = experiment(tmp_path / "home", diary)
     name = exp.fingerprint()
     limits = {"rounds": 9, "budget_usd": 3.0, "home": tmp_path, "allow_simulated": True}
+    limits["ledger"] = "postgresql"
     for key, value in limits.items():
         assert altered(exp, **{key: value}).fingerprint() == name, key
     assert experiment(tmp_path / "elsewhere", diary).fingerprint() == name

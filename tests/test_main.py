@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import Finished
 
 import llamaduo
 from llamaduo import __main__ as command
+from llamaduo.sweep.launchers import EXTRAS
 from llamaduo.verbs import VERBS, cost
 
 
@@ -17,13 +19,53 @@ def typed(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     return command.main()
 
 
-@pytest.mark.parametrize("words", [[], ["-h"], ["--help"], ["help"], ["run", "--help"]])
+@pytest.mark.parametrize("words", [[], ["-h"], ["--help"], ["help"]])
 def test_help_lists_verbs_groups_and_experiments(
     words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert typed(monkeypatch, *words) == 0
     said = capsys.readouterr().out
     assert all(name in said for name in (*VERBS, "task=", "tuner=", "demo_tiny", "gemma_2b"))
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_the_help_of_run_says_where_it_stops_and_where_jobs_run(
+    flag: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert typed(monkeypatch, "run", flag) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("usage: llamaduo [run] [key=value ...] [--until data|adapter|answers]")
+    assert all(f"hydra/launcher={name}" in said for name in EXTRAS)
+    assert "Groups, and what" not in said
+    assert max(map(len, said.split("\n"))) < 100
+
+
+def test_a_group_in_the_singular_is_named_in_the_plural(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert typed(monkeypatch, "experiment=demo") == 2
+    assert "experiment: no such key; did you mean `experiments`?" in capsys.readouterr().err
+
+
+def piped_to_a_reader_of_nothing(home: Path, errors: str) -> tuple[str, str]:
+    """Run `llamaduo ... | head -c 0`; returns the run's exit code and what was kept of errors."""
+    line = f"{sys.executable} -m llamaduo experiments=demo_tiny home={home} {errors}"
+    script = f"({line}; echo $? >code.txt) | head -c 0"
+    subprocess.run(["bash", "-c", script], check=True)
+    kept = Path("err.txt")
+    return Path("code.txt").read_text(), kept.read_text() if kept.exists() else ""
+
+
+def test_a_run_is_done_though_nobody_reads_what_it_came_to(finished: Finished) -> None:
+    code, errors = piped_to_a_reader_of_nothing(finished.home, "2>err.txt")
+    assert code == "0\n"
+    assert "Traceback" not in errors and "Exception ignored" not in errors
+    assert not (finished.place / "error.json").exists()
+
+
+def test_a_run_whose_lines_nobody_reads_stops_as_if_it_were_told_to(tmp_path: Path) -> None:
+    code, _ = piped_to_a_reader_of_nothing(tmp_path, "tracker=none 2>&1")
+    assert code == "141\n"
 
 
 def test_the_version_is_the_packages(

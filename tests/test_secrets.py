@@ -36,3 +36,11 @@ def test_a_secret_that_holds_another_is_struck_out_whole(monkeypatch: pytest.Mon
     monkeypatch.setenv("A_KEY", "abcd-1234")
     monkeypatch.setenv("B_KEY", "abcd-1234-5678")
     assert without_secrets("abcd-1234-5678") == "[B_KEY]"
+
+
+def test_a_password_in_an_address_is_not_shown() -> None:
+    said = "postgresql://me:hunter2@db:5432/runs, http://host:5000/a, you@host, redis://:pass@h"
+    assert without_secrets(said) == (
+        "postgresql://me:[password]@db:5432/runs, http://host:5000/a, you@host, "
+        "redis://:[password]@h"
+    )

@@ -21,6 +21,9 @@ from llamaduo.home import refuse_network_home
 from llamaduo.records import Record
 from llamaduo.store import Rows, Store, Work
 
+FILES = ["ledger: a file: set ledger=postgresql"]
+"""What stands in the way of a home that is not local."""
+
 
 class Row(Record):
     n: int
@@ -334,7 +337,7 @@ def test_a_home_on_a_network_file_system_is_refused(
 ) -> None:
     mounts(monkeypatch, *lines)
     with pytest.raises(LlamaDuoError, match=rf"home {home} is on {kind}.*set home=DIR"):
-        refuse_network_home(Path(home))
+        refuse_network_home(Path(home), FILES)
 
 
 @pytest.mark.parametrize(
@@ -349,7 +352,7 @@ def test_a_home_on_a_local_disk_is_taken(
     lines: list[str], home: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mounts(monkeypatch, *lines)
-    refuse_network_home(Path(home))
+    refuse_network_home(Path(home), FILES)
 
 
 def test_a_link_to_a_network_file_system_is_seen_through(
@@ -359,7 +362,7 @@ def test_a_link_to_a_network_file_system_is_seen_through(
     (tmp_path / "home").symlink_to(tmp_path / "share")
     mounts(monkeypatch, f"{tmp_path}/share nfs4")
     with pytest.raises(LlamaDuoError, match="nfs4"):
-        refuse_network_home(tmp_path / "home" / "project")
+        refuse_network_home(tmp_path / "home" / "project", FILES)
 
 
 def test_where_the_system_lists_no_mounts_any_home_is_taken(
@@ -369,7 +372,7 @@ def test_where_the_system_lists_no_mounts_any_home_is_taken(
         raise FileNotFoundError(path)
 
     monkeypatch.setattr(Path, "read_text", refuse)
-    refuse_network_home(Path("/anywhere"))
+    refuse_network_home(Path("/anywhere"), FILES)
 
 
 def second_process(task: str, root: Path) -> "subprocess.Popen[str]":

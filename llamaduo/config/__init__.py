@@ -1,5 +1,6 @@
 """The only package that knows Hydra: overrides in, checked `Experiment` out."""
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -7,8 +8,10 @@ from typing import Any
 
 import hydra
 from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -20,6 +23,7 @@ from llamaduo.config.sources import register
 from llamaduo.errors import ConfigError
 from llamaduo.experiment import Experiment
 from llamaduo.options import shipped
+from llamaduo.secrets import without_secrets
 
 __all__ = [
     "check_one",
@@ -29,9 +33,12 @@ __all__ = [
     "from_overrides",
     "job_number",
     "launch",
+    "launch_sweep",
+    "launchers",
     "plain",
     "sweep_dir",
     "task_overrides",
+    "values",
 ]
 
 
@@ -53,8 +60,8 @@ def check_one(checked: Checked) -> Experiment:
     return _built(checked.good, checked.faults)
 
 
-def check_sweep(checked: Checked) -> Path:
-    """Check what the jobs of a sweep have in common, and return their home.
+def check_sweep(checked: Checked) -> list[Experiment]:
+    """Check what the jobs of a sweep have in common, and return what some of them are.
 
     A fault that only some jobs have is left to them, and the others run. Looked at are as
     many jobs as the longest list of values has; every value is in one of them.
@@ -63,18 +70,18 @@ def check_sweep(checked: Checked) -> Path:
         ConfigError: with every fault that all jobs have, in one message.
     """
     refused: list[ConfigError] = []
-    home = Path.cwd()
+    made: list[Experiment] = []
     jobs = checked.jobs()
     for overrides in jobs:
         try:
-            home = Path(_built(overrides, checked.faults).home)
+            made.append(_built(overrides, checked.faults))
         except ConfigError as error:
             refused.append(error)
     first = refused[0].faults if len(refused) == len(jobs) else checked.faults
     shared = [fault for fault in first if all(fault in error.faults for error in refused)]
     if shared:
         raise ConfigError("no job of this sweep can run:", shared)
-    return home
+    return made
 
 
 def _built(overrides: list[str], faults: list[str]) -> Experiment:
@@ -104,11 +111,19 @@ def experiment(config: DictConfig) -> Experiment:
     Raises:
         ConfigError: with every fault there is, in one message.
     """
+    return build(values(config))
+
+
+def values(config: DictConfig) -> Mapping[str, Any]:
+    """Return the config that Hydra composed for a job as plain data.
+
+    Raises:
+        ConfigError: for an interpolation that leads nowhere.
+    """
     try:
-        values = plain(config)
+        return plain(config)
     except OmegaConfBaseException as error:
         raise ConfigError(f"the config cannot be resolved: {error}") from None
-    return build(values)
 
 
 def plain(config: DictConfig) -> Mapping[str, Any]:
@@ -117,12 +132,12 @@ def plain(config: DictConfig) -> Mapping[str, Any]:
     A judge that names no service of its own is judged by the service that teaches. It is
     put in here and not by an interpolation: Hydra would merge another choice into that.
     """
-    values = OmegaConf.to_container(config, resolve=True)
-    assert isinstance(values, dict)
-    values.pop("hydra", None)
-    if isinstance(values.get("home"), str):
-        values["home"] = Path(values["home"]).expanduser().absolute()
-    judge, service = values.get("judge"), values.get("service")
+    found = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(found, dict)
+    found.pop("hydra", None)
+    if isinstance(found.get("home"), str):
+        found["home"] = Path(found["home"]).expanduser().absolute()
+    judge, service = found.get("judge"), found.get("service")
     if isinstance(judge, dict) and True in judge:  # how YAML 1.1 reads the key `on`
         judge.setdefault("on", judge.pop(True))
     if isinstance(judge, dict) and "members" in judge:
@@ -132,7 +147,7 @@ def plain(config: DictConfig) -> Mapping[str, Any]:
         own = judge.get("service")
         if own is None or (isinstance(own, dict) and "_target_" not in own):
             judge["service"] = _merged(service, own or {})
-    return {str(key): value for key, value in values.items()}
+    return {str(key): value for key, value in found.items()}
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -150,6 +165,38 @@ def launch(arguments: list[str], job: Callable[[DictConfig], None]) -> None:
     GlobalHydra.instance().clear()
     sys.argv = ["llamaduo", *arguments]
     hydra.main(version_base="1.3", config_path=str(shipped("conf")), config_name="config")(job)()
+
+
+def launch_sweep(arguments: list[str], job: Callable[[DictConfig], None]) -> str:
+    """Hand a sweep to Hydra's launcher; returns what broke it, or nothing.
+
+    Not what ends a job, which it writes down itself, but a worker that is killed, a queue
+    that takes no job. Hydra would print its own frames and end the process.
+
+    Raises:
+        ConfigError: for settings of the launcher that there are not.
+    """
+    before = os.environ.get("HYDRA_FULL_ERROR")
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        launch(arguments, job)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError("the sweep cannot be launched:", [" ".join(str(error).split())]) from None
+    except Exception as error:
+        return without_secrets(f"{type(error).__name__}: {error}")
+    finally:
+        if before is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = before
+    return ""
+
+
+def launchers() -> list[str]:
+    """Return the names of the launchers that are installed."""
+    Plugins.instance()  # finds them
+    there = ConfigStore.instance().repo["hydra"]["launcher"]
+    return sorted(name.removesuffix(".yaml") for name in there)
 
 
 def job_number() -> int | None:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from llamaduo.component import Component
 from llamaduo.errors import ConfigError
 from llamaduo.experiment import Experiment
-from llamaduo.options import nearest
+from llamaduo.options import EXPERIMENTS, nearest
 from llamaduo.search import Search
 from llamaduo.secrets import secrets, without_secrets
 
@@ -192,7 +192,9 @@ def _message(
                     f"no such key; a panel has members: {', '.join(members)}; "
                     f"service@{path}.members.<name>=... puts another in a member's place"
                 )
-            return f"no such key{nearest(str(steps[-1]), _fields_at(component, steps[:-1]))}"
+            known = _fields_at(component, steps[:-1])
+            known += [EXPERIMENTS] if component is Experiment and len(steps) == 1 else []
+            return f"no such key{nearest(str(steps[-1]), known)}"
         case "is_instance_of":
             wanted = fault["ctx"]["class"]
             return f"no {wanted}; choose one of its group, or give a `_target_`"

@@ -32,7 +32,10 @@ def of_run(place: Path, chosen: dict[str, Any]) -> Experiment:
             "that made the run writes it anew, from the store"
         ) from None
     if not isinstance(values, dict):
-        raise UsageError(f"{name}: {place / CONFIG} holds no config")
+        raise UsageError(
+            f"{name}: {place / CONFIG} holds no config that can be built; name the run by the "
+            "key=value that made it"
+        )
     values |= {"home": str(place.parents[2]), "trusted": [], **chosen}
     try:
         exp = build(values)

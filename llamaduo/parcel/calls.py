@@ -48,7 +48,7 @@ class Taken:
 
 def calls(ledger: Ledger, run: str, recipes: Sequence[str]) -> Iterator[Call]:
     """Yield the answered calls that `run` paid for or that `recipes` rest on, by key."""
-    marks = ", ".join("?" * len(recipes))
+    marks = ", ".join("?" * len(recipes)) or "null"
     with ledger.transaction() as db:
         rows = db.execute(
             "select key, service, request, seed, stage, row, run, claimed_at from calls"
@@ -81,7 +81,8 @@ def take(ledger: Ledger, brought: Iterable[Call]) -> Taken:
     with ledger.transaction() as db:
         for call in brought:
             db.executemany(
-                "insert or ignore into uses values (?, ?)", [(name, call.key) for name in call.uses]
+                "insert into uses values (?, ?) on conflict do nothing",
+                [(name, call.key) for name in call.uses],
             )
             there = db.execute("select at from replies where key = ?", (call.key,)).fetchall()
             fresh = [one for one in call.tries if (one.at,) not in there]
@@ -101,6 +102,6 @@ def take(ledger: Ledger, brought: Iterable[Call]) -> Taken:
                     (call.key, attempt, *values),
                 )
             spent = sum(one.usd for one in fresh)
-            db.execute("insert or ignore into runs values (?, 0, 0)", (call.run,))
+            db.execute("insert into runs values (?, 0, 0) on conflict do nothing", (call.run,))
             db.execute("update runs set spent = spent + ? where run = ?", (spent, call.run))
     return taken

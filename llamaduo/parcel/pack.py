@@ -14,6 +14,7 @@ from llamaduo.component import digest, file_sha256
 from llamaduo.errors import LlamaDuoError, UsageError
 from llamaduo.experiment import Experiment
 from llamaduo.home import writable
+from llamaduo.hosts import ledger_of
 from llamaduo.ledger import Ledger
 from llamaduo.openings import Look, add
 from llamaduo.parcel import CALLS, LOOKS, MANIFEST, SCHEMA, Manifest, refuse_name
@@ -61,9 +62,9 @@ def pack(exp: Experiment, values: Mapping[str, Any], words: Sequence[str], into:
     told = settings(exp, values, words)
     private = writable(Path(exp.home) / ".llamaduo", "home")
     run = exp.fingerprint()
-    ledger = Ledger(private / "ledger.sqlite")
+    ledger = ledger_of(exp)
     try:
-        came = walk(exp, Store(private / "store"), ledger)
+        came = walk(exp, Store(private / "store", hold=ledger.held), ledger)
         with tempfile.TemporaryDirectory(dir=_above(into), prefix=".packing-") as folder:
             draft = Path(folder) / "parcel"
             draft.mkdir()
@@ -72,7 +73,7 @@ def pack(exp: Experiment, values: Mapping[str, Any], words: Sequence[str], into:
             for recipe in came.results:
                 _copy_result(private / "store" / recipe, draft / "store" / recipe)
             count, usd = _write_calls(ledger, run, came, draft / CALLS)
-            _write_looks(private / "openings", came, draft / LOOKS)
+            _write_looks(ledger, private / "openings", came, draft / LOOKS)
             manifest = _sealed(draft, exp, told.overrides, came)
             size = sum(path.stat().st_size for path in draft.rglob("*") if path.is_file())
             _put(draft, into)
@@ -114,10 +115,10 @@ def _write_calls(ledger: Ledger, run: str, came: Walk, path: Path) -> tuple[int,
     return count, usd
 
 
-def _write_looks(folder: Path, came: Walk, path: Path) -> None:
+def _write_looks(ledger: Ledger, folder: Path, came: Walk, path: Path) -> None:
     """Write who has looked at any of the run's test prompts."""
     mine = {digest(row.question, row.target) for row in came.test}
-    looks: list[Look] = [look for look in add(folder, []) if mine & set(look.prompts)]
+    looks: list[Look] = [look for look in add(folder, [], ledger.held) if mine & set(look.prompts)]
     path.write_text("".join(look.model_dump_json() + "\n" for look in looks), encoding="utf-8")
 
 

@@ -13,7 +13,7 @@ from llamaduo.component import file_sha256
 from llamaduo.errors import ConfigError, LlamaDuoError, UsageError
 from llamaduo.experiment import Experiment
 from llamaduo.home import refuse_network_home, writable
-from llamaduo.ledger import Ledger
+from llamaduo.hosts import ledger_of, not_for_many_hosts
 from llamaduo.openings import Look, add
 from llamaduo.options import EXPERIMENTS
 from llamaduo.parcel import CALLS, LOOKS, Manifest
@@ -73,18 +73,18 @@ def unpack(parcel: Path, manifest: Manifest, own: Sequence[str], compose: Compos
     brought = _lines(parcel / CALLS, Call)
     looks = _lines(parcel / LOOKS, Look)
     with _settings(parcel, manifest, own, compose) as (exp, words, placed):
-        refuse_network_home(Path(exp.home))
+        refuse_network_home(Path(exp.home), not_for_many_hosts(exp))
         private = writable(Path(exp.home) / ".llamaduo", "home")
-        store = Store(private / "store")
-        new, there, other = _results(parcel / "store", store)
-    ledger = Ledger(private / "ledger.sqlite")
-    try:
-        ledger.free_the_dead()
-        taken = take(ledger, brought)
-    finally:
-        ledger.close()
-    known = len(add(private / "openings", []))
-    fresh = len(add(private / "openings", looks)) - known
+        ledger = ledger_of(exp)
+        try:
+            store = Store(private / "store", hold=ledger.held)
+            new, there, other = _results(parcel / "store", store)
+            ledger.free_the_dead()
+            taken = take(ledger, brought)
+            known = len(add(private / "openings", [], ledger.held))
+            fresh = len(add(private / "openings", looks, ledger.held)) - known
+        finally:
+            ledger.close()
     return Unpacked(manifest, tuple(words), Path(exp.home), placed, new, there, other, taken, fresh)
 
 

@@ -2,7 +2,7 @@
 
 `quick` is what every run pays for: milliseconds, nothing imported that is heavy, nothing read
 but a config.json. `whole` adds what takes seconds: the tokenizer and the rows. Neither asks
-the network.
+the network; only a tracking server, where one is named, is asked whether it takes the run.
 """
 
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ from llamaduo.machine import Machine
 from llamaduo.preflight import disk, hub, libraries, model, room, rows
 from llamaduo.preflight.finding import Finding, Level, look, missing, ok
 from llamaduo.preflight.services import services
+from llamaduo.preflight.tracker import tracker
 from llamaduo.progress import Progress
 
 __all__ = ["Finding", "Level", "quick", "refuse", "whole"]
@@ -53,6 +54,7 @@ def quick(exp: Experiment, here: Machine, until: Until | None = None) -> Iterato
     done = begun(exp)  # what the model has to do may be done: here before, or on another machine
     yield from (look(one.line) if done and one.level == "MISSING" else one for one in fits)
     yield from hub.hub(exp)
+    yield from tracker(exp)
     if until is None:
         yield from services(exp)
     yield from (missing(fault) for fault in exp.faults(until))

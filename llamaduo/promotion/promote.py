@@ -9,6 +9,7 @@ from llamaduo.engine.transformers import TransformersEngine
 from llamaduo.errors import LlamaDuoError
 from llamaduo.experiment import Experiment
 from llamaduo.findings import Result
+from llamaduo.hosts import ledger_of
 from llamaduo.local import template_digest
 from llamaduo.progress import Progress
 from llamaduo.promotion import version
@@ -16,7 +17,7 @@ from llamaduo.promotion.candidate import Candidate, Forced, as_served, candidate
 from llamaduo.promotion.card import FILE, card
 from llamaduo.promotion.references import Reference, references
 from llamaduo.promotion.served import Form
-from llamaduo.stages import split_of
+from llamaduo.stages import Stages
 from llamaduo.store import Rows, Store
 from llamaduo.tracker.registry import CHALLENGER, CHAMPION, Registry, Version, name_of, opened
 
@@ -140,16 +141,22 @@ def _force(
 def _references(
     found: Candidate, engine: TransformersEngine, progress: Progress
 ) -> Rows[Reference]:
-    exp, store = found.exp, Store(found.home / ".llamaduo" / "store")
-    return references(
-        store,
-        split_of(exp.task, store),
-        exp.local,
-        found.adapter,
-        engine,
-        max_new_tokens=exp.task.max_new_tokens,
-        progress=progress,
-    )
+    exp = found.exp
+    ledger = ledger_of(exp)  # nothing is paid; whoever shares it shares the store's locks
+    try:
+        store = Store(found.home / ".llamaduo" / "store", hold=ledger.held)
+        split = Stages(exp, store, ledger, progress, found.result.fingerprint).split()
+        return references(
+            store,
+            split,
+            exp.local,
+            found.adapter,
+            engine,
+            max_new_tokens=exp.task.max_new_tokens,
+            progress=progress,
+        )
+    finally:
+        ledger.close()
 
 
 def _refused(result: Result) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from llamaduo.errors import UsageError
+from llamaduo.locks import flocked
 from llamaduo.search import URL, Search
 from llamaduo.secrets import without_secrets
 
@@ -43,14 +44,6 @@ def opened(search: Search, folder: Path, name: str) -> Kept:
     return _server(name) if search.storage == "postgresql" else _journal(folder)
 
 
-@contextmanager
-def held(path: Path) -> Iterator[None]:
-    """Hold the lock file `path`; the kernel lets go of it even after kill -9."""
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def _journal(folder: Path) -> Kept:
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
@@ -58,7 +51,7 @@ def _journal(folder: Path) -> Kept:
     file = folder / "journal.log"
     lock: Any = _AppendLock(file)
     backend = JournalFileBackend(str(file), lock_obj=lock)
-    return Kept(JournalStorage(backend), lambda: held(folder / "lock"))
+    return Kept(JournalStorage(backend), lambda: flocked(folder / "lock"))
 
 
 class _AppendLock:

@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from llamaduo.findings import Projection, Result, Round, Trial
 from llamaduo.records import Example, Judgement
+from llamaduo.started import Sweep
 
 
 @runtime_checkable
@@ -21,8 +22,29 @@ class Tracker(Protocol):
         name: str,
         params: Mapping[str, str],
         tags: Mapping[str, str],
+        sweep: Sweep | None = None,
     ) -> "Run":
-        """Open the run of this fingerprint: the one there is, or a new one."""
+        """Open the run of this fingerprint: the one there is, or a new one.
+
+        Args:
+            home: the run's; what is kept in files stands under it.
+            task: whose runs are compared with one another.
+            name: for people.
+            params: what makes the result.
+            tags: what runs are filtered by.
+            sweep: it is shown as one of its jobs; one that ran in an earlier sweep moves.
+
+        Raises:
+            TrackerError: if it cannot be shown, for a reason that the user can put right.
+        """
+        ...
+
+    def sweep(self, sweep: Sweep, *, home: Path, task: str) -> "SweepShown":
+        """Show a sweep over its jobs of one task: find it, or begin to.
+
+        Raises:
+            TrackerError: if it cannot be shown, for a reason that the user can put right.
+        """
         ...
 
 
@@ -32,6 +54,15 @@ class Run(Protocol):
     @property
     def where(self) -> str:
         """How to look at it, for people; empty where it is shown nowhere."""
+        ...
+
+    def begin(self, config: Path, parts: Mapping[str, Sequence[Example]]) -> None:
+        """Show what the run is made from.
+
+        Args:
+            config: YAML of every value that it is made with.
+            parts: rows that are set aside, by what for.
+        """
         ...
 
     def round(
@@ -49,10 +80,46 @@ class Run(Protocol):
         """Show a finished trial of a search; one that is shown already stays as it is."""
         ...
 
-    def finish(self, result: Result, projection: Projection, report: Path) -> None:
-        """Show the outcome, the cost over months, and the folder with report and figures."""
+    def finish(
+        self,
+        result: Result,
+        projection: Projection,
+        report: Path,
+        *,
+        test: Mapping[str, Sequence[Judgement]],
+    ) -> None:
+        """Show the outcome, and let go of the run.
+
+        Args:
+            projection: the cost over months.
+            report: folder with the report and its figures.
+            test: judgements on the sealed test, by model.
+        """
         ...
 
     def fail(self, error: BaseException) -> None:
-        """Show that the run ended with `error`."""
+        """Show that the run ended with `error`, and let go of it."""
+        ...
+
+    def leave(self) -> None:
+        """Let go of it: the run stays one that is running, for another process to go on with."""
+        ...
+
+
+class SweepShown(Protocol):
+    """A sweep being shown, its jobs below it."""
+
+    @property
+    def where(self) -> str:
+        """How to look at it, for people; empty where it is shown nowhere."""
+        ...
+
+    def finish(self, folder: Path, figures: Mapping[str, float], *, failed: int) -> None:
+        """Show what the jobs came to.
+
+        Args:
+            folder: the comparison, to keep with it.
+            figures: by name, as in a run.
+            failed: jobs that ended in an error.
+        """
         ...

@@ -1,11 +1,26 @@
 """Findings as a tracker wants them: figures by name, and tables."""
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from llamaduo.findings import Assessment, Round
+from llamaduo.findings import Assessment, Projection, Result, Round, Searched
 from llamaduo.records import Judgement
+
+SHOWN = 200
+"""Judgements in a table of MLflow's page; the Parquet file beside it has them all."""
+LONGEST_NOTE = 5000
+"""Letters of a run's note."""
+CURVE = "curve.json"
+"""Beside an adapter: what its tuning logged, a list a figure, one value an optimiser step."""
+OF_A_STEP = {
+    "loss": "tune/step_loss",
+    "learning_rate": "tune/learning_rate",
+    "grad_norm": "tune/grad_norm",
+}
+"""Its figures, and the names they are shown under."""
 
 
 def of_round(round_: Round) -> dict[str, float | None]:
@@ -40,6 +55,64 @@ def of_assessment(assessment: Assessment, prefix: str) -> dict[str, float | None
     }
 
 
+def of_outcome(result: Result, projection: Projection) -> dict[str, float | None]:
+    """Return the figures of a whole run."""
+    outcome: dict[str, float | None] = {"cost/break_even_month": projection.break_even_month}
+    if result.test is not None:
+        outcome |= of_assessment(result.test, "test")
+    for other in result.baselines:
+        outcome[f"baseline/{other.name}"] = other.coverage.value
+    for beside in result.compared:
+        outcome[f"gain/{beside.name}"] = beside.coverage.value
+        outcome[f"gain_low/{beside.name}"] = beside.coverage.low
+    outcome["test/needed_prompts"] = result.decision.needed
+    outcome["audit/flags"] = None if result.audit is None else len(result.audit.flags)
+    return outcome
+
+
+def cost_curves(projection: Projection) -> dict[str, dict[int, float | None]]:
+    """Return the cost over months."""
+    return {
+        "cost/service_usd": dict(zip(projection.months, projection.service_usd, strict=True)),
+        "cost/local_usd": dict(zip(projection.months, projection.local_usd, strict=True)),
+    }
+
+
+def tuning_curves(adapter: Path, looks: Sequence[tuple[int, float]]) -> dict[str, dict[int, float]]:
+    """Return what was logged of every optimiser step, and the looks at dev, by name and step.
+
+    Nothing of an adapter that was tuned before this was kept, or not here.
+    """
+    curves = {"tune/step_dev_loss": dict(looks)} if looks else {}
+    try:
+        kept = json.loads((adapter / CURVE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return curves
+    for name, shown in OF_A_STEP.items():
+        curves[shown] = dict(zip(kept["step"], kept[name], strict=True))
+    return curves
+
+
+def best(searched: Searched) -> dict[str, str]:
+    """Say which trial's settings tuned, and what they are, as tags."""
+    winner = searched.trial(searched.best)
+    settings = {f"llamaduo.best.{key}": json.dumps(v) for key, v in winner.settings.items()}
+    return {"llamaduo.best_trial": str(winner.number), **settings}
+
+
+def note(report: Path) -> str:
+    """Return the top of a report in Markdown, by whole lines; its pictures are kept elsewhere."""
+    try:
+        text = report.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    text = re.sub(r"^!\[.*\]\(.*\)\n?", "", text, flags=re.MULTILINE)
+    if len(text) <= LONGEST_NOTE:
+        return text
+    more = "\n\nThe rest: report/report.md among the artifacts."
+    return text[: text.rfind("\n", 0, LONGEST_NOTE - len(more))] + more
+
+
 def judgement_row(judgement: Judgement) -> dict[str, Any]:
     """Return a judgement as a row of a table."""
     answer, score = judgement.answer, judgement.score
@@ -58,14 +131,24 @@ def judgement_row(judgement: Judgement) -> dict[str, Any]:
     }
 
 
-def columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Return rows as columns."""
-    return {key: [row[key] for row in rows] for key in rows[0]} if rows else {}
+def tables(rows: Sequence[Mapping[str, Any]], folder: Path) -> None:
+    """Write rows as `judgements.parquet`, and the first as the JSON that MLflow's page reads."""
+    folder.mkdir(parents=True, exist_ok=True)
+    parquet(rows, folder / "judgements.parquet")
+    names = list(rows[0]) if rows else []
+    table = {"columns": names, "data": [[row[name] for name in names] for row in rows[:SHOWN]]}
+    (folder / "judgements.json").write_text(json.dumps(table), encoding="utf-8")
 
 
-def parquet(rows: list[dict[str, Any]], path: Path) -> None:
+def browsable(*paths: str) -> dict[str, str]:
+    """Return the tag by which MLflow's page offers tables to look at."""
+    named = [{"path": path, "type": "table"} for path in paths]
+    return {"mlflow.loggedArtifacts": json.dumps(named)}
+
+
+def parquet(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Write rows as a Parquet file."""
     import pyarrow
     import pyarrow.parquet
 
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(rows)), path)

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from llamaduo.errors import LlamaDuoError
+from llamaduo.errors import TrackerError
+from llamaduo.progress import Progress
 from llamaduo.records import Record
-from llamaduo.tracker.mlflow import FINGERPRINT, MlflowTracker
+from llamaduo.tracker import database
+from llamaduo.tracker.mlflow import MlflowTracker
+from llamaduo.tracker.shown import FINGERPRINT
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 CHAMPIONS = "llamaduo.champions"
@@ -23,7 +26,6 @@ KEPT = 50
 LONGEST_DESCRIPTION = 5000
 """Characters that MLflow's database has room for."""
 QUIET = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_UV_AUTO_DETECT": "false",
 }
@@ -58,7 +60,7 @@ class Registry:
 
     def run_of(self, fingerprint: str, task: str) -> str | None:
         """Return the MLflow run that shows the run of this fingerprint; None: none does."""
-        experiment = self.client.get_experiment_by_name(f"llamaduo/{task}")
+        experiment = self.client.get_experiment_by_name(database.name_of(task))
         if experiment is None:
             return None
         wanted = f"tags.`{FINGERPRINT}` = '{fingerprint}' and tags.`llamaduo.kind` = 'loop'"
@@ -183,24 +185,30 @@ def opened(tracker: MlflowTracker, home: Path) -> Iterator[Registry]:
     """Open the registry of a tracker; one process of this home at a time.
 
     Raises:
-        LlamaDuoError: if nothing was ever shown there, or MLflow refuses.
+        TrackerError: if nothing was ever shown there, or MLflow refuses.
     """
-    folder = home.absolute() / "mlruns"
-    if tracker.uri is None and not (folder / "mlflow.db").is_file():
-        raise LlamaDuoError(f"there are no runs in MLflow under {home}; home=DIR names another")
+    folder = database.folder_of(home)
+    if tracker.uri is None and not (folder / database.FILE).is_file():
+        raise TrackerError(f"there are no runs in MLflow under {home}; home=DIR names another")
     for variable, value in QUIET.items():
         os.environ.setdefault(variable, value)
+    database.be_patient()
     from mlflow.exceptions import MlflowException
-    from mlflow.tracking import MlflowClient
 
     folder.mkdir(parents=True, exist_ok=True)
-    where = tracker.uri or f"sqlite:///{folder / 'mlflow.db'}"
+    where = database.address(tracker.uri, home)
     with (folder / ".promoting").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
-            yield Registry(MlflowClient(tracking_uri=where, registry_uri=where), where)
+            with database.locked(home):  # not while a model answers: runs go on beside
+                if tracker.uri is None:
+                    database.put_right(home, Progress())
+                client = database.client_of(tracker.uri, home)
+            yield Registry(client, where)
         except MlflowException as error:
-            raise LlamaDuoError(f"the registry cannot be used: {error}") from None
+            raise TrackerError(
+                f"the registry at {where} cannot be used: {database.in_a_line(error)}"
+            ) from None
 
 
 def name_of(task: str) -> str:

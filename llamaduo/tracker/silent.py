@@ -7,6 +7,7 @@ from typing import ClassVar
 from llamaduo.component import Component
 from llamaduo.findings import Projection, Result, Round, Trial
 from llamaduo.records import Example, Judgement
+from llamaduo.started import Sweep
 
 
 class Silent(Component):
@@ -24,9 +25,17 @@ class Silent(Component):
         name: str,
         params: Mapping[str, str],
         tags: Mapping[str, str],
+        sweep: Sweep | None = None,
     ) -> "Silent":
         """Itself."""
         return self
+
+    def sweep(self, sweep: Sweep, *, home: Path, task: str) -> "SilentSweep":
+        """Show nothing."""
+        return SilentSweep()
+
+    def begin(self, config: Path, parts: Mapping[str, Sequence[Example]]) -> None:
+        """Show nothing."""
 
     def round(
         self,
@@ -41,8 +50,28 @@ class Silent(Component):
     def trial(self, trial: Trial) -> None:
         """Show nothing."""
 
-    def finish(self, result: Result, projection: Projection, report: Path) -> None:
+    def finish(
+        self,
+        result: Result,
+        projection: Projection,
+        report: Path,
+        *,
+        test: Mapping[str, Sequence[Judgement]],
+    ) -> None:
         """Show nothing."""
 
     def fail(self, error: BaseException) -> None:
+        """Show nothing."""
+
+    def leave(self) -> None:
+        """There is nothing to let go of."""
+
+
+class SilentSweep:
+    """A sweep that is shown nowhere."""
+
+    where: ClassVar[str] = ""
+    """Nowhere."""
+
+    def finish(self, folder: Path, figures: Mapping[str, float], *, failed: int) -> None:
         """Show nothing."""

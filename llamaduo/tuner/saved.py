@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,11 @@ from llamaduo.records import Training
 
 BEST = "best-"
 """Folders of adapters that had the lowest dev loss so far begin so; the step follows."""
+
+
+CURVE = "curve.json"
+"""Beside an adapter: what was logged of every optimiser step, a list for each name."""
+OF_A_STEP = ("step", "loss", "learning_rate", "grad_norm")
 
 
 def newest_checkpoint(scratch: Path) -> Path | None:
@@ -36,11 +42,15 @@ def save(
     tokenizer: Any,
     local: LocalModel,
     facts: Training,
+    history: Sequence[Mapping[str, float]],
     out: Path,
 ) -> None:
     """Fill `out` with the adapter (safetensors), its tokenizer, and what it belongs to.
 
-    The same training gives the same bytes: no path of this machine, no set order.
+    The same training gives the same bytes: no path of this machine, no clock, no set order.
+
+    Args:
+        history: the trainer's log, of the steps before a kill too.
     """
     model.save_pretrained(out, safe_serialization=True, state_dict=weights)
     (out / "README.md").unlink(missing_ok=True)  # peft's empty card
@@ -60,6 +70,9 @@ def save(
     }
     _write(out / "identity.json", identity)
     _write(out / "training.json", facts.model_dump(mode="json"))
+    steps = [entry for entry in history if "loss" in entry]
+    curve = {name: [round(entry[name], 8) for entry in steps] for name in OF_A_STEP}
+    (out / CURVE).write_text(json.dumps(curve) + "\n", encoding="utf-8")
 
 
 def _write(path: Path, value: Any) -> None:

@@ -84,7 +84,8 @@ def train(
     )
     weights = trained(trainer.model)
     if trainer.is_world_process_zero():
-        save(trainer.model, weights, template.tokenizer, local, facts, out)
+        history = trainer.state.log_history
+        save(trainer.model, weights, template.tokenizer, local, facts, history, out)
     trainer.accelerator.wait_for_everyone()
 
 

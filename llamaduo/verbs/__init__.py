@@ -3,9 +3,11 @@
 VERBS = {
     "run": "run an experiment: the loop, to its goal or its last round (the verb if none is given)",
     "compare": "set finished runs side by side: figures, judges, data volume, dollars",
+    "report": "write the dossier of a finished run: what its verdict rests on, to read and to sign",
     "promote": "register the model of a verdict in MLflow as champion; roll back; list versions",
     "pack": "put all that a run has made and paid into a folder, to go on with elsewhere",
     "unpack": "take in what was packed elsewhere; what is here stays",
+    "ui": "open MLflow's pages on the runs under home, until Ctrl-C",
     "cost": "print what a workload costs on a service and on a model of your own",
     "doctor": "say whether it will run here: what is missing or worth a look, with the fix",
 }

@@ -42,7 +42,7 @@ def run(words: Sequence[str], verb: str) -> Named:
 
     Args:
         words: at most one RUN; key=value either of what made the run or, beside a RUN, of
-            where it is (`home=`, `tracker=`, `tracker.uri=`, `trusted=`).
+            where it is (`home=`, `ledger=`, `tracker=`, `tracker.uri=`, `trusted=`).
         verb: whose words they are.
 
     Raises:
@@ -70,12 +70,14 @@ def run(words: Sequence[str], verb: str) -> Named:
     chosen: dict[str, Any] = {"trusted": list(made.trusted)}
     if any(word.startswith("tracker") for word in overrides):
         chosen["tracker"] = made.tracker
+    if any(word.startswith("ledger=") for word in overrides):
+        chosen["ledger"] = made.ledger
     return Named(of_run(named, chosen), named)
 
 
 def is_of_place(word: str) -> bool:
     """Whether an override says where runs are, and not what makes one."""
-    return word.startswith(("home=", "tracker=", "tracker.", "trusted="))
+    return word.startswith(("home=", "ledger=", "tracker=", "tracker.", "trusted="))
 
 
 def place_of(home: Path, name: str, overrides: Sequence[str]) -> Path:

@@ -3,18 +3,17 @@
 Once, or once for each job of a sweep.
 """
 
-import json
-import os
 import shlex
 import sys
-import time
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from llamaduo.errors import ConfigError, LlamaDuoError, UsageError
 from llamaduo.options import nearest
+from llamaduo.progress import READER_GONE, Progress, nobody_reads, tell
 from llamaduo.secrets import without_secrets
+from llamaduo.verbs import sweeping
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -49,27 +48,20 @@ def main(arguments: list[str]) -> int:
         config.launch([*flags, *checked.good], job)
         return 0
 
+    if sweep:
+        return sweeping.sweep(overrides, checked, flags, until)
+
     def one(composed: "DictConfig") -> None:
         job(composed, until)
 
-    if not sweep:
-        # Before Hydra, which makes a folder there and shows a traceback where it cannot.
-        writable(Path(config.check_one(checked).home) / ".llamaduo", "home")
-        config.launch([*flags, *checked.good], one)
-        return ENDED.pop() if ENDED else 0
-    private = writable(config.check_sweep(checked) / ".llamaduo", "home")
-    place = private / "sweeps" / f"{time.time_ns():x}-{os.getpid()}"
-    place.mkdir(parents=True)
-    config.launch([*flags, *checked.good, f"hydra.sweep.dir={place}"], one)
-    ends = [json.loads(path.read_text(encoding="utf-8")) for path in place.glob("*/end.json")]
-    ends.sort(key=lambda end: end["job"])
-    for end in ends:
-        print(f"llamaduo: job {end['job']} ({end['overrides']}): {end['said']}", file=sys.stderr)
-    return max((end["code"] for end in ends), default=1)
+    # Before Hydra, which makes a folder there and shows a traceback where it cannot.
+    writable(Path(config.check_one(checked).home) / ".llamaduo", "home")
+    config.launch([*flags, *checked.good], one)
+    return ENDED.pop() if ENDED else 0
 
 
 ENDED: list[int] = []
-"""How the job that is no sweep's ended; Hydra does not hand it back."""
+"""How the run ended; Hydra does not hand it back."""
 
 
 def until_where(arguments: list[str]) -> "tuple[Until | None, list[str]]":
@@ -120,32 +112,24 @@ def split(arguments: list[str]) -> tuple[list[str], list[str]]:
 
 
 def job(composed: "DictConfig", until: "Until | None" = None) -> None:
-    """Run one composed config. A job never ends the process: a sweep goes on."""
-    from llamaduo.config import job_number, sweep_dir, task_overrides
-
-    number = job_number()
+    """Run one composed config, that is no sweep's, and note how it ended."""
     try:
-        code, said = run(composed, until)
+        ENDED.append(run(composed, until))
     except LlamaDuoError as error:
-        code, said = error.exit_code, f"{error}"
         print(f"llamaduo: {error}", file=sys.stderr)
-    except Exception as error:
-        code, said = 1, without_secrets(f"{type(error).__name__}: {error}")
+        ENDED.append(error.exit_code)
+    except BrokenPipeError:  # who read what is said on the way has seen enough
+        nobody_reads(sys.stderr)
+        nobody_reads(sys.stdout)
+        ENDED.append(READER_GONE)
+    except Exception:
         print(without_secrets(traceback.format_exc()), file=sys.stderr)
-    if number is None:
-        ENDED.append(code)
-        return
-    place = sweep_dir() / str(number)
-    place.mkdir(parents=True, exist_ok=True)
-    overrides = " ".join(task_overrides())
-    end = {"job": number, "code": code, "said": said, "overrides": overrides}
-    (place / "end.json").write_text(json.dumps(end) + "\n", encoding="utf-8")
+        ENDED.append(1)
 
 
-def run(composed: "DictConfig", until: "Until | None" = None) -> tuple[int, str]:
-    """Build, check and run one experiment; returns its exit code, and how it ended."""
+def run(composed: "DictConfig", until: "Until | None" = None) -> int:
+    """Build, check and run one experiment; returns its exit code."""
     from llamaduo import config, session
-    from llamaduo.progress import Progress
     from llamaduo.started import Started
     from llamaduo.until import Reached
 
@@ -155,8 +139,10 @@ def run(composed: "DictConfig", until: "Until | None" = None) -> tuple[int, str]
         result = session.run(exp, Progress(), until, Started(overrides=typed))
     except Reached as reached:
         words = shlex.join(typed)
-        print(f"run {exp.fingerprint()}: {reached.says}")
-        print(f"to go on here: llamaduo run {words}")
-        print(f"to go on elsewhere: llamaduo pack DIR {words}", flush=True)
-        return 0, reached.says
-    return (3 if result.unfinished else 0), "done"
+        tell(
+            f"run {exp.fingerprint()}: {reached.says}\n"
+            f"to go on here: llamaduo run {words}\n"
+            f"to go on elsewhere: llamaduo pack DIR {words}"
+        )
+        return 0
+    return 3 if result.unfinished else 0

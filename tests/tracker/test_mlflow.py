@@ -1,8 +1,11 @@
 """What MLflow is given: one run a fingerprint, a nested one a round, and all that went into it."""
 
+import hashlib
 import json
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import pytest
 from conftest import Finished
 from mlflow.tracking import MlflowClient
 
+import llamaduo
 from llamaduo.component import file_sha256
 from llamaduo.cost import project
 from llamaduo.findings import Round
@@ -26,6 +30,7 @@ run = MlflowTracker().open(
     tags={"llamaduo.kind": "loop", "llamaduo.fingerprint": "f1"},
 )
 print(run.id)
+run.leave()
 """
 
 
@@ -132,6 +137,129 @@ def test_the_report_and_its_figures_are_kept_with_the_run(client: MlflowClient) 
     assert {f"report/{name}" for name in wanted} <= names
 
 
+def test_a_run_has_the_config_that_made_it_and_no_place_of_this_machine(
+    client: MlflowClient, finished: Finished, tmp_path: Path
+) -> None:
+    [parent] = runs(client, "loop")
+    got = Path(client.download_artifacts(parent.info.run_id, "config.yaml", str(tmp_path)))
+    assert got.read_text() == (finished.place / "config.yaml").read_text()
+    names = {file.path for file in client.list_artifacts(parent.info.run_id, "report")}
+    assert "report/config.yaml" not in names, "it is there once"
+
+
+def test_a_config_is_shown_without_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_API_KEY", "abcdefgh-12345678")
+    opened = MlflowTracker().open(
+        home=tmp_path, fingerprint="f", task="t", name="n", params={}, tags={}
+    )
+    config = tmp_path / "config.yaml"
+    config.write_text("prompt: abcdefgh-12345678\n")
+    opened.begin(config, {})
+    opened.leave()
+    got = opened.client.download_artifacts(opened.id, "config.yaml", str(tmp_path))
+    assert Path(got).read_text() == "prompt: [MY_API_KEY]\n"
+
+
+def test_dev_and_test_are_inputs_by_the_sha256_of_their_rows(
+    client: MlflowClient, finished: Finished
+) -> None:
+    [parent] = runs(client, "loop")
+    found = {one.dataset.name: one for one in parent.inputs.dataset_inputs}
+    placed = [
+        json.loads(line)
+        for line in next((finished.home / ".llamaduo/store/split").glob("*/out/rows.jsonl"))
+        .read_text()
+        .split("\n")[:-1]
+    ]
+    for part in ("dev", "test"):
+        rows = [Example.model_validate(row["example"]) for row in placed if row["part"] == part]
+        lines = "".join(row.model_dump_json() + "\n" for row in rows)
+        sha256 = hashlib.sha256(lines.encode()).hexdigest()
+        assert json.loads(found[part].dataset.source) == {"sha256": sha256}
+        assert json.loads(found[part].dataset.profile) == {"rows": len(rows)}
+        assert found[part].tags[0].value == part
+
+
+def test_the_judgements_on_the_test_are_a_table_to_browse_by_model(
+    client: MlflowClient, finished: Finished, tmp_path: Path
+) -> None:
+    [parent] = runs(client, "loop")
+    got = Path(client.download_artifacts(parent.info.run_id, "test", str(tmp_path)))
+    table = json.loads((got / "judgements.json").read_text())
+    rows = pyarrow.parquet.read_table(got / "judgements.parquet").to_pylist()
+    assert table["columns"][:3] == ["model", "id", "category"]
+    assert [row[0] for row in table["data"]] == [row["model"] for row in rows][:200]
+    assert {row["model"] for row in rows} >= {"round 1", "untuned"}
+    for run, path in ((parent, "test/judgements.json"), (runs(client, "round")[0], "judge/")):
+        [shown] = json.loads(run.data.tags["mlflow.loggedArtifacts"])
+        assert shown["type"] == "table"
+        assert shown["path"].startswith(path)
+
+
+def test_the_runs_page_says_the_verdict_and_shows_its_table(
+    client: MlflowClient, finished: Finished
+) -> None:
+    [parent] = runs(client, "loop")
+    note = parent.data.tags["mlflow.note.content"]
+    assert note.startswith(f"# ticket_triage: {finished.result.decision.verdict}\n")
+    assert "| untuned |" in note
+    assert "](" not in note.replace("](http", ""), "no picture that is not there"
+    assert len(note) <= 5000
+
+
+def test_a_round_has_what_its_tuning_logged_of_every_step(
+    client: MlflowClient, finished: Finished
+) -> None:
+    for run, round_ in zip(runs(client, "round"), finished.result.rounds, strict=True):
+        of = run.info.run_id
+        losses = [m.value for m in client.get_metric_history(of, "tune/step_loss")]
+        assert len(losses) == round_.training.steps
+        assert round_.training.loss == pytest.approx(sum(losses[-10:]) / len(losses[-10:]), 1e-5)
+        for name in ("tune/learning_rate", "tune/grad_norm"):
+            history = client.get_metric_history(of, name)
+            assert [m.step for m in history] == list(range(1, round_.training.steps + 1))
+
+
+def samples(client: MlflowClient, run: str) -> int:
+    return len(client.get_metric_history(run, "system/process_memory_megabytes"))
+
+
+def test_a_run_is_sampled_while_it_makes_something_and_no_thread_is_left(
+    client: MlflowClient, finished: Finished
+) -> None:
+    [parent] = runs(client, "loop")
+    before = samples(client, parent.info.run_id)
+    assert before >= 2
+    assert {"system/process_cpu_percentage", "system/cpu_utilization_percentage"} <= set(
+        parent.data.metrics
+    )
+    opened = finished.exp.tracker.open(
+        home=finished.home,
+        fingerprint=finished.exp.fingerprint(),
+        task=finished.exp.task.name,
+        name=parent.info.run_name,
+        params={},
+        tags={},
+    )
+    time.sleep(2.5)  # it is sampled, and nothing new is shown
+    opened.finish(finished.result, project(finished.exp.workload), finished.place, test={})
+    assert samples(client, parent.info.run_id) == before
+    assert not [thread for thread in threading.enumerate() if thread.name == "machine"]
+
+
+def test_a_run_is_labelled_by_what_it_can_be_found_by(
+    client: MlflowClient, finished: Finished
+) -> None:
+    [parent] = runs(client, "loop")
+    tags = parent.data.tags
+    assert tags["llamaduo.tuner"] == "Qlora"
+    assert tags["llamaduo.goal"] == "60 %"
+    assert tags["llamaduo.version"] == llamaduo.__version__
+    assert tags["llamaduo.judge"] == finished.exp.judge.name
+    assert tags["llamaduo.stopped"] == finished.result.stopped
+    assert tags["mlflow.user"]
+
+
 def test_what_is_shown_again_adds_nothing(client: MlflowClient, finished: Finished) -> None:
     [parent] = runs(client, "loop")
     exp = finished.exp
@@ -144,7 +272,8 @@ def test_what_is_shown_again_adds_nothing(client: MlflowClient, finished: Finish
         tags={},
     )
     run.round(finished.result.rounds[0], train=[], adapter=finished.place, judgements=[])
-    run.finish(finished.result, project(exp.workload), finished.place)
+    run.finish(finished.result, project(exp.workload), finished.place, test={})
+    assert run.late == []
     assert len(runs(client, "loop")) == 1
     assert len(runs(client, "round")) == 2
     assert len(client.get_metric_history(parent.info.run_id, "cost/service_usd")) == len(
@@ -162,12 +291,13 @@ def test_a_round_that_was_begun_or_has_other_dollars_is_shown_once(
     row = Example(id="1", messages=(Message(role="user", content="hi"),), target="yes")
     judged = Judgement(answer=Answer(example=row, text="yes"), score=None)
     tags = {"mlflow.parentRunId": opened.id, "llamaduo.round": "0", "llamaduo.kind": "round"}
-    opened.client.create_run(opened.experiment, run_name="round 0", tags=tags)  # and killed
+    opened.client.create_run(opened.book.experiment, run_name="round 0", tags=tags)  # and killed
     adapter = tmp_path / "adapter"
     adapter.mkdir()
     for usd in (1.0, 2.0):
         shown = round_.model_copy(update={"usd": usd})
         opened.round(shown, train=[row], adapter=adapter, judgements=[judged])
+    opened.leave()
     [nested] = runs(opened.client, "round")
     assert nested.info.status == "FINISHED"
     assert nested.data.metrics["cost/api_usd"] == 2.0
@@ -203,7 +333,7 @@ def test_a_run_that_goes_on_to_its_end_has_no_error(
     )
     opened.fail(KeyboardInterrupt())
     assert "llamaduo.error" in client.get_run(opened.id).data.tags
-    opened.finish(finished.result, project(exp.workload), finished.place)
+    opened.finish(finished.result, project(exp.workload), finished.place, test={})
     run = client.get_run(opened.id)
     assert (run.info.status, run.data.params["late"]) == ("FINISHED", "yes")
     assert "llamaduo.error" not in run.data.tags

@@ -177,3 +177,20 @@ def test_a_run_keeps_what_each_prompt_scored_as_its_tables_count_it(finished: Ra
     assert sum(mark.similarity for mark in marks) / len(marks) == pytest.approx(
         result.test.similarity.value
     )
+
+
+def test_settings_are_read_from_the_folders_of_the_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path, A, B)
+    for one, rank in ((A, 4), (B, 8)):
+        place = tmp_path / ".llamaduo" / "runs" / one.result.fingerprint
+        text = f"seed: 1\ntuner: {{r: {rank}}}\ntracker: {{uri: 'at {rank}'}}\n"
+        (place / "config.yaml").write_text(text)
+    lines = said([], capsys).split("\n")
+    at = lines.index("What they were made with, where it differs:")
+    assert [line.split() for line in lines[at + 1 : at + 4]] == [
+        ["setting", "aa11aa11", "ab22ab22"],
+        ["tuner.r", "4", "8"],
+        [],
+    ]

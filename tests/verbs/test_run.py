@@ -28,11 +28,12 @@ def test_a_bad_job_leaves_the_others_to_finish_and_gives_its_code(
 ) -> None:
     assert run.main(["-m", "judge.repeats=0,1", *QUICK]) == 2
     bad, good = ends(tmp_path)
-    assert (bad["code"], good["code"], good["said"]) == (2, 0, "done")
+    assert (bad["code"], good["code"], good["said"]) == (2, 0, "keep the service")
     assert "judge.repeats: Input should be greater than or equal to 1" in str(bad["said"])
     said = capsys.readouterr()
-    assert "job 0" in said.err
-    assert "job 1" in said.err
+    assert "llamaduo: the config cannot be built:\n  judge.repeats: Input" in said.err
+    assert "\n0    judge.repeats=0  judge.repeats: Input should be greater" in said.out
+    assert "\n1    judge.repeats=1  keep the service  " in said.out
     assert "verdict: " in said.out
     assert len(list(tmp_path.glob(".llamaduo/runs/*/report.md"))) == 1
 

@@ -1,0 +1,98 @@
+"""The ledger's tables in a file, for the processes of one machine."""
+
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from llamaduo.database import PATIENCE, SCHEMA, TABLES
+from llamaduo.errors import LlamaDuoError
+from llamaduo.locks import flocked
+from llamaduo.owner import LEASE, alive, this_process
+
+
+class Sqlite:
+    """Tables in the file `path` (WAL), made if it is not there."""
+
+    freed = f"one of another host is taken over after {LEASE:.0f} s"
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.owner = this_process()
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=PATIENCE)
+        self._to_wal()
+        self._db.execute("pragma synchronous = full")
+        with self.transaction() as db:
+            (version,) = db.execute("pragma user_version").fetchone()
+            if version == 0:
+                for statement in TABLES.split(";"):
+                    db.execute(statement)
+                db.execute(f"pragma user_version = {SCHEMA}")
+        if version not in (0, SCHEMA):
+            self.close()
+            raise LlamaDuoError(
+                f"{path} has schema {version}, this llamaduo reads {SCHEMA}: it was written by "
+                "another version; use that one, or another home"
+            )
+
+    def _to_wal(self) -> None:
+        """Switch the file to WAL; SQLite has no wait for processes that do so at once."""
+        late = time.monotonic() + PATIENCE
+        while True:
+            try:
+                self._db.execute("pragma journal_mode = wal")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > late:
+                    raise
+                time.sleep(0.01)
+
+    def execute(self, sql: str, params: Sequence[Any] = (), /) -> sqlite3.Cursor:
+        """Do one statement."""
+        return self._db.execute(sql, params)
+
+    def executemany(self, sql: str, params: Sequence[Sequence[Any]], /) -> sqlite3.Cursor:
+        """Do one statement for each row of values."""
+        return self._db.executemany(sql, params)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Hand out the tables to one process at a time; all is done with them, or nothing."""
+        self._db.execute("begin immediate")
+        try:
+            yield self._db
+        except BaseException:
+            self._db.execute("rollback")
+            raise
+        self._db.execute("commit")
+
+    def alive(self, owner: str, since: float) -> bool:
+        """Whether the process that made a claim at `since` still runs."""
+        return alive(owner, since)
+
+    def held(self, path: Path, waiting: str) -> AbstractContextManager[None]:
+        """Hold the lock file `path`."""
+        return flocked(path, waiting)
+
+    def rewrite(self) -> None:
+        """Write the file anew, and empty its log.
+
+        Raises:
+            LlamaDuoError: if another process has it open.
+        """
+        try:
+            self._db.execute("vacuum")
+            (busy, *_) = self._db.execute("pragma wal_checkpoint(truncate)").fetchone()
+        except sqlite3.OperationalError as error:
+            raise LlamaDuoError(f"the ledger cannot be written anew ({error})") from None
+        if busy:
+            raise LlamaDuoError(
+                "another process has the ledger open, whose log may still hold what was taken "
+                "out: end it, and give the same command again"
+            )
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()

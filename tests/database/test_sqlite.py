@@ -1,0 +1,134 @@
+"""The ledger in a file: whose claims are of the dead, and files that are none of ours."""
+
+import os
+import platform
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from kept import Kept, claim
+
+from llamaduo.errors import LlamaDuoError
+from llamaduo.ledger import Claim, Ledger
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "private" / "ledger.sqlite"
+
+
+@pytest.fixture
+def ledger(path: Path) -> Iterator[Ledger]:
+    made = Ledger(path)
+    yield made
+    made.close()
+
+
+def give_to(path: Path, owner: str) -> None:
+    Kept(path.parent, on_server=False).give_to(owner)
+
+
+def test_another_process_under_the_number_of_a_dead_one_holds_no_claim(
+    ledger: Ledger, path: Path
+) -> None:
+    claim(ledger, "k")
+    host, pid, started = ledger.owner.rsplit(":", 2)
+    give_to(path, f"{host}:{pid}:{float(started) - 60:.2f}")
+    assert claim(ledger, "k") is Claim.MINE
+
+
+def test_a_killed_process_that_nobody_has_waited_for_holds_no_claim(
+    ledger: Ledger, path: Path
+) -> None:
+    command = "import llamaduo.owner as l; print(l.this_process(), flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        owner = child.stdout.readline().strip()
+        claim(ledger, "k")
+        give_to(path, owner)
+        assert claim(ledger, "k") is Claim.TAKEN
+        os.kill(child.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert psutil.Process(child.pid).status() == psutil.STATUS_ZOMBIE
+        assert claim(ledger, "k") is Claim.MINE
+
+
+def test_a_claim_of_another_machine_cannot_be_judged_and_is_left(
+    ledger: Ledger, path: Path
+) -> None:
+    claim(ledger, "k")
+    give_to(path, f"not-{platform.node()}:1:0.00")
+    assert claim(ledger, "k") is Claim.TAKEN
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="replaces what Linux says")
+def test_a_step_of_the_clock_kills_no_process(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from psutil import _pslinux
+
+    claim(ledger, "k")
+    stepped = psutil.boot_time() + 3600
+    monkeypatch.setattr(_pslinux, "boot_time", lambda: stepped)
+    assert claim(ledger, "k") is Claim.TAKEN
+
+
+def fail_to_switch(patch: pytest.MonkeyPatch, code: int, times: int) -> None:
+    """Let SQLite fail so often to switch a file to WAL, as it does to two at once."""
+    left = iter(range(times))
+
+    class Failing(sqlite3.Connection):
+        def execute(self, sql: str, *given: Any) -> sqlite3.Cursor:
+            if "journal_mode" in sql and next(left, None) is not None:
+                error = sqlite3.OperationalError("it failed")
+                error.sqlite_errorcode = code
+                raise error
+            return super().execute(sql, *given)
+
+    connect = sqlite3.connect
+    patch.setattr(sqlite3, "connect", lambda *a, **given: connect(*a, factory=Failing, **given))
+
+
+def test_a_file_that_others_open_for_the_first_time_too_is_waited_for(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_to_switch(monkeypatch, sqlite3.SQLITE_BUSY, times=3)
+    ledger = Ledger(path)
+    assert claim(ledger, "k") is Claim.MINE
+    ledger.close()
+
+
+def test_a_file_that_cannot_be_opened_is_not_waited_for(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_to_switch(monkeypatch, sqlite3.SQLITE_IOERR, times=1)
+    with pytest.raises(sqlite3.OperationalError, match="it failed"):
+        Ledger(path)
+
+
+def test_a_ledger_of_another_version_is_refused_and_left_as_it_is(path: Path) -> None:
+    Ledger(path).close()
+    db = sqlite3.connect(path)
+    db.execute("pragma user_version = 2")
+    db.close()
+    with pytest.raises(LlamaDuoError, match="has schema 2, this llamaduo reads 1"):
+        Ledger(path)
+    db = sqlite3.connect(path)
+    assert db.execute("pragma user_version").fetchone() == (2,)
+    db.close()
+
+
+def test_a_file_that_is_no_ledger_is_not_written_to(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"notes of mine, not a database" * 40)
+    with pytest.raises(sqlite3.DatabaseError):
+        Ledger(path)
+    assert path.read_bytes() == b"notes of mine, not a database" * 40

@@ -1,0 +1,124 @@
+"""A job is a process of its own: whatever becomes of it is written down, and said."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from swept import QUICK, two_gpus
+
+from llamaduo.config import composed
+from llamaduo.config.overrides import check
+from llamaduo.errors import ConfigError
+from llamaduo.progress import Progress
+from llamaduo.started import Sweep
+from llamaduo.sweep import ends, plan, process
+from llamaduo.sweep.plan import Plan
+from llamaduo.sweep.watch import watched
+
+PLAN = Plan(
+    sweep=Sweep(id="0" * 16, name="seed=1,2"),
+    jobs=(("seed=1",), ("seed=2",)),
+    launcher="joblib",
+    shares_cards=True,
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    place = tmp_path / "sweep"
+    place.mkdir()
+    plan.write(PLAN, place)
+    return place
+
+
+def values() -> Any:
+    return composed(check(QUICK, sweep=False).good)
+
+
+def test_a_job_that_is_killed_is_said_to_be_and_kills_nobody_else(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in two_gpus(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "bin" / "nvidia-smi").write_text("#!/bin/sh\n# no listing: it kills\nkill -9 $PPID")
+    process.run(values, (), PLAN, folder, 1)
+    killed = ends.read(folder / "1")
+    assert killed is not None
+    assert (killed.code, killed.differs) == (1, ("seed=2",))
+    assert killed.said == "gone: it was killed by SIGKILL, as a system does that is out of memory"
+
+
+def test_a_job_whose_worker_is_gone_ends(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    told = {"folder": str(folder), "number": 0, "typed": [], "values": values()}
+    script = folder / "bin" / "nvidia-smi"  # where the job waits
+    script.parent.mkdir()
+    script.write_text("#!/bin/sh\n# a stand-in that never answers\nexec sleep 600")
+    script.chmod(0o755)
+    env = {**os.environ, "PATH": f"{script.parent}:{os.environ['PATH']}"}
+    line = [sys.executable, "-m", "llamaduo.sweep.process"]
+    with subprocess.Popen(line, stdin=reader, env=env, start_new_session=True) as job:
+        os.close(reader)
+        os.write(writer, json.dumps(told, default=str).encode() + b"\n")
+        late = time.monotonic() + 30
+        while not (folder / "0" / ends.BEGUN).exists() and time.monotonic() < late:
+            time.sleep(0.1)
+        os.close(writer)
+        assert job.wait(30) == process.INTERRUPTED
+    end = ends.read(folder / "0")
+    assert end is not None and end.said == "stopped; the same command goes on from here"
+
+
+def test_a_config_that_cannot_be_resolved_is_the_jobs_end(folder: Path) -> None:
+    def broken() -> Any:
+        raise ConfigError("the config cannot be resolved: nowhere")
+
+    process.run(broken, (), PLAN, folder, 0)
+    end = ends.read(folder / "0")
+    assert end is not None and (end.code, end.said) == (2, "the config cannot be resolved: nowhere")
+
+
+def test_a_job_without_an_end_is_gone_or_was_not_begun_and_has_failed(folder: Path) -> None:
+    (folder / "0").mkdir()
+    (folder / "0" / ends.BEGUN).touch()
+    first, second = ends.of_all(folder, PLAN.jobs)
+    assert (first.said, second.said) == ("gone: no end was written", "not begun")
+    assert (first.code, second.code) == (1, 1)
+
+
+def test_an_end_is_written_whole_or_not_at_all(folder: Path) -> None:
+    end = ends.End(job=0, code=0, said="done")
+    ends.write(end, folder / "0")
+    ends.write(end.model_copy(update={"said": "again"}), folder / "0")
+    assert [path.name for path in (folder / "0").iterdir()] == [ends.FILE]
+    assert ends.read(folder / "0") == end.model_copy(update={"said": "again"})
+
+
+def test_jobs_that_go_on_after_their_launcher_broke_are_waited_for(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for job in ("0", "1"):  # the second gives one sign of life, and no more
+        (folder / job).mkdir()
+        (folder / job / ends.BEGUN).touch()
+
+    def goes_on() -> None:
+        for _ in range(4):
+            time.sleep(0.5)
+            (folder / "0" / ends.BEGUN).touch()
+        ends.write(ends.End(job=0, code=0, said="switch"), folder / "0")
+
+    thread = threading.Thread(target=goes_on)
+    thread.start()
+    with watched(PLAN, folder, Progress()) as watch:
+        watch.outlive(1.5)
+    thread.join()
+    said = capsys.readouterr().err
+    assert "job 0 begun: seed=1" in said
+    assert "job 0 ended: switch" in said
+    assert [end.said for end in ends.of_all(folder, PLAN.jobs)] == ["switch", ends.GONE]
