@@ -18,6 +18,7 @@ from llamaduo.intervals import LEVEL
 from llamaduo.judge import Ends, Judge, Stop
 from llamaduo.judge.human import read as read_human
 from llamaduo.judge.probes import REPEATS, probes
+from llamaduo.lineage import BYTES_SAY, Lineage, contents, ids
 from llamaduo.looks import Look, watched
 from llamaduo.metrics import assess
 from llamaduo.openings import record
@@ -91,26 +92,21 @@ class Judging(Bench):
         """Put on record that a model's figures on the test are known; returns all looks at it."""
         folder = self.store.root.parent / "openings"
         rows = part(split, "test")
-        return record(
-            folder,
-            rows,
-            run=self.run,
-            model=model,
-            adapter=adapter.content,
-            hold=self.ledger.held,
-        )
+        hold = self.ledger.held
+        return record(folder, rows, run=self.run, model=model, adapter=adapter.content, hold=hold)
 
     def _answers(self, adapter: Folder, split: Rows[Placed], on: Part, shots: int) -> Rows[Answer]:
         """Have the local model answer."""
         exp, rows = self.exp, part(split, on)
         engine = exp.engine
         assert isinstance(engine, LocalEngine), "an engine answers, or says who is asked"
+        examples = self._examples(split, shots)
 
         def answer(work: Work, done: tuple[Answer, ...]) -> Iterator[Answer]:
             given = engine.answer(
                 exp.local,
                 adapter.path,
-                self._with_examples(rows, split, shots),
+                [with_examples(row, examples) for row in rows],
                 samples=exp.samples,
                 max_new_tokens=exp.task.max_new_tokens,
                 seed=exp.seed,
@@ -119,16 +115,19 @@ class Judging(Bench):
             )
             return as_asked(given, rows)
 
-        inputs = [engine.key(), exp.local.key(), adapter.content, split.content, on]
-        how = [exp.samples, exp.task.max_new_tokens, exp.seed, *([shots] if shots else [])]
-        return self.store.rows("answers", [*inputs, *how], Answer, answer)
+        inputs: list[object] = [engine.key(), exp.local.key(), adapter.content]
+        inputs += [contents(rows), on, exp.samples, exp.task.max_new_tokens, exp.seed]
+        inputs += [contents(examples)] if shots else []
+        lineage = Lineage((adapter.content,), ids(examples))
+        return self.store.rows("answers", inputs, Answer, answer, lineage)
 
     def _asked(self, how: Asked, split: Rows[Placed], on: Part, shots: int) -> Rows[Answer]:
         """Have a model behind an API answer, as often as the local one does."""
         exp, rows = self.exp, part(split, on)
+        examples = self._examples(split, shots)
 
         def answer(work: Work, done: tuple[Answer, ...]) -> Iterator[Answer]:
-            prompts = as_sent(self._with_examples(rows, split, shots), how, exp.local)
+            prompts = as_sent([with_examples(row, examples) for row in rows], how, exp.local)
             self._prove(how, prompts, work)
             given = answers_of(
                 prompts,
@@ -140,9 +139,11 @@ class Judging(Bench):
             )
             return as_asked(given, rows)
 
-        inputs = [how.service.key(), how.max_tokens, how.temperature, split.content, on]
-        inputs += [exp.samples, exp.seed, shots, *([exp.local.key()] if how.as_text else [])]
-        answers = self.store.rows("asked", inputs, Answer, answer)
+        inputs = [how.service.key(), how.max_tokens, how.temperature, contents(rows), on]
+        inputs += [exp.samples, exp.seed, contents(examples)]
+        inputs += [exp.local.key()] if how.as_text else []
+        lineage = Lineage(rows=ids(examples))
+        answers = self.store.rows("asked", inputs, Answer, answer, lineage)
         if how.proof is not None:
             self.rests_on(proof_of(answers.recipe))
         self.rests_on(answers.recipe)
@@ -161,11 +162,8 @@ class Judging(Bench):
             progress=self.progress,
         )
 
-    def _with_examples(
-        self, rows: Sequence[Example], split: Rows[Placed], shots: int
-    ) -> list[Example]:
-        examples = examples_for(part(split, "train"), shots, self.exp.seed)
-        return [with_examples(row, examples) for row in rows]
+    def _examples(self, split: Rows[Placed], shots: int) -> list[Example]:
+        return examples_for(part(split, "train"), shots, self.exp.seed) if shots else []
 
     def _judged(
         self,
@@ -180,7 +178,8 @@ class Judging(Bench):
         stop = self._stop(on, look)
         rule = [exp.goal.key(), on == exp.judge.on, look if on == "test" else 0] if stop else []
         inputs = [exp.judge.key(), exp.seed, answers.content, rule]
-        judgements = self._graded(exp.judge, "judgements", inputs, answers, stop, watch)
+        of = Lineage((answers.content,))
+        judgements = self._graded(exp.judge, "judgements", inputs, answers, stop, watch, of)
         assessment = assess(
             name,
             judgements,
@@ -233,7 +232,8 @@ class Judging(Bench):
         asked = probes(judged.rows, judge.audit, exp.seed)
         inputs = [judge.key(), exp.seed, judged.rows.content]
         brief = judge.with_repeats(REPEATS)
-        questioned = self._graded(brief, "audit", [*inputs, "probes"], asked, None)
+        of = Lineage((judged.rows.content,))
+        questioned = self._graded(brief, "audit", [*inputs, "probes"], asked, None, lineage=of)
         scored: list[tuple[Judgement, Score]] = []
         if judge.human is not None:
             rows = read_human(judge.human)
@@ -263,6 +263,7 @@ class Judging(Bench):
         answers: Sequence[Answer],
         stop: Stop | None,
         watch: Look | None = None,
+        lineage: Lineage = BYTES_SAY,
     ) -> Rows[Judgement]:
         """Have answers judged, by every service of the judge."""
 
@@ -276,7 +277,7 @@ class Judging(Bench):
             graded = judge.grade(answers[begun:], desks, stop=stop, progress=self.progress)
             yield from islice(graded, len(done) - begun, None)
 
-        judgements = self.store.rows(stage, inputs, Judgement, grade)
+        judgements = self.store.rows(stage, inputs, Judgement, grade, lineage)
         self.rests_on(judgements.recipe)
         return judgements
 

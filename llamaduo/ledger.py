@@ -14,10 +14,14 @@ from contextlib import AbstractContextManager
 from enum import Enum
 from math import inf
 from pathlib import Path
+from uuid import uuid4
 
 from llamaduo.database import Database, Tables, whole
 from llamaduo.database.sqlite import Sqlite
 from llamaduo.records import Outcome, Reply, Request, Tally, Usage
+
+FORGOTTEN = "forgotten-"
+"""Begins the key of a call of which only figures are left."""
 
 
 class Claim(Enum):
@@ -272,6 +276,34 @@ class Ledger:
             (recipe,),
         )
         return sorted(float(row[0]) if row[1] else inf for row in rows)
+
+    def scrub(self, keys: Sequence[str]) -> None:
+        """Take out of calls what was asked and said; what they cost, and when, stays.
+
+        A scrubbed call has another key, so that it is no answer to anything: asking again is a
+        new call. The tables are written anew, without what stood in them before.
+
+        Raises:
+            LlamaDuoError: if another process keeps them from being written anew.
+        """
+        self._scrub(keys)
+        self._db.rewrite()
+
+    @whole
+    def _scrub(self, keys: Sequence[str]) -> None:
+        with self.transaction() as db:
+            for key in keys:
+                gone = f"{FORGOTTEN}{uuid4().hex}"
+                db.execute(
+                    "insert into calls select ?, service, '', seed, stage, '', run, state, owner,"
+                    " reserved, claimed_at from calls where key = ?",
+                    (gone, key),
+                )
+                db.execute(
+                    "update replies set key = ?, text = '', cause = '' where key = ?", (gone, key)
+                )
+                db.execute("update uses set key = ? where key = ?", (gone, key))
+                db.execute("delete from calls where key = ?", (key,))
 
 
 def _account(db: Tables, run: str) -> tuple[float, float]:

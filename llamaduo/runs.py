@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from uuid import uuid4
 
 import yaml
 from pydantic import ValidationError
@@ -47,7 +48,7 @@ def remember(place: Path, exp: Experiment, started: Started | None) -> None:
         text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
     except TypeError as error:
         text = f"# {error}\n"
-    draft = place / f"{CONFIG}.new"
+    draft = place / f"{CONFIG}.{uuid4().hex}"  # two jobs may begin one run at once
     draft.write_text(text, "utf-8")
     draft.replace(place / CONFIG)
     if started is not None:

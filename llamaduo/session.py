@@ -62,7 +62,8 @@ def run(
     runs.remember(place, exp, started)
     ledger = ledger_of(exp)
     ledger.free_the_dead()
-    store = Store(private / "store", stop_at(exp, until) if until else None, ledger.held)
+    gate = stop_at(exp, until) if until else None
+    store = Store(private / "store", gate, ledger.held, by=name)
     stages = Stages(exp, store, ledger, progress, name)
     try:
         result = _run(exp, stages, place, progress, until, started)

@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from llamaduo import forgotten
 from llamaduo.judging import Judging, part
+from llamaduo.lineage import Lineage, contents, ids
 from llamaduo.records import Example, Placed, Sifted
 from llamaduo.store import Folder, Rows, Work
 from llamaduo.tuner import Tuner, Watch
@@ -15,11 +17,21 @@ class Stages(Judging):
     """What the loop is made of. Objects are handed to each stage; none knows the store."""
 
     def split(self) -> Rows[Placed]:
-        """Read the coverage rows and share them out."""
-        task = self.exp.task
-        return self.store.rows(
-            "split", [task.key()], Placed, lambda work, done: task.place()[len(done) :]
-        )
+        """Read the coverage rows and share them out.
+
+        Raises:
+            DataError: if one of them was forgotten here, before it is written down again.
+        """
+        task, home = self.exp.task, self.store.root.parent
+
+        def place(work: Work, done: tuple[Placed, ...]) -> Iterator[Placed]:
+            placed = task.place()
+            forgotten.refuse(home, task, [row.example for row in placed])
+            yield from placed[len(done) :]
+
+        split = self.store.rows("split", [task.key()], Placed, place)
+        forgotten.refuse(home, task, [row.example for row in split])  # unpacked, say
+        return split
 
     def train(self, split: Rows[Placed], grown: Sequence[Rows[Sifted]]) -> Rows[Example]:
         """Put together all rows to tune on: coverage, and what every round added."""
@@ -29,7 +41,7 @@ class Stages(Judging):
             fresh = [row.example for more in grown for row in more if not row.dropped]
             yield from [*coverage, *fresh][len(done) :]
 
-        inputs = [split.content, [more.content for more in grown]]
+        inputs = [contents(part(split, "train")), [more.content for more in grown]]
         return self.store.rows("train", inputs, Example, rows)
 
     def tune(
@@ -60,7 +72,8 @@ class Stages(Judging):
             return self.store.folder("adapter", tuner.inputs(exp.local), make)
         inputs = [tuner.key(), exp.local.key(), exp.seed, train.content]
         inputs += [[row.model_dump(mode="json") for row in dev]] if dev else []
-        return self.store.folder("adapter", inputs, make)
+        lineage = Lineage((train.content,), ids(dev))
+        return self.store.folder("adapter", inputs, make, lineage)
 
     def grow(self, number: int, split: Rows[Placed], train: Rows[Example]) -> Rows[Sifted]:
         """Have rows written like the coverage rows of train, and sift them."""
@@ -78,7 +91,7 @@ class Stages(Judging):
                 progress=self.progress,
             )
 
-        inputs = [exp.synth.key(), exp.service.key(), exp.seed, number, split.content]
+        inputs = [exp.synth.key(), exp.service.key(), exp.seed, number, contents(seeds)]
         fresh = self.store.rows("synthetic", [*inputs, exp.task.name], Example, write)
         self.rests_on(fresh.recipe)
 
@@ -93,7 +106,8 @@ class Stages(Judging):
             yield from list(sifted)[len(done) :]
 
         inputs = [exp.dedup.key(), [c.key() for c in exp.task.checks.values()]]
-        inputs += [train.content, fresh.content, split.content]
+        inputs += [train.content, fresh.content]
+        inputs += [contents(part(split, "dev")), contents(part(split, "test"))]
         return self.store.rows("sifted", inputs, Sifted, sift)
 
     def _why_not(self, row: Example) -> str:

@@ -3,6 +3,7 @@
     <root>/<stage>/<recipe>/out/            the result
     <root>/<stage>/<recipe>/manifest.json   written last; without it the result is not there
     <root>/<stage>/<recipe>/draft/, work/   a result in the making; they survive a kill
+    <root>/<stage>/<recipe>/begun.json      beside them: what it is made from
     <root>/<stage>/<recipe>/lock            held by the one process that makes it (locks.py)
 
 A result is found by its recipe (the digest of what made it) and known to the next
@@ -23,6 +24,7 @@ from typing import Any, Generic, TypeVar
 
 from llamaduo.component import digest, file_sha256
 from llamaduo.errors import LlamaDuoError
+from llamaduo.lineage import BYTES_SAY, Lineage
 from llamaduo.locks import Hold, flocked
 from llamaduo.records import Record
 
@@ -30,6 +32,8 @@ SCHEMA = 1
 """Number of the manifest's shape; a result of another number is made anew."""
 
 ROWS = "rows.jsonl"
+
+BEGUN = "begun.json"
 
 R = TypeVar("R", bound=Record)
 
@@ -82,10 +86,14 @@ class Store:
         root: Path,
         gate: Callable[[str], None] | None = None,
         hold: Hold = flocked,
+        *,
+        by: str = "",
     ) -> None:
         self.root = root
         self.hold = hold
         """How one process at a time makes a key: a file's lock, or one of a server."""
+        self.by = by
+        """Fingerprint of the run that makes; goes into the manifests."""
         self.gate = gate
         """Called with a recipe that is due, before anything is made; it may raise."""
         self.made: list[str] = []
@@ -99,6 +107,7 @@ class Store:
         inputs: Sequence[Any],
         kind: type[R],
         make: Callable[[Work, tuple[R, ...]], Iterable[R]],
+        lineage: Lineage = BYTES_SAY,
     ) -> Rows[R]:
         """Return the rows of `stage` for `inputs`, made only if they are not stored.
 
@@ -114,14 +123,20 @@ class Store:
                     file.write(row.model_dump_json() + "\n")
                     file.flush()
 
-        folder = self.folder(stage, inputs, write)
+        folder = self.folder(stage, inputs, write, lineage)
         path = folder.path / ROWS
         # Not str.splitlines(): it also cuts at U+2028 and others, which JSON leaves unescaped.
         with path.open(encoding="utf-8", newline="\n") as file:
             items = tuple(kind.model_validate_json(line) for line in file)
         return Rows(items, folder.content, folder.recipe, path)
 
-    def folder(self, stage: str, inputs: Sequence[Any], make: Callable[[Work], None]) -> Folder:
+    def folder(
+        self,
+        stage: str,
+        inputs: Sequence[Any],
+        make: Callable[[Work], None],
+        lineage: Lineage = BYTES_SAY,
+    ) -> Folder:
         """Return the folder of `stage` for `inputs`; `make` fills it if it is not stored.
 
         One process makes a key at a time; others wait for it and find the result.
@@ -135,7 +150,8 @@ class Store:
         if content is None or (home / "work").exists():  # a kill came before it was cleared
             home.mkdir(parents=True, exist_ok=True)
             with self._held(home):
-                content = _complete(home) or self._make(home, stage, recipe, make)
+                content = _complete(home) or self._make(home, recipe, make, lineage)
+                (home / BEGUN).unlink(missing_ok=True)
                 shutil.rmtree(home / "work", ignore_errors=True)
         return Folder(home / "out", content, recipe)
 
@@ -149,6 +165,7 @@ class Store:
             with self._held(home):
                 for name in ("draft", "work"):
                     shutil.rmtree(home / name, ignore_errors=True)
+                (home / BEGUN).unlink(missing_ok=True)
 
     def take(self, recipe: str, source: Path) -> bool:
         """Put a result that was made elsewhere in place, unless there is one.
@@ -190,9 +207,11 @@ class Store:
         draft.rename(home / "out")
         _write_last(home / "manifest.json", manifest)
 
-    def _make(self, home: Path, stage: str, recipe: str, make: Callable[[Work], None]) -> str:
+    def _make(self, home: Path, recipe: str, make: Callable[[Work], None], lineage: Lineage) -> str:
         _set_aside_damage(home)
         draft, scratch = home / "draft", home / "work"
+        made = {"from": lineage.of, "rows": lineage.rows, "by": self.by}
+        (home / BEGUN).write_text(json.dumps(made), encoding="utf-8")
         draft.mkdir(exist_ok=True)
         scratch.mkdir(exist_ok=True)
         started = time.time()
@@ -201,7 +220,8 @@ class Store:
         content = _content(files)
         manifest = {
             "schema": SCHEMA,
-            "stage": stage,
+            "stage": recipe.partition("/")[0],
+            **made,
             "content": content,
             "files": files,
             "finished": round(time.time(), 3),

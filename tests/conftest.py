@@ -11,8 +11,12 @@ from typing import Any
 
 import pytest
 from kept import Kept
+from kept_world import World
+from kept_world import go as go_small
+from kept_world import made as small_run
 from machines import WORDS, Machines, go, packed
 from mlflow_server import MlflowServer, mlflow_server
+from small_world import Diary
 
 from llamaduo import session
 from llamaduo.config import from_overrides
@@ -146,3 +150,17 @@ def parcel(whole: Path, tmp_path: Path, machines: Machines) -> Path:
         shutil.copytree(whole / name, tmp_path / name)
     machines.sit_at("gpu", key=False)
     return tmp_path / "parcel"
+
+
+@pytest.fixture(scope="session")
+def first(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A finished run of the small world: run once."""
+    home, diary = tmp_path_factory.mktemp("world") / "home", Diary()
+    return World(home, diary, go_small(small_run(home, diary)))
+
+
+@pytest.fixture
+def home(first: World, tmp_path: Path) -> Path:
+    """A copy of the home of `first`, to spoil."""
+    shutil.copytree(first.home, tmp_path / "home")
+    return tmp_path / "home"

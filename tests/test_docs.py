@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 import sqlite3
 import sys
 import tomllib
@@ -11,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from conftest import Finished
 
 from llamaduo.config import from_overrides
 from llamaduo.config.overrides import check
@@ -25,7 +27,7 @@ from llamaduo.options import groups, options
 from llamaduo.power import out_of_reach
 from llamaduo.progress import Progress
 from llamaduo.records import Answer, Example, Message, Score
-from llamaduo.verbs import VERBS, compare, cost, help, pack, promote, report, run, ui, unpack
+from llamaduo.verbs import VERBS, compare, cost, help, pack, promote, report, run, store, ui, unpack
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -81,11 +83,23 @@ def words(command: str) -> list[str]:
     return parts[3:] if parts[0] == "python" else parts[1:]
 
 
-NO_RUNS = ("compare", "cost", "doctor", "pack", "promote", "report", "ui", "unpack", "--help")
+NO_RUNS = (
+    "compare",
+    "cost",
+    "doctor",
+    "pack",
+    "promote",
+    "report",
+    "store",
+    "ui",
+    "unpack",
+    "--help",
+)
 RUNS = [c for c in COMMANDS if [*words(c), ""][0] not in NO_RUNS]
 PACKS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["pack"]]
 UNPACKS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["unpack"]]
 COMPARED = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["compare"]]
+KEPT = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["store"]]
 PROMOTED = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["promote"]]
 REPORTS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["report"]]
 LOOKS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["ui"]]
@@ -170,6 +184,19 @@ def test_every_parcel_the_pages_make_holds_the_run_it_names(
 def test_every_parcel_the_pages_unpack_is_one_to_unpack(typed: list[str]) -> None:
     with pytest.raises(UsageError, match="there is no such file or folder"):
         unpack.main(typed)
+
+
+@pytest.mark.parametrize("typed", KEPT, ids=" ".join)
+def test_every_word_of_housekeeping_runs_on_a_finished_run(
+    typed: list[str],
+    finished: Finished,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shutil.copytree(finished.home, tmp_path, dirs_exist_ok=True)
+    assert store.main(typed) == 0
+    said = capsys.readouterr().out
+    assert ("nothing was removed" in said) == ("--yes" not in typed and typed[0] != "ls")
 
 
 @pytest.mark.parametrize("typed", LOOKS, ids=" ".join)

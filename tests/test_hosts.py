@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from llamaduo import runs
 from llamaduo.config import from_overrides
 from llamaduo.errors import LlamaDuoError
 from llamaduo.home import refuse_network_home
 from llamaduo.hosts import not_for_many_hosts
+from llamaduo.verbs import named
 
 PAGE = Path(__file__).parent.parent / "docs/several-hosts.md"
 MANY = ["experiments=demo_tiny", "ledger=postgresql"]
@@ -64,3 +66,14 @@ def test_a_home_that_hosts_share_is_refused_with_all_that_there_is_to_set(
     assert f"llamaduo: {said}\n" in PAGE.read_text(encoding="utf-8")
     exp = from_overrides([*MANY, "home=/shared/project", "tracker=none"])
     refuse_network_home(Path(exp.home), not_for_many_hosts(exp))
+
+
+def test_a_run_is_the_same_wherever_its_calls_are_kept(tmp_path: Path) -> None:
+    exp = from_overrides(["experiments=demo_tiny", f"home={tmp_path}"])
+    place = tmp_path / ".llamaduo" / "runs" / exp.fingerprint()
+    place.mkdir(parents=True)
+    runs.remember(place, exp, None)
+    words = [place.name[:8], f"home={tmp_path}"]
+    assert named.run(words, "report").exp.ledger == "file"
+    found = named.run([*words, "ledger=postgresql"], "report")
+    assert (found.exp.ledger, found.place) == ("postgresql", place)

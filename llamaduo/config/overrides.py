@@ -10,6 +10,9 @@ from hydra.errors import HydraException
 from llamaduo.errors import UsageError
 from llamaduo.options import EXPERIMENTS, check_option, groups, nearest, options
 
+OPEN = ("hydra.launcher.ray.init.", "hydra.launcher.ray.remote.")
+"""Mappings of a launcher, to which Hydra adds keys only with `++`; nobody has to know."""
+
 
 @dataclass
 class Checked:
@@ -93,7 +96,7 @@ def _checked(override: Override, text: str, sweep: bool) -> str:
             raise UsageError(f"{text}: chooses nothing; ~{place} takes a choice out")
         return text if _joins(override) else plain
     if key.startswith("hydra"):
-        return text
+        return f"++{text.lstrip('+')}" if key.startswith(OPEN) else text
     if "/" in key or override.package is not None:
         raise UsageError(f"{text}: there is no group `{key}`{nearest(key, known)}")
     return text if override.is_delete() else f"++{text.lstrip('+')}"

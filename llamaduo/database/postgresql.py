@@ -43,8 +43,15 @@ class Postgresql:
         self._lives: dict[str, bool] = {}
         self._db = self.server.first()
         self._number = 0
+        """Of this connection's own lock."""
         self.owner = ""
-        self._introduce()
+        self._names: list[str] = []
+        """All that this process has had, the last one now."""
+        try:
+            self._introduce()
+        except BaseException:
+            self._db.close()
+            raise
 
     def execute(self, sql: str, params: Sequence[Any] = (), /) -> "Found":
         """Do one statement; outside of a transaction it has to be one that only reads."""
@@ -140,25 +147,28 @@ class Postgresql:
         )
 
     def _introduce(self) -> int:
-        """Take a lock of this connection's own, and the claims of the one before it.
+        """Take a lock of this connection's own, and the claims of those before it.
 
         Returns:
             The last turn that was committed by the one before; 0 where there is none.
         """
         number = secrets.randbits(62) + 1
         owner = f"{platform.node()}:{os.getpid()}:{number}"
+        before = tuple(self._names)
+        self._names.append(owner)  # now: that its claims are moved may be kept, and not be heard
         self._do("begin; select pg_advisory_xact_lock(%s)", [TURN])
         self._make_tables()
         self._do("select pg_advisory_lock(%s)", [number])
-        last = self._do("delete from turns where holder = %s returning turn", [self._number])
+        last = self._do("select turn from turns where holder = %s", [self._number])
         self._do(
             "delete from turns where seen < now() - interval '1 day'"
             " and pg_try_advisory_xact_lock(holder)"
         )
-        self._do(
-            "update calls set owner = %s where owner = %s and state = 'claimed'",
-            [owner, self.owner],
-        )
+        if before:
+            self._do(
+                "update calls set owner = %s where owner in %s and state = 'claimed'",
+                [owner, before],
+            )
         self._do("commit")
         self._number, self.owner = number, owner
         return int((last.fetchone() or (0,))[0])

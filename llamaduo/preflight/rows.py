@@ -1,7 +1,9 @@
 """The rows, where they are a file: whether they can be read, fit, and are enough to decide."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
+from llamaduo import forgotten
 from llamaduo.decision import level_of_look, unreachable
 from llamaduo.errors import DataError
 from llamaduo.experiment import Experiment
@@ -32,6 +34,7 @@ def rows(exp: Experiment, template: Template | None) -> Iterator[Finding]:
         return
     try:
         placed = exp.task.place()
+        forgotten.refuse(Path(exp.home) / ".llamaduo", exp.task, [one.example for one in placed])
     except DataError as error:
         yield missing(f"rows: {error}")
         return

@@ -8,6 +8,7 @@ from typing import Literal
 
 from llamaduo.engine.transformers import TransformersEngine
 from llamaduo.judging import part
+from llamaduo.lineage import Lineage, contents
 from llamaduo.local import LocalModel, load
 from llamaduo.progress import Progress
 from llamaduo.promotion.served import Answering, Chat
@@ -46,8 +47,8 @@ def references(
         del answering
         load.free()
 
-    inputs = [greedy.key(), local.key(), adapter.content, split.content, max_new_tokens]
-    return store.rows("references", inputs, Reference, make)
+    inputs = [greedy.key(), local.key(), adapter.content, contents(rows), max_new_tokens]
+    return store.rows("references", inputs, Reference, make, Lineage((adapter.content,)))
 
 
 def answered(

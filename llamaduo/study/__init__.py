@@ -219,6 +219,12 @@ class Study:
         ]
         return sorted(done, key=lambda pair: pair[0].number)
 
+    def tried(self) -> list[dict[str, Value]]:
+        """Return the settings of every trial, also of one that was broken off or waits."""
+        with quiet():
+            trials = self._study.get_trials(deepcopy=False)
+        return [_clean(settings) for trial in trials if (settings := _settings(trial))]
+
     def importance(self) -> dict[str, float]:
         """Return each setting's share of what they explain, largest first (PED-ANOVA).
 

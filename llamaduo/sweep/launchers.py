@@ -61,17 +61,13 @@ def chosen(words: Sequence[str], there: Sequence[str]) -> str:
 
 
 def told(launcher: str, words: Sequence[str]) -> list[str]:
-    """Return the words of a command with what else the launcher is to be told.
-
-    Ray's settings are a mapping, to which Hydra adds keys only with `++`; nobody has to know.
-    """
-    given = [f"++{w.lstrip('+')}" if w.lstrip("+").startswith(RAY) else w for w in words]
-    keys = {word.lstrip("+~").partition("=")[0] for word in given}
+    """Return the words of a command with what else the launcher is to be told."""
+    keys = {word.lstrip("+~").partition("=")[0] for word in words}
     more = dict(DEFAULTS.get(launcher, {}))
     if launcher == "ray" and address(words):
         # A cluster that runs has its own store and logs; Ray refuses to be told of them.
         more = {f"{RAY}init.object_store_memory": "null", f"{RAY}init.log_to_driver": "false"}
-    return [*given, *(f"++{key}={value}" for key, value in more.items() if key not in keys)]
+    return [*words, *(f"++{key}={value}" for key, value in more.items() if key not in keys)]
 
 
 def address(words: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 import json
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -44,6 +45,9 @@ COST = "llamaduo.cost"
 """The same, of the cost over months."""
 MADE_BY = "llamaduo.made_by"
 """The same, of what the run is made from."""
+PAUSE = 10
+"""Times as long as a failed try took, it is not tried again: an eleventh of a run at most waits for
+a server that is away."""
 
 
 @dataclass
@@ -61,6 +65,8 @@ class MlflowRun:
     machine: Machine
     late: list[Callable[[], None]] = field(default_factory=list)
     """What could not be shown yet, in order."""
+    again: float = 0.0
+    """When it is tried again, by the monotonic clock."""
 
     @property
     def where(self) -> str:
@@ -180,7 +186,7 @@ class MlflowRun:
         test: Mapping[str, Sequence[Judgement]],
     ) -> None:
         """Show the outcome; shown once, it stays until it changes."""
-        self._show(lambda: self._finish(result, projection, report, test))
+        self._show(lambda: self._finish(result, projection, report, test), last=True)
         self.machine.stop()
 
     def _finish(
@@ -222,28 +228,41 @@ class MlflowRun:
             self.book.write(self.id, tags={ERROR: words})
             self.client.set_terminated(self.id, "FAILED")
 
-        self._show(show)
+        self._show(show, last=True)
         self.machine.stop()
 
     def leave(self) -> None:
         """Let go of it; it stays one that is running."""
         self.machine.stop()
 
-    def _show(self, show: Callable[[], None]) -> None:
+    def _show(self, show: Callable[[], None], *, last: bool = False) -> None:
+        """Show what is late, and then this; where the server is away, both are late.
+
+        Args:
+            last: nothing comes after it, so that it is tried even right after a failure.
+        """
         from mlflow.exceptions import MlflowException
 
         away = bool(self.late)
         self.late.append(show)
+        if time.monotonic() < self.again and not last:
+            return
+        began = time.monotonic()
         try:
             while self.late:
                 self.late[0]()
                 self.late.pop(0)
         except (MlflowException, OSError) as error:  # those of requests are OSErrors
+            now = time.monotonic()
+            self.again = now + PAUSE * (now - began)
             if not away:
                 Progress().say(
                     f"tracker: not shown for now: {in_a_line(error)}; the run goes on, and what "
                     "was not shown is by the next step, or by the same command later"
                 )
+        except BaseException:  # of ours, or Ctrl-C: what ends the run can still be shown
+            self.late.clear()
+            raise
 
 
 @contextmanager

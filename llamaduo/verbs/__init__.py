@@ -9,6 +9,7 @@ VERBS = {
     "unpack": "take in what was packed elsewhere; what is here stays",
     "ui": "open MLflow's pages on the runs under home, until Ctrl-C",
     "cost": "print what a workload costs on a service and on a model of your own",
+    "store": "ls: what takes disk; gc: free it; forget: take out a person's row and all it made",
     "doctor": "say whether it will run here: what is missing or worth a look, with the fix",
 }
 """Verb to one line about it; each is the module of its name."""

@@ -162,6 +162,28 @@ def test_wherever_a_connection_breaks_a_claim_is_made_once(
     assert kept.account() == (0.25, 0.0)
 
 
+def test_a_connection_that_breaks_again_while_it_is_made_anew_loses_nothing(
+    ledger: Ledger, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim(ledger, "k", bound=1.0)
+    broken = breaking(kept, ledger, monkeypatch, "insert into turns", after=True)
+    do, again = Postgresql._do, list[str]()
+
+    def breaks(self: Postgresql, sql: str, params: Sequence[Any] = ()) -> Found:
+        found = do(self, sql, params)
+        if broken and sql == "commit" and not again:  # of the next connection's first turn
+            again.append(sql)
+            break_off(kept, ledger)
+            do(self, "select 1")
+        return found
+
+    monkeypatch.setattr(Postgresql, "_do", breaks)
+    answer(ledger, "k", ok(usd=0.25))
+    assert again
+    assert kept.account() == (0.25, 0.0)
+    assert kept.look("select attempt, usd from replies") == [(0, 0.25)]
+
+
 def test_of_a_transaction_in_which_the_connection_breaks_nothing_is_kept(
     ledger: Ledger, kept: Kept
 ) -> None:
@@ -270,6 +292,18 @@ def test_a_database_that_is_not_there_is_said(
     monkeypatch.setenv(URL, ledger_url.replace("/postgres?", "/nowhere?"))
     with pytest.raises(UsageError, match='database "nowhere" does not exist'):
         Postgresql(tmp_path)
+
+
+def test_a_user_who_may_make_no_tables_is_told(
+    postgres: Any, ledger_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    postgres.psql("create role guest login")
+    monkeypatch.setenv(URL, ledger_url.replace("postgres:@", "guest:@"))
+    try:
+        with pytest.raises(LlamaDuoError, match="permission denied for database"):
+            Postgresql(tmp_path)
+    finally:
+        postgres.psql("drop role guest")
 
 
 def test_a_server_that_stays_away_ends_the_run_in_words(

@@ -66,7 +66,8 @@ def test_other_sweepers_are_refused(word: str) -> None:
 
 
 def test_ray_is_started_here_without_dashboard_or_its_workers_lines() -> None:
-    words = launchers.told("ray", ["seed=1,2", "hydra.launcher.ray.init.num_cpus=2"])
+    typed = ["seed=1,2", "hydra.launcher.ray.init.num_cpus=2"]
+    words = launchers.told("ray", check(typed, sweep=True).good)
     assert "++hydra.launcher.ray.init.num_cpus=2" in words
     assert "++hydra.launcher.ray.init.include_dashboard=false" in words
     assert "++hydra.launcher.ray.init.log_to_driver=false" in words

@@ -20,11 +20,13 @@ from llamaduo.cost import project
 from llamaduo.findings import Round
 from llamaduo.records import Answer, Example, Judgement, Message
 from llamaduo.tracker.mlflow import MlflowTracker
+from llamaduo.tracker.shown import MlflowRun
 
 OPEN = """
 import sys
 from pathlib import Path
 from llamaduo.tracker.mlflow import MlflowTracker
+from llamaduo.tracker.shown import MlflowRun
 run = MlflowTracker().open(
     home=Path(sys.argv[1]), fingerprint="f1", task="t", name="n", params={"a": "1"},
     tags={"llamaduo.kind": "loop", "llamaduo.fingerprint": "f1"},
@@ -273,7 +275,8 @@ def test_what_is_shown_again_adds_nothing(client: MlflowClient, finished: Finish
     )
     run.round(finished.result.rounds[0], train=[], adapter=finished.place, judgements=[])
     run.finish(finished.result, project(exp.workload), finished.place, test={})
-    assert run.late == []
+    assert isinstance(run, MlflowRun)
+    assert not run.late
     assert len(runs(client, "loop")) == 1
     assert len(runs(client, "round")) == 2
     assert len(client.get_metric_history(parent.info.run_id, "cost/service_usd")) == len(

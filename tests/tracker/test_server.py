@@ -14,6 +14,7 @@ from llamaduo import session
 from llamaduo.config import from_overrides
 from llamaduo.errors import ConfigError, TrackerError
 from llamaduo.progress import Progress
+from llamaduo.tracker import shown
 from llamaduo.tracker.mlflow import MlflowTracker
 from llamaduo.tracker.shown import MlflowRun
 from llamaduo.verbs import doctor
@@ -110,8 +111,12 @@ def test_a_deleted_experiment_is_said_with_what_brings_it_back(
 
 
 def test_a_server_that_goes_away_loses_nothing(
-    signed_in: MlflowServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    signed_in: MlflowServer,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(shown, "PAUSE", 0)
     run = opened(signed_in, tmp_path, "away")
     adapter = tmp_path / "adapter"
     adapter.mkdir()
@@ -147,3 +152,27 @@ def test_an_address_with_a_password_is_refused_without_showing_it(uri: str) -> N
     assert "there is a password in it" in str(error.value)
     assert "MLFLOW_TRACKING_PASSWORD" in str(error.value)
     assert "hunter2" not in str(error.value)
+
+
+def test_a_server_that_is_away_is_not_waited_for_again_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = MlflowTracker().open(
+        home=tmp_path, fingerprint="f", task="t", name="n", params={}, tags={}
+    )
+    tried: list[int] = []
+
+    def away(kind: str, known_by: object, name: str, tags: object) -> None:
+        tried.append(1)
+        time.sleep(0.2)
+        raise OSError("no route to host")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(run.book), "find_or_make", lambda self, *asked: away(*asked))
+        for number in range(5):
+            run.round(round_(number), train=[ROW], adapter=tmp_path, judgements=[JUDGED])
+    assert (len(tried), len(run.late)) == (1, 5)
+    run.fail(ValueError("no money"))  # the last there is: it is tried, with all that is late
+    assert run.late == []
+    assert len(run.book.all("round", {})) == 5
+    assert run.client.get_run(run.id).info.status == "FAILED"

@@ -1,0 +1,78 @@
+"""Paid calls that hold a forgotten row."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from llamaduo import runs
+from llamaduo.errors import LlamaDuoError
+from llamaduo.keeping.needles import Needles
+from llamaduo.ledger import FORGOTTEN, Ledger
+
+
+@contextmanager
+def opened(home: Path) -> Iterator[Ledger | None]:
+    """Open the ledger that stands under `home`; None where none does, and none is made.
+
+    Raises:
+        LlamaDuoError: where a run has its ledger elsewhere, with others' locks on this store.
+    """
+    shared = [place.name for place in runs.places(home) if _elsewhere(place)]
+    if shared:
+        raise LlamaDuoError(
+            f"{', '.join(shared)}: its ledger is on a server, and so are the locks of the store. "
+            "Neither is looked at here yet, so nothing is removed"
+        )
+    path = home / ".llamaduo" / "ledger.sqlite"
+    if not path.exists():
+        yield None
+        return
+    ledger = Ledger(path)
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+def _elsewhere(place: Path) -> bool:
+    """Whether a run says that its ledger is no file."""
+    try:
+        said = yaml.safe_load((place / runs.CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return False
+    return isinstance(said, dict) and said.get("ledger", "file") != "file"
+
+
+@dataclass(frozen=True)
+class Held:
+    """Calls that hold a row."""
+
+    keys: tuple[str, ...]
+    usd: float
+    """What they cost when they were bought."""
+
+
+def holding(ledger: Ledger, needles: Needles) -> Held:
+    """Return the calls whose request, reply or row is, or holds, what is looked for."""
+    ids = set(needles.ids)
+    found = {key for key, row, text in _texts(ledger) if row in ids or needles.in_text(text)}
+    usd = 0.0
+    with ledger.transaction() as db:
+        for key in sorted(found):
+            usd += sum(
+                paid for (paid,) in db.execute("select usd from replies where key = ?", (key,))
+            )
+    return Held(tuple(sorted(found)), usd)
+
+
+def _texts(ledger: Ledger) -> Iterator[tuple[str, str, str]]:
+    """Yield (key, row, text) of all that calls hold."""
+    with ledger.transaction() as db:
+        for key, row, request in db.execute("select key, row, request from calls").fetchall():
+            yield key, row, request
+        for key, text, cause in db.execute("select key, text, cause from replies").fetchall():
+            if not key.startswith(FORGOTTEN):
+                yield key, "", f"{text}\n{cause}"
