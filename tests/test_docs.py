@@ -16,7 +16,7 @@ from conftest import Finished
 
 from llamaduo.config import from_overrides
 from llamaduo.config.overrides import check
-from llamaduo.errors import ConfigError, DataError, UsageError
+from llamaduo.errors import ConfigError, DataError, LlamaDuoError, UsageError
 from llamaduo.experiment import Experiment
 from llamaduo.intervals import wilson
 from llamaduo.judging import part
@@ -27,7 +27,7 @@ from llamaduo.options import groups, options
 from llamaduo.power import out_of_reach
 from llamaduo.progress import Progress
 from llamaduo.records import Answer, Example, Message, Score
-from llamaduo.verbs import VERBS, compare, cost, help, pack, report, run, store, ui, unpack
+from llamaduo.verbs import VERBS, compare, cost, help, pack, promote, report, run, store, ui, unpack
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -83,12 +83,24 @@ def words(command: str) -> list[str]:
     return parts[3:] if parts[0] == "python" else parts[1:]
 
 
-NO_RUNS = ("compare", "cost", "doctor", "pack", "report", "store", "ui", "unpack", "--help")
+NO_RUNS = (
+    "compare",
+    "cost",
+    "doctor",
+    "pack",
+    "promote",
+    "report",
+    "store",
+    "ui",
+    "unpack",
+    "--help",
+)
 RUNS = [c for c in COMMANDS if [*words(c), ""][0] not in NO_RUNS]
 PACKS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["pack"]]
 UNPACKS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["unpack"]]
 COMPARED = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["compare"]]
 KEPT = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["store"]]
+PROMOTED = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["promote"]]
 REPORTS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["report"]]
 LOOKS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["ui"]]
 COSTS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["cost"]]
@@ -191,6 +203,14 @@ def test_every_word_of_housekeeping_runs_on_a_finished_run(
 def test_every_look_at_runs_is_one_at_a_home(typed: list[str]) -> None:
     with pytest.raises(UsageError, match="there are no runs under"):
         ui.main(typed)
+
+
+@pytest.mark.parametrize("typed", PROMOTED, ids=" ".join)
+def test_every_promotion_the_pages_show_is_one_that_only_lacks_its_run(typed: list[str]) -> None:
+    local = [word for word in typed if not word.startswith("tracker.uri=")]  # nobody serves it
+    lacks = "no finished run under|no run under .* begins so|was not begun here|no runs in MLflow"
+    with pytest.raises(LlamaDuoError, match=lacks):
+        promote.main(local)
 
 
 @pytest.mark.parametrize("overrides", COSTS, ids=" ".join)

@@ -1,6 +1,7 @@
 """Batch inference in this process, with transformers."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,6 +14,14 @@ from llamaduo.records import Answer, Example
 
 if TYPE_CHECKING:
     import torch
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model in memory, with the template that its prompts are laid out by."""
+
+    template: load.Template
+    model: Any
 
 
 class TransformersEngine(Component):
@@ -48,13 +57,41 @@ class TransformersEngine(Component):
         progress: Progress,
     ) -> Iterator[Answer]:
         """Answer every prompt `samples` times."""
-        template = load.template(local)
+        loaded = self.loaded(local, adapter)
+        yield from self.answers(
+            loaded,
+            prompts,
+            samples=samples,
+            max_new_tokens=max_new_tokens,
+            seed=seed,
+            done=done,
+            progress=progress,
+        )
+        del loaded
+        load.free()
+
+    def loaded(self, local: LocalModel, adapter: Path) -> Loaded:
+        """Load what answers: the base, with the adapter if the folder holds one."""
+        return Loaded(load.template(local), self._model(local, adapter))
+
+    def answers(
+        self,
+        loaded: Loaded,
+        prompts: Sequence[Example],
+        *,
+        samples: int,
+        max_new_tokens: int,
+        seed: int,
+        done: Sequence[Answer],
+        progress: Progress,
+    ) -> Iterator[Answer]:
+        """Answer every prompt `samples` times, with a model that is loaded already."""
+        template, model = loaded.template, loaded.model
         asked = sorted(
             ((template.prompt(row.messages), row) for row in prompts),
             key=lambda pair: (len(pair[0]), pair[1].id),
         )
         there = {(answer.example.id, answer.sample) for answer in done}
-        model = self._model(local, adapter)
         drawn = samples if self.temperature else 1  # the likeliest answer is always the same
         wide = max(self.batch_size // drawn, 1)
         total = len(prompts) * samples
@@ -86,8 +123,6 @@ class TransformersEngine(Component):
                         finish="stop" if ended else "length",
                     )
                 meter.step(len(set(names) - there))
-        del model
-        load.free()
 
     def _model(self, local: LocalModel, adapter: Path) -> Any:
         exact = None if self.dtype == "auto" else self.dtype

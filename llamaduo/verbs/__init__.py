@@ -4,6 +4,7 @@ VERBS = {
     "run": "run an experiment: the loop, to its goal or its last round (the verb if none is given)",
     "compare": "set finished runs side by side: figures, judges, data volume, dollars",
     "report": "write the dossier of a finished run: what its verdict rests on, to read and to sign",
+    "promote": "register the model of a verdict in MLflow as champion; roll back; list versions",
     "pack": "put all that a run has made and paid into a folder, to go on with elsewhere",
     "unpack": "take in what was packed elsewhere; what is here stays",
     "ui": "open MLflow's pages on the runs under home, until Ctrl-C",

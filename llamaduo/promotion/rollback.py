@@ -1,0 +1,43 @@
+"""The former champion put back."""
+
+from llamaduo.errors import LlamaDuoError
+from llamaduo.promotion.candidate import in_a_line, now, who
+from llamaduo.tracker.registry import CHAMPION, Registry, Version
+
+
+def rollback(registry: Registry, name: str, reason: str) -> tuple[Version, Version]:
+    """Make the champion before this one champion again.
+
+    What happened is written on both. The list of champions goes before the alias: killed
+    between the two, the same call ends it.
+
+    Args:
+        name: of the registered model.
+        reason: as the user gives it; may be empty.
+
+    Returns:
+        The champion that was, and the one that is.
+
+    Raises:
+        LlamaDuoError: if there is none to go back to.
+    """
+    versions = {one.number: one for one in registry.versions(name)}
+    present = registry.called(name, CHAMPION)
+    if present is None:
+        raise LlamaDuoError(f"{name}: it has no champion, so there is nothing to roll back")
+    champions = registry.champions(name)
+    while champions and (champions[-1] == present or champions[-1] not in versions):
+        champions.pop()
+    if not champions:
+        raise LlamaDuoError(
+            f"{name}: there is nothing to roll back to: version {present} is its first champion, "
+            "or those before it were deleted"
+        )
+    former, back = versions[present], versions[champions[-1]]
+    because = f": {in_a_line(reason)}" if reason.strip() else ""
+    registry.remember(name, champions)
+    when = f"{now()} by {who()}"
+    registry.tag(former, {"llamaduo.rolled_back": f"{when}, to version {back.number}{because}"})
+    registry.tag(back, {"llamaduo.restored": f"{when}, from version {former.number}{because}"})
+    registry.call(back, CHAMPION)
+    return former, back

@@ -1,0 +1,110 @@
+"""The folder of a version: weights, how to answer with them, card, references, config."""
+
+import re
+import shutil
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import yaml
+
+import llamaduo
+from llamaduo.engine.transformers import TransformersEngine
+from llamaduo.local import LocalModel, load
+from llamaduo.promotion import card
+from llamaduo.promotion.candidate import Candidate
+from llamaduo.promotion.references import Reference
+from llamaduo.promotion.served import (
+    FILE,
+    WEIGHTS,
+    Served,
+    fields_of,
+    fields_of_merged,
+)
+from llamaduo.resolved import resolved
+from llamaduo.store import Folder, Rows
+from llamaduo.tracker import registry
+
+REFERENCES, CONFIG = "references.jsonl", "config.yaml"
+LIBRARIES = ("torch", "transformers", "peft", "safetensors", "bitsandbytes", "mlflow", "pandas")
+"""What loading a version takes beside llamaduo, whose requirements bring them; pinned, since
+another release may compute otherwise."""
+
+
+def write(
+    found: Candidate,
+    engine: TransformersEngine,
+    said: Rows[Reference],
+    text: str,
+    into: Path,
+) -> None:
+    """Fill `into`, which is not there yet.
+
+    Args:
+        engine: what answers, its type of number spelt out.
+        said: greedy answers to the test prompts.
+        text: the card.
+    """
+    exp = found.exp
+    merged = found.form == "merged"
+    served = Served(
+        form=found.form,
+        base="" if merged else type(exp.local).__name__,
+        local=fields_of_merged(exp.local) if merged else fields_of(exp.local),
+        engine=engine.model_dump(mode="json"),
+        max_new_tokens=exp.task.max_new_tokens,
+    )
+    into.parent.mkdir(parents=True, exist_ok=True)
+    note = into.parent / FILE
+    note.write_text(served.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    registry.save(
+        into,
+        note,
+        code=Path(__file__).with_name("model_code.py"),
+        max_new_tokens=exp.task.max_new_tokens,
+        requirements=requirements(),
+    )
+    weights = into / "artifacts" / WEIGHTS  # here at once: a merged model is large to copy
+    if merged:
+        write_merged(exp.local, found.adapter, engine, weights)
+    else:
+        shutil.copytree(found.adapter.path, weights)
+    shutil.copyfile(said.path, into / REFERENCES)
+    (into / CONFIG).write_text(config(found), encoding="utf-8")
+    (into / card.FILE).write_text(text, encoding="utf-8")
+
+
+def write_merged(
+    local: LocalModel, adapter: Folder, engine: TransformersEngine, into: Path
+) -> None:
+    """Write the merged model as transformers and TGI load models, its chat template with it.
+
+    The weights are in the type of number that was computed in. Generation ends where it did
+    when it was judged, at the end of a turn, and at no other token.
+    """
+    loaded = engine.loaded(local, adapter.path)
+    how = loaded.model.generation_config
+    how.eos_token_id = loaded.template.end
+    how.pad_token_id = loaded.template.tokenizer.pad_token_id
+    loaded.model.save_pretrained(into, safe_serialization=True)
+    loaded.template.tokenizer.save_pretrained(into)
+    del loaded
+    load.free()
+
+
+def config(found: Candidate) -> str:
+    """Return every value the run was made with, but for places, as YAML."""
+    values = resolved(found.exp)
+    for name in ("_target_", "home", "tracker", "trusted"):
+        del values[name]
+    return card.clean(yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+
+
+def requirements() -> list[str]:
+    """Return what loading a version takes, pinned to what is installed here."""
+    found = [f"llamaduo=={llamaduo.__version__}"]
+    for name in LIBRARIES:
+        try:
+            found.append(f"{name}=={re.sub('[+].*', '', version(name))}")  # no index has +cpu
+        except PackageNotFoundError:
+            continue
+    return found
