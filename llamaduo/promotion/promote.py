@@ -19,7 +19,15 @@ from llamaduo.promotion.references import Reference, references
 from llamaduo.promotion.served import Form
 from llamaduo.stages import Stages
 from llamaduo.store import Rows, Store
-from llamaduo.tracker.registry import CHALLENGER, CHAMPION, Registry, Version, name_of, opened
+from llamaduo.tracker.registry import (
+    ADAPTER,
+    CHALLENGER,
+    CHAMPION,
+    Registry,
+    Version,
+    name_of,
+    opened,
+)
 
 DRAFTS = "promoting"
 """Folder under `.llamaduo` where versions are put together."""
@@ -182,7 +190,7 @@ def _known_by(found: Candidate) -> dict[str, str]:
     """Return the tags that a version is found again by."""
     return {
         "llamaduo.fingerprint": found.result.fingerprint,
-        "llamaduo.adapter": found.adapter.content,
+        ADAPTER: found.adapter.content,
         "llamaduo.weights": found.form,
     }
 

@@ -21,6 +21,10 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 CHAMPIONS = "llamaduo.champions"
 """Tag of a registered model: its champions by version, oldest first, the present one last."""
 TASK = "llamaduo.task"
+ADAPTER = "llamaduo.adapter"
+"""Tag of a version: the content digest of the adapter it is of."""
+PROMOTED = "llamaduo.promoted_adapters"
+"""Tag of an MLflow run: the adapters of which versions stand among its artifacts."""
 KEPT = 50
 """Champions that are remembered: a tag may hold 5000 characters."""
 LONGEST_DESCRIPTION = 5000
@@ -118,6 +122,10 @@ class Registry:
         if self._model(name) is None:
             self.client.create_registered_model(name, tags={TASK: task})
         place = f"promoted/{folder.name}"
+        # By this tag the run's weights are known as the adapter's, merged ones too.
+        known = self.client.get_run(run).data.tags.get(PROMOTED, "").split(", ")
+        adapters = dict.fromkeys([*filter(None, known), tags[ADAPTER]])
+        self.client.set_tag(run, PROMOTED, ", ".join(adapters))
         self.client.log_artifacts(run, str(folder), place)
         made = self.client.create_model_version(
             name,

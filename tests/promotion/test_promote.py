@@ -348,7 +348,9 @@ def test_a_version_says_what_it_is_and_holds_nothing_pickled_and_no_secret(
     assert (tags["base"], tags["train_rows"]) == ("llamaduo/tiny-random", "23")
     assert tags["references_sha256"] == file_sha256(place / "references.jsonl")
     assert tags["dtype"] in ("float32", "bfloat16")
-    assert client().get_run(version.run_id).data.tags["llamaduo.fingerprint"] == shelf.kept.name
+    shown = client().get_run(version.run_id).data.tags
+    assert shown["llamaduo.fingerprint"] == shelf.kept.name
+    assert shown["llamaduo.promoted_adapters"] == tags["adapter"]
     requirements = (place / "requirements.txt").read_text().split()
     assert all("==" in one and "+" not in one for one in requirements)
     assert requirements[0].startswith("llamaduo==")
