@@ -3,13 +3,15 @@
 import fcntl
 import logging
 import os
+import shutil
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from llamaduo.errors import TrackerError
+from llamaduo.local import cache_home
 from llamaduo.progress import Progress
 from llamaduo.secrets import without_secrets
 from llamaduo.tracker.book import Book
@@ -66,7 +68,46 @@ def client_of(uri: str | None, home: Path) -> Any:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     from mlflow.tracking import MlflowClient
 
+    file = folder_of(home) / FILE
+    if uri is None and not file.exists():
+        _make(file)
     return MlflowClient(tracking_uri=address(uri, home))
+
+
+def _make(file: Path) -> None:
+    """Make an empty database: whole or not at all, and once for each version of MLflow.
+
+    MLflow makes its tables by going through every migration there ever was, and a kill among
+    them leaves a file that it can neither use nor mend. So they are made in the user's cache.
+    """
+    from mlflow import __version__
+    from mlflow.tracking import MlflowClient
+
+    empty = cache_home() / "mlflow" / f"{__version__}.db"
+    draft = file.with_suffix(f".{os.getpid()}")
+    if empty.is_file():
+        shutil.copyfile(empty, draft)
+    else:
+        draft.unlink(missing_ok=True)
+        MlflowClient(tracking_uri=f"sqlite:///{draft}")
+        with suppress(OSError):  # a cache that nothing can be written to: made anew each time
+            empty.parent.mkdir(parents=True, exist_ok=True)
+            kept = empty.with_suffix(f".{os.getpid()}")
+            shutil.copyfile(draft, kept)
+            kept.rename(empty)
+    _own_place(draft, file.parent / ARTIFACTS)
+    draft.rename(file)
+
+
+def _own_place(database: Path, artifacts: Path) -> None:
+    """Have MLflow's experiment `Default`, which it puts in the working folder, stand there too."""
+    from sqlalchemy import create_engine, text
+    from sqlalchemy.pool import NullPool
+
+    engine = create_engine(f"sqlite:///{database}", poolclass=NullPool)
+    with closing(engine.connect()) as connection, connection.begin():
+        place = text("update experiments set artifact_location = :place where experiment_id = 0")
+        connection.execute(place, {"place": f"{artifacts.as_uri()}/0"})
 
 
 @contextmanager
@@ -148,9 +189,13 @@ def put_right(home: Path, progress: Progress) -> None:
         if "experiments" not in tables:
             return
         found = connection.execute(
-            text("select artifact_location from experiments where name like 'llamaduo/%'")
+            text(
+                "select artifact_location from experiments"
+                " where name like 'llamaduo/%' or experiment_id = 0"
+            )
         ).scalars()
-        elsewhere = {place for place in found if place and place.startswith("file:")} - {here}
+        file = [place.removesuffix("/0") for place in found if place and place.startswith("file:")]
+        elsewhere = set(file) - {here}
         olds = [place for place in elsewhere if place.endswith(f"/mlruns/{ARTIFACTS}")]
         for old in olds:
             for table, column in PATHS:

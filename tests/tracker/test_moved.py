@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 from many import JUDGED, ROW, round_
+from mlflow import __version__
 from mlflow.tracking import MlflowClient
 
+from llamaduo.local import cache_home
+from llamaduo.tracker import database
 from llamaduo.tracker.mlflow import MlflowTracker
 from llamaduo.tracker.shown import MlflowRun
 
@@ -91,3 +94,14 @@ def test_an_experiment_whose_artifacts_were_put_elsewhere_on_purpose_stays(tmp_p
     run.client.create_experiment("llamaduo/large", artifact_location=far)
     opened(home, "a").leave()
     assert run.client.get_experiment_by_name("llamaduo/large").artifact_location == far
+
+
+def test_an_empty_database_is_made_once_and_names_no_other_home(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        with database.opened(None, tmp_path / name, "t") as book:
+            default = book.client.get_experiment("0").artifact_location
+        assert default == f"{(tmp_path / name / 'mlruns/artifacts').as_uri()}/0"
+    kept = cache_home() / "mlflow" / f"{__version__}.db"
+    assert b"llamaduo/t" not in kept.read_bytes()
+    assert (tmp_path / "two/mlruns/mlflow.db").stat().st_size == kept.stat().st_size
+    assert [path.name for path in kept.parent.iterdir()] == [kept.name], "no draft is left"

@@ -43,6 +43,7 @@ def test_the_command_that_made_it_stands_in_it(place: Path) -> None:
 
 def test_a_run_that_is_not_finished_is_gone_on_with(place: Path) -> None:
     (place / runs.RESULT).unlink()
+    (place / runs.TYPED).unlink(missing_ok=True)
     with pytest.raises(UsageError, match=r"is not finished. To go on: the command that began it"):
         report.main([place.name])
     (place / runs.TYPED).write_text(json.dumps(["experiments=demo_tiny", "task=my own"]))
