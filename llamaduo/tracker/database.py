@@ -1,9 +1,11 @@
 """Where MLflow keeps runs: a file under home, made once and put right if home was moved."""
 
 import fcntl
+import gc
 import logging
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -60,6 +62,25 @@ def be_patient() -> None:
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # every nested run's
     for name, value in PATIENCE.items():
         os.environ.setdefault(name, value)
+
+
+def _import_mlflow() -> None:
+    """Import MLflow without looking for garbage among what stays for good.
+
+    They are some hundred thousand objects. To look for garbage while they are made, and among
+    them at every full collection of a run, takes about as long again as importing them.
+    """
+    if "mlflow.tracking" in sys.modules:
+        return
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        import mlflow.store.tracking.sqlalchemy_store
+        import mlflow.tracking  # noqa: F401
+    finally:
+        gc.freeze()
+        if collects:
+            gc.enable()
 
 
 def client_of(uri: str | None, home: Path) -> Any:
@@ -120,7 +141,7 @@ def opened(uri: str | None, home: Path, task: str) -> Iterator[Book]:
         TrackerError: with MLflow's reason.
     """
     be_patient()
-    import mlflow.tracking  # noqa: F401  takes a second; others need not wait for it
+    _import_mlflow()  # takes a second; others need not wait for it
     from mlflow.exceptions import MlflowException
 
     with locked(home):
