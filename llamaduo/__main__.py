@@ -19,7 +19,7 @@ def main() -> int:
     words = sys.argv[1:]
     if any(word.startswith(("query=", "install=", "uninstall=")) for word in words):
         return _completion(words)
-    if words in ([], ["help"]) or "-h" in words or "--help" in words:
+    if words in ([], ["help"]) or (_asks_help(words) and not _unknown(words[0])):
         print(_help(words))
         return 0
     if words == ["--version"]:
@@ -29,8 +29,9 @@ def main() -> int:
         return 0
     verb = words.pop(0) if words[0] in VERBS else ""
     try:
-        if not verb and words[0].isidentifier():
-            raise UsageError(f"{words[0]}: no such verb{nearest(words[0], VERBS)}")
+        if not verb and _unknown(words[0]):
+            near = nearest(words[0], VERBS)
+            raise UsageError(f"{words[0]}: no such verb{near or '; llamaduo --help lists them'}")
         verb = verb or "run"
         code: int = importlib.import_module(f"llamaduo.verbs.{verb}").main(words)
     except LlamaDuoError as error:
@@ -43,6 +44,15 @@ def main() -> int:
         print("llamaduo: stopped; the same command goes on from here", file=sys.stderr)
         return INTERRUPTED
     return code
+
+
+def _unknown(word: str) -> bool:
+    """Whether it is meant as a verb, and is none."""
+    return word.isidentifier() and word not in {*VERBS, "help"}
+
+
+def _asks_help(words: list[str]) -> bool:
+    return "-h" in words or "--help" in words
 
 
 def _help(words: list[str]) -> str:

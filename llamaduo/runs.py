@@ -89,7 +89,7 @@ def read(found: Iterable[Path]) -> tuple[list[Finished], list[str]]:
         try:
             result = Result.model_validate_json((place / RESULT).read_bytes())
         except FileNotFoundError:
-            said.append(f"{place.name}: left out, it is not finished or was never begun")
+            said.append(f"{place.name}: left out, {why_unfinished(place)}")
             continue
         except (OSError, ValidationError) as error:
             said.append(
@@ -106,6 +106,16 @@ def read(found: Iterable[Path]) -> tuple[list[Finished], list[str]]:
             )
             runs.append(Finished(result, settings=settings_of(place)))
     return runs, said
+
+
+def why_unfinished(place: Path) -> str:
+    """Say why a run has no result, in words that end a sentence."""
+    if (place.parents[1] / "forgotten.jsonl").exists() and (place / CONFIG).exists():
+        return (
+            "it is not finished, or its result held a row that was forgotten; the command that "
+            "made it goes on, or says what to change"
+        )
+    return "it is not finished or was never begun"
 
 
 OF_PLACE = frozenset({"tracker", "trusted", "ledger"})

@@ -151,7 +151,7 @@ def _ended(
     path = report.write(result, exp.workload, projection, judged, facts(exp), place)
     on_test = {of: rows for (of, on), rows in everything.items() if on == "test"}
     shown.finish(result, projection, place, test=on_test)
-    now = f"spent now: ${stages.ledger.spent_now:.4f} in {stages.ledger.calls_now} calls"
+    now = f"spent now: ${stages.ledger.spent_now:.4f} in {stages.ledger.calls_now} requests"
     made = f"stages made now: {len(stages.store.made)}"
     last = stages.judged[rounds[-1], exp.judge.on].adapter if rounds else None
     tuned = last is not None and (last / "adapter_config.json").exists()

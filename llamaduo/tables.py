@@ -13,7 +13,7 @@ def overview(runs: Sequence[Finished], *, everyone: bool = False) -> list[list[s
         everyone: also every baseline.
     """
     head = ["run", "local", "judge", "rows", "model", "n", "coverage %", "similarity"]
-    table = [[*head, "precision", "verdict", "spend"]]
+    table = [[*head, "precision", "verdict", "in all"]]
     for run in runs:
         r = run.result
         start = [run.name, r.local, r.judge]
@@ -84,7 +84,7 @@ def with_interval(measure: Measure, *, sign: bool = False) -> str:
     return f"{measure.value:{how}} {ends}"
 
 
-RIGHT = frozenset({"n", "rows", "spend"})
+RIGHT = frozenset({"n", "rows", "in all"})
 """Columns of plain numbers."""
 
 

@@ -1,6 +1,7 @@
 """The command line as typed: help, version, completion, exit codes."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from conftest import Finished
 
 import llamaduo
 from llamaduo import __main__ as command
+from llamaduo.options import EXPERIMENTS, options
 from llamaduo.sweep.launchers import EXTRAS
 from llamaduo.verbs import VERBS, cost
 
@@ -194,3 +196,21 @@ def test_tab_completes_verbs_groups_options_and_keys(
         cwd=tmp_path,
     )
     assert done.stdout.split() == wanted
+
+
+def test_what_is_no_verb_has_no_help(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["llamaduo", "reprot", "--help"])
+    assert command.main() == 2
+    assert "reprot: no such verb; did you mean `report`?" in capsys.readouterr().err
+
+
+def test_every_name_in_the_help_stands_apart_from_what_it_means(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["llamaduo", "--help"])
+    assert command.main() == 0
+    said = capsys.readouterr().out
+    for name in [*VERBS, *options(EXPERIMENTS)]:
+        assert re.search(rf"^  {name} +\S", said, re.MULTILINE), name

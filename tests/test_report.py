@@ -443,7 +443,7 @@ def test_the_summary_has_a_line_for_each_round_and_the_verdict_with_its_reasons(
     said = summary(outcome(), ["report: here"]).split("\n")
     assert said[0] == "toy <- some-service on sorting; judged on dev, goal 90 %, stopped by: rounds"
     assert " ".join(said[1].split()) == (
-        "round train rows coverage n similarity precision unjudged spend"
+        "round train rows coverage n similarity precision unjudged so far"
     )
     assert said[3].split() == ["1", "40", "75.0", "%", "40", "81.2", "92.5", "3/160", "$0.5000"]
     assert len({len(line) for line in said[1:4]}) == 1

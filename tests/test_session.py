@@ -55,7 +55,7 @@ def test_running_again_buys_trains_and_shows_nothing_new(
     shown = mlflow_runs(finished.home)
     result, said = again(finished)
     assert result == finished.result
-    assert "spent now: $0.0000 in 0 calls; stages made now: 0" in capsys.readouterr().out
+    assert "spent now: $0.0000 in 0 requests; stages made now: 0" in capsys.readouterr().out
     assert "steps" not in said, "nothing is tuned"
     assert mlflow_runs(finished.home) == shown
     assert {p.name: file_sha256(p) for p in finished.place.iterdir()} == files

@@ -76,7 +76,7 @@ def write(
 
 def summary(result: Result, where: Sequence[str]) -> str:
     """Return the short table a run ends with."""
-    head = ("round", "train rows", "coverage", "n", "similarity", "precision", "unjudged", "spend")
+    head = ("round", "train rows", "coverage", "n", "similarity", "precision", "unjudged", "so far")
     body = [
         (
             str(r.number),

@@ -6,11 +6,14 @@ from llamaduo.verbs import VERBS
 
 def text() -> str:
     """Return the help text."""
-    verbs = [f"  {name:<12}{line}" for name, line in VERBS.items()]
+    named = options(EXPERIMENTS)
+    wide = max(12, *(len(name) + 2 for name in [*VERBS, *named]))
+    verbs = [f"  {name:<{wide}}{line}" for name, line in VERBS.items()]
     chosen = [
-        f"  {name + '=':<12}{about(name)}\n{'':14}{', '.join(options(name))}" for name in groups()
+        f"  {name + '=':<{wide}}{about(name)}\n{'':{wide + 2}}{', '.join(options(name))}"
+        for name in groups()
     ]
-    runs = [f"  {name:<12}{says(path)}" for name, path in options(EXPERIMENTS).items()]
+    runs = [f"  {name:<{wide}}{says(path)}" for name, path in named.items()]
     return "\n".join(
         [
             "llamaduo [verb] [overrides] [-m]",

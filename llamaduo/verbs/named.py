@@ -62,7 +62,10 @@ def run(words: Sequence[str], verb: str) -> Named:
     if not names and not all(map(is_of_place, overrides)):
         place = home / ".llamaduo" / "runs" / made.fingerprint()
         if not place.is_dir():
-            raise UsageError(f"{verb}: the run that this makes ({place.name}) was not begun here")
+            raise UsageError(
+                f"{verb}: the run that this makes ({place.name}) was not begun here (there are: "
+                f"{_there(home)}); other values make another run"
+            )
         return Named(made, place)
     named = place_of(home, names[0], overrides) if names else runs.newest(home)
     if named is None:
@@ -98,9 +101,14 @@ def place_of(home: Path, name: str, overrides: Sequence[str]) -> Path:
         fingerprint = mlflow.fingerprint_of(name, home=home)
         found = runs.place_of(home, fingerprint) if fingerprint else None
     if found is None:
-        there = ", ".join(place.name[:8] for place in runs.places(home)) or "none"
         raise UsageError(
             f"{name}: no run under {home} has a fingerprint that begins so, and no MLflow run is "
-            f"called so (there are: {there})"
+            f"called so (there are: {_there(home)})"
         )
     return found
+
+
+def _there(home: Path) -> str:
+    from llamaduo import runs
+
+    return ", ".join(place.name[:8] for place in runs.places(home)) or "none"

@@ -98,13 +98,16 @@ def split(arguments: list[str]) -> tuple[list[str], list[str]]:
     flags: list[str] = []
     overrides: list[str] = []
     left = list(arguments)
+    known = [*FLAGS, UNTIL, "--version", "--help"]
     while left:
         word = left.pop(0)
         if not word.startswith("-"):
             overrides.append(word)
             continue
         if word not in FLAGS:
-            raise UsageError(f"{word}: no such flag{nearest(word, [*FLAGS, UNTIL])}")
+            raise UsageError(
+                f"{word}: no such flag{nearest(word, [*FLAGS, UNTIL, '--version', '--help'])}"
+            )
         flags.append(word)
         if FLAGS[word] and left:
             flags.append(left.pop(0))
