@@ -106,7 +106,7 @@ def split(arguments: list[str]) -> tuple[list[str], list[str]]:
             continue
         if word not in FLAGS:
             raise UsageError(
-                f"{word}: no such flag{nearest(word, [*FLAGS, UNTIL, '--version', '--help'])}"
+                f"{word}: no such flag{nearest(word, known)}"
             )
         flags.append(word)
         if FLAGS[word] and left:
