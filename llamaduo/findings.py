@@ -138,6 +138,11 @@ class Decision(Record):
     """Why a switch is not said though the figures would allow it."""
     categories: tuple[CategoryVerdict, ...] = ()
 
+    @property
+    def beside(self) -> bool:
+        """Whether the measure is a distance to the service's coverage, and the goal a margin."""
+        return self.goal < 0
+
 
 class Finding(Record):
     """One question that was put to the judge about itself."""

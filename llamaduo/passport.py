@@ -4,12 +4,16 @@ What is said of licences and terms is what the config says; nobody has checked i
 legal advice. What the config does not say is shown as not given, never left out.
 """
 
+import json
+
 from llamaduo.component import digest, file_sha256
 from llamaduo.experiment import Experiment
 from llamaduo.findings import Result
 from llamaduo.local import template_digest
+from llamaduo.local.adapter import FILES
 from llamaduo.records import Record
 from llamaduo.task.rows import FileRows, HubRows
+from llamaduo.tuner.untuned import Untuned
 
 
 class Entry(Record):
@@ -34,7 +38,7 @@ class Entry(Record):
 
 
 def passport(exp: Experiment, result: Result) -> tuple[Entry, ...]:
-    """Return what the run is made of: rows, teacher, judges, base model, in this order."""
+    """Return what the run is made of: rows, teacher, judges, base model, adapter, in this order."""
     name, identity = _source(exp)
     rows = sum(n for part, n in result.rows.items() if part != "out")
     licence = getattr(exp.task, "licence", None) or ""
@@ -58,6 +62,7 @@ def passport(exp: Experiment, result: Result) -> tuple[Entry, ...]:
             key="",
         )
         for one in result.rounds
+        if one.training.rows
     ]
     found += _services(exp)
     if exp.engine.asked is None:
@@ -70,7 +75,28 @@ def passport(exp: Experiment, result: Result) -> tuple[Entry, ...]:
                 key="local.licence",
             )
         )
+        found += _adapter(exp)
     return tuple(found)
+
+
+def _adapter(exp: Experiment) -> list[Entry]:
+    """Return an entry for the adapter that one had; nothing where one had none."""
+    folder = exp.local.adapter
+    if folder is None:
+        return []
+    identity = folder / "identity.json"
+    own = json.loads(identity.read_text(encoding="utf-8")) if identity.is_file() else {}
+    return [
+        Entry(
+            part="adapter that answered"
+            if isinstance(exp.tuner, Untuned)
+            else "adapter that tuning began from",
+            name=folder.name,
+            identity=", ".join(f"{name} sha256 {file_sha256(folder / name)}" for name in FILES),
+            terms=str(own.get("licence") or ""),
+            key="licence in its identity.json",
+        )
+    ]
 
 
 def _source(exp: Experiment) -> tuple[str, str]:
@@ -84,11 +110,14 @@ def _source(exp: Experiment) -> tuple[str, str]:
 
 
 def _services(exp: Experiment) -> list[Entry]:
-    """Return an entry for each service: one that teaches and judges is one."""
+    """Return an entry for each service: one that teaches and judges is one.
+
+    Where nothing is tuned nobody is taught.
+    """
     judges = list(exp.judge.services.values())
-    teaches = "teacher"
+    teaches = "service to be replaced" if isinstance(exp.tuner, Untuned) else "teacher"
     if len(judges) == 1 and judges[0].key() == exp.service.key():
-        teaches, judges = "teacher and judge", []
+        teaches, judges = f"{teaches} and judge", []
     asked = [(teaches, exp.service, "service.terms")]
     asked += [("judge", judge, "judge: its service's terms") for judge in judges]
     if exp.engine.asked is not None:

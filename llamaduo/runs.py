@@ -43,9 +43,7 @@ def remember(place: Path, exp: Experiment, started: Started | None) -> None:
     a run is named by its overrides only.
     """
     try:
-        values = resolved(exp)
-        del values["_target_"], values["home"]  # the folder may be moved
-        text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+        text = config_of(exp)
     except TypeError as error:
         text = f"# {error}\n"
     draft = place / f"{CONFIG}.{uuid4().hex}"  # two jobs may begin one run at once
@@ -54,6 +52,17 @@ def remember(place: Path, exp: Experiment, started: Started | None) -> None:
     if started is not None:
         words = json.dumps(list(started.overrides))
         (place / TYPED).write_text(words + "\n", encoding="utf-8")
+
+
+def config_of(exp: Experiment) -> str:
+    """Return what `config.yaml` holds of a run.
+
+    Raises:
+        TypeError: for a value that no YAML can say.
+    """
+    values = resolved(exp)
+    del values["_target_"], values["home"]  # the folder may be moved
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
 
 def typed(place: Path) -> tuple[str, ...] | None:

@@ -23,7 +23,9 @@ from llamaduo.config import from_overrides
 from llamaduo.database import URL
 from llamaduo.experiment import Experiment
 from llamaduo.findings import Result
+from llamaduo.locks import flocked
 from llamaduo.progress import Progress
+from llamaduo.tracker import database
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
@@ -108,15 +110,35 @@ class Finished:
 
 @pytest.fixture(scope="session")
 def finished(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """The whole loop on the tiny model, with MLflow: run once, looked at by many tests."""
-    home = tmp_path_factory.mktemp("finished")
-    with pytest.MonkeyPatch.context() as patch:
+    """The whole loop on the tiny model, with MLflow: run once, looked at by many tests.
+
+    Of several workers the first runs it, and each has a copy of its own.
+    """
+    base = tmp_path_factory.getbasetemp()
+    first = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "first-finished"
+    said = first / "said.txt"  # written last
+    with pytest.MonkeyPatch.context() as patch, flocked(first.with_suffix(".lock")):
         patch.setenv("XDG_CACHE_HOME", str(cache))
-        patch.chdir(home)
-        exp = from_overrides(["experiments=demo_tiny"])
-        out = io.StringIO()
-        result = session.run(exp, Progress(out))
-    return Finished(exp, result, out.getvalue())
+        if not said.exists():
+            first.mkdir(exist_ok=True)
+            patch.chdir(first)
+            out = io.StringIO()
+            session.run(from_overrides(["experiments=demo_tiny"]), Progress(out))
+            said.write_text(out.getvalue(), encoding="utf-8")
+    home = tmp_path_factory.mktemp("finished")
+    move_in(first, home)
+    exp = from_overrides(["experiments=demo_tiny", f"home={home}"])
+    place = home / ".llamaduo" / "runs" / exp.fingerprint()
+    result = Result.model_validate_json((place / "result.json").read_bytes())
+    return Finished(exp, result, said.read_text(encoding="utf-8"))
+
+
+def move_in(first: Path, home: Path) -> None:
+    """Copy a home, and have MLflow find its files in the copy."""
+    for name in (".llamaduo", "mlruns"):
+        shutil.copytree(first / name, home / name)
+    with database.locked(home):
+        database.put_right(home, Progress(io.StringIO()))
 
 
 @pytest.fixture(scope="session")

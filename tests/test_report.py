@@ -26,7 +26,7 @@ from llamaduo.metrics import difference, mean, share
 from llamaduo.records import Answer, Example, Judgement, Mark, Message, Tally, Training, Usage
 from llamaduo.report import SIMULATED, summary, write
 from llamaduo.report.money import migration_usd
-from llamaduo.report.words import signed
+from llamaduo.report.words import goal, signed
 
 
 def assessment(name: str, hits: int, n: int, **changed: Any) -> Assessment:
@@ -331,6 +331,30 @@ def test_each_category_is_shown_with_its_verdict(tmp_path: Path, plain: str) -> 
     assert cells(text, "contracts")["verdict"] == "keep the service"
     assert "each is one of 97.5 %" in text
     assert "By category" not in plain
+
+
+def test_against_the_service_a_category_has_points_beside_it_and_no_coverage(
+    tmp_path: Path,
+) -> None:
+    measure = difference(1, 9, 20, 0.975)
+    one = CategoryVerdict(category="account", verdict="not enough data", measure=measure)
+    decision = outcome().decision.model_copy(update={"categories": (one,), "goal": -5.0})
+    text = report(outcome(decision=decision), tmp_path, judged={})
+    row = cells(text, "account")
+    assert row["points beside the service"] == signed(measure)
+    assert "coverage %" not in row
+    assert goal(decision) == "goal at most 5 points under the service"
+    assert goal(outcome().decision) == "goal 90 %"
+
+
+def test_a_budget_that_ended_before_or_within_the_test_is_said_as_such(tmp_path: Path) -> None:
+    bare = {"test": None, "baselines": (), "unfinished": "stopped by the budget"}
+    text = report(outcome(**bare, stopped="budget"), tmp_path, judged={})
+    assert "The sealed test was not opened." in text
+    text = report(outcome(**bare, stopped="rounds"), tmp_path, judged={})
+    assert "The sealed test was not judged to its end" in text and "not opened" not in text
+    text = report(outcome(**bare, stopped="budget", steered_on="test"), tmp_path, judged={})
+    assert "No verdict was given on the test, which steered too" in text
 
 
 def test_the_judges_card_shows_what_was_found_and_flags_it(tmp_path: Path, plain: str) -> None:

@@ -7,6 +7,7 @@ from llamaduo.dossier.evidence import ANSWERS, REPLIES, Evidence, tag_of, worst
 from llamaduo.dossier.traced import below
 from llamaduo.findings import Result
 from llamaduo.judging import SERVICE
+from llamaduo.report.words import untold
 
 FOLD = 700
 """Characters from which a text is folded on the screen."""
@@ -23,8 +24,11 @@ def content(evidence: Evidence) -> dict[str, Any]:
         **_categories(result),
         **_money(result, evidence),
         **_answers(evidence),
-        "beside": evidence.roots["config"]["goal"]["against"] == "service",
+        "beside": result.decision.beside,
         "others_looked": any(look["run"] != result.fingerprint for look in evidence.roots["looks"]),
+        "borrowed": evidence.exp.engine.asked is None and evidence.exp.local.adapter is not None,
+        "tuned": any(one.training.rows for one in result.rounds),
+        "untold": untold(result),
         "test_words": "the sealed test"
         if result.steered_on == "dev"
         else "the test, which steered too",
@@ -118,7 +122,7 @@ def _answers(evidence: Evidence) -> dict[str, Any]:
     again = evidence.again
     if again.rows is None:
         why = (
-            "The test was not judged."
+            untold(evidence.result)
             if evidence.result.test is None
             else "They cannot be shown: what they are in is not in the store any more."
         )
@@ -149,6 +153,11 @@ def _answer(evidence: Evidence, i: int) -> Mapping[str, Any]:
 
 def _checked(evidence: Evidence) -> str:
     """Say whether the store gives the run's result again."""
+    if evidence.again.never_made:
+        return (
+            "The run was stopped before all that its result would rest on was made, so its figures "
+            "are as it wrote them, and were not worked out again."
+        )
     if evidence.again.result is None:
         return (
             "Not every result that the run rests on is in the store any more, so its figures are "

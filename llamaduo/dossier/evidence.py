@@ -3,6 +3,7 @@
 import io
 import json
 import platform
+import shlex
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
@@ -32,6 +33,7 @@ from llamaduo.projection import Projection
 from llamaduo.records import Judgement, Request, Score
 from llamaduo.report.money import migration_usd, rows_for_the_goal
 from llamaduo.search.space import with_values
+from llamaduo.secrets import without_secrets
 from llamaduo.stages import Stages
 from llamaduo.store import Rows, Store
 from llamaduo.tracker.silent import Silent
@@ -59,6 +61,8 @@ class Again:
     """The decided model's judgements on the test."""
     said: dict[str, list[dict[str, Any]]]
     """By digest of an answer, what the judge replied to it, reply by reply."""
+    never_made: bool = False
+    """Whether `due` is what the budget kept the run from, and not a result that was lost."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,8 @@ def roots(
     exp: Experiment, place: Path, result: Result, projection: Projection, again: Again
 ) -> dict[str, Any]:
     """Return what was read as plain JSON, by the names that paths begin with."""
-    told = (place / runs.CONFIG).read_text(encoding="utf-8")
+    told = config_text(exp, place)
+    typed = runs.typed(place)
     curve = rows_for_the_goal(result)
     words = [] if curve is None else [curve] if isinstance(curve, str) else list(curve[1].says)
     looks = again.result.openings if again.result else result.openings
@@ -114,8 +119,8 @@ def roots(
         "assumptions": assumptions(exp.workload, projection),
         "rows for the goal": words,
         "config": yaml.safe_load(told),
-        "config text": told,
-        "typed": runs.typed(place),
+        "config text": without_secrets(told),
+        "typed": None if typed is None else [without_secrets(word) for word in typed],
         "passport": [one.model_dump(mode="json") for one in passport(exp, result)],
         "looks": [one.model_dump(mode="json") for one in looks],
         "checks": sorted({name for one in _assessed(result) for name in one.checks}),
@@ -134,6 +139,27 @@ def roots(
         found[recipe] = [row.model_dump(mode="json") for row in again.rows]
         found[f"replies:{recipe}"] = again.said
     return found
+
+
+def config_text(exp: Experiment, place: Path) -> str:
+    """Return the config as it stands in the run's folder; where it does not, as it is known now.
+
+    Raises:
+        UsageError: if it is not there and no YAML can say it.
+    """
+    path = place / runs.CONFIG
+    told = path.read_text(encoding="utf-8") if path.is_file() else ""
+    if yaml.safe_load(told) is not None:
+        return told
+    try:
+        return runs.config_of(exp)
+    except TypeError as error:
+        words = runs.typed(place)
+        command = f": llamaduo run {shlex.join(words)}" if words else ""
+        raise UsageError(
+            f"report: {path} holds no config, and no YAML can say it ({error}); make that value "
+            f"one that YAML has, and begin the run again by the command that made it{command}"
+        ) from None
 
 
 def _assessed(result: Result) -> list[Assessment]:
@@ -166,7 +192,15 @@ def walk(exp: Experiment, place: Path, result: Result) -> Again:
         ledger.close()
     if made is not None and result.searched is not None:
         made = with_search(made, result)
-    return Again(made, due[0] if due else "", rows, said)
+    stopped = made is None and cut_short(result, stages)
+    return Again(made, due[0] if due else "", rows, said, stopped)
+
+
+def cut_short(result: Result, stages: Stages) -> bool:
+    """Whether a run was stopped by its budget, and all that it had judged by then is there."""
+    judged = {(one.assessment.name, result.steered_on) for one in result.rounds}
+    judged |= {(one.name, "test") for one in _assessed(result)}
+    return bool(result.unfinished) and judged <= set(stages.judged)
 
 
 def with_search(made: Result, written: Result) -> Result:

@@ -17,7 +17,7 @@ from llamaduo.report.judge import card as judge_card
 from llamaduo.report.models import models
 from llamaduo.report.money import migration_usd, savings
 from llamaduo.report.verdict import categories, verdict
-from llamaduo.report.words import markdown, with_interval
+from llamaduo.report.words import goal, markdown, with_interval
 from llamaduo.resolved import resolved
 from llamaduo.secrets import without_secrets
 
@@ -85,7 +85,7 @@ def _what(found: Candidate, engine: TransformersEngine) -> list[str]:
         f"- prompts are laid out by the version itself; answers have at most "
         f"{exp.task.max_new_tokens} tokens",
         f"- coverage: {with_interval(result.test.coverage)} %, n = {result.test.coverage.n}, "
-        f"goal {result.goal:g} %"
+        f"{goal(result.decision)}"
         if result.test is not None
         else "- coverage: not measured, the test was not opened",
         "",

@@ -2,13 +2,13 @@
 
 from llamaduo.findings import Assessment, Measure, Result
 from llamaduo.judging import SERVICE
-from llamaduo.report.words import mark, markdown, signed, the_test, with_interval
+from llamaduo.report.words import mark, markdown, signed, the_test, untold, with_interval
 
 
 def models(result: Result) -> list[str]:
     """Return the table of all models on the test, and what can be claimed from it."""
     if result.test is None:
-        return ["The sealed test was not opened.", ""]
+        return [untold(result), ""]
     all_ = [*result.baselines, result.test]
     names = sorted({name for model in all_ for name in model.checks})
     head = ["model", "steps", "coverage %", "n", "similarity", "precision"]

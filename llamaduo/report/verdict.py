@@ -6,7 +6,7 @@ from llamaduo.audit.repeats import PASSES
 from llamaduo.findings import CategoryVerdict, Result, Verdict
 from llamaduo.judging import SERVICE
 from llamaduo.projection import Projection
-from llamaduo.report.words import markdown, with_interval
+from llamaduo.report.words import markdown, signed, with_interval
 from llamaduo.workload import Workload
 
 _SAYS: dict[Verdict, str] = {
@@ -42,8 +42,10 @@ def by_category(categories: tuple[CategoryVerdict, ...]) -> str:
 
 def categories(result: Result) -> list[str]:
     """Return the table of categories; nothing where there is but one."""
+    beside = result.decision.beside
+    write = signed if beside else with_interval
     rows = [
-        [one.category or "(none)", with_interval(one.measure), str(one.measure.n), one.verdict]
+        [one.category or "(none)", write(one.measure), str(one.measure.n), one.verdict]
         for one in result.decision.categories
     ]
     if not rows:
@@ -53,7 +55,8 @@ def categories(result: Result) -> list[str]:
         f"The intervals hold together: each is one of {100 * level:.4g} %, so that all of them "
         "are right in 95 of 100 runs."
     )
-    head = ["category", "coverage %", "n", "verdict"]
+    measure = "points beside the service" if beside else "coverage %"
+    head = ["category", measure, "n", "verdict"]
     return ["### By category", "", *markdown(head, rows), "", said, ""]
 
 
@@ -110,7 +113,8 @@ def _ceiling(result: Result) -> list[str]:
     """Say so where the goal is out of the service's own reach, by the same judge."""
     said = []
     service = next((a.coverage for a in result.baselines if a.name == SERVICE), None)
-    if service is not None and service.high is not None and service.high < result.goal:
+    beside = result.decision.beside  # then the goal is a distance to it
+    if not beside and service and service.high is not None and service.high < result.goal:
         said.append(
             f"- by this judge the service itself reaches {with_interval(service)} %: the goal of "
             f"{result.goal:g} % is out of its own reach too"

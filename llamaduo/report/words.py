@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from llamaduo.findings import Measure, Result
+from llamaduo.findings import Decision, Measure, Result
 
 
 def with_interval(measure: Measure, places: int = 1) -> str:
@@ -17,6 +17,13 @@ def signed(measure: Measure) -> str:
     if measure.value is None:
         return "-"
     return f"{measure.value:+.1f} ({measure.low:+.1f} to {measure.high:+.1f})"
+
+
+def goal(decision: Decision) -> str:
+    """Say what the verdict hangs on: `goal 60 %`, or `goal at most 5 points under the service`."""
+    if decision.beside:
+        return f"goal at most {-decision.goal:g} points under the service"
+    return f"goal {decision.goal:g} %"
 
 
 def mark(value: float | None) -> str:
@@ -37,6 +44,18 @@ def aligned(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
         "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
         for row in (head, *rows)
     ]
+
+
+def untold(result: Result) -> str:
+    """Say why a run has no figures on the test: the budget ended before it, or within it."""
+    if result.steered_on == "test":
+        return "No verdict was given on the test, which steered too: the budget ended before it."
+    if result.stopped == "budget":
+        return "The sealed test was not opened."
+    return (
+        "The sealed test was not judged to its end: the budget ended before, and no figure on it "
+        "is known."
+    )
 
 
 def the_test(result: Result) -> str:

@@ -33,7 +33,9 @@ def main(words: list[str]) -> int:
     draft.write_text(page, encoding="utf-8", newline="\n")
     draft.replace(out)
     print(f"dossier: {out}")
-    if evidence.again.due:
+    if evidence.again.never_made:
+        print("look: the run was stopped before all of it was made; the dossier says so")
+    elif evidence.again.due:
         print(f"look: {evidence.again.due} is not in the store any more; the dossier says so")
     if evidence.differs:
         print(

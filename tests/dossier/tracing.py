@@ -22,6 +22,7 @@ from llamaduo.cost.assumptions import assumptions
 from llamaduo.dossier.evidence import Evidence, gather
 from llamaduo.dossier.forms import FORMS, LONGEST, SAID, exact, written
 from llamaduo.dossier.render import html
+from llamaduo.experiment import Experiment
 from llamaduo.ledger import Ledger
 from llamaduo.passport import passport
 from llamaduo.progress import Progress
@@ -48,7 +49,8 @@ def dossier_of(finished: Finished) -> Dossier:
     """Return the dossier of the finished run; made once."""
     if finished.place not in _MADE:
         evidence = gather(finished.exp, finished.place)
-        _MADE[finished.place] = Dossier(evidence, html(evidence), fresh(finished))
+        known = fresh(of_run(finished.place, {}), finished.place)
+        _MADE[finished.place] = Dossier(evidence, html(evidence), known)
     return _MADE[finished.place]
 
 
@@ -111,26 +113,22 @@ def read(page: str) -> Page:
     return found
 
 
-def fresh(run: Finished, place: Path | None = None) -> dict[str, Any]:
-    """Read the run again, from its folder, the bytes of its store and its ledger."""
-    place = place or run.place
+def fresh(exp: Experiment, place: Path) -> dict[str, Any]:
+    """Read the run again, from its folder, the bytes of its store and its ledger.
+
+    What its budget kept it from is not made now either.
+    """
     private = place.parents[1]
-    exp = of_run(place, {})
     ledger = Ledger(private / "ledger.sqlite")
     stages = Stages(exp, Store(private / "store"), ledger, Progress(), place.name)
     result = loop.run(exp, stages, stages.split(), Silent())
     ledger.close()
-    assert not stages.store.made and result.test is not None
-    projection = project(exp.workload, 0.0)
+    assert not stages.store.made
+    projection = project(exp.workload, 0.0 if result.simulated else result.usd)
     curve = rows_for_the_goal(result)
     said = [] if curve is None else [curve] if isinstance(curve, str) else list(curve[1].says)
-    recipe = stages.judged[result.test.name, "test"].rows.recipe
-    store = private / "store"
-    lines = (store / recipe / "out/rows.jsonl").read_bytes().split(b"\n")
-    rows = [json.loads(line) for line in lines if line]
-    judged = {(r["answer"]["example"]["id"], r["answer"]["text"]) for r in rows if r["score"]}
     libraries = ("torch", "transformers", "peft", "trl", "bitsandbytes", "litellm", "mlflow")
-    return {
+    known: dict[str, Any] = {
         "result": json.loads(result.model_dump_json()),
         "projection": json.loads(projection.model_dump_json()),
         "assumptions": assumptions(exp.workload, projection),
@@ -140,17 +138,29 @@ def fresh(run: Finished, place: Path | None = None) -> dict[str, Any]:
         "typed": None,
         "passport": [json.loads(one.model_dump_json()) for one in passport(exp, result)],
         "looks": [json.loads(one.model_dump_json()) for one in result.openings],
-        "checks": sorted(result.test.checks),
+        "checks": sorted(result.test.checks) if result.test else [],
         "versions": [
             {"name": "llamaduo", "version": llamaduo.__version__},
             {"name": "Python", "version": platform.python_version()},
             *({"name": name, "version": version(name)} for name in libraries),
         ],
         "limits": {"text": LONGEST, "answers": 20, "replies": 3},
-        "shown": {
-            "worst": min(len(judged), 20),
-            "unjudged": min(sum(not r["score"] for r in rows), 20),
-        },
+        "shown": {"worst": 0, "unjudged": 0},
+    }
+    if result.test is not None:
+        recipe = stages.judged[result.test.name, "test"].rows.recipe
+        known |= answers(private, recipe)
+    return known
+
+
+def answers(private: Path, recipe: str) -> dict[str, Any]:
+    """Read the decided model's judgements on the test."""
+    lines = (private / "store" / recipe / "out/rows.jsonl").read_bytes().split(b"\n")
+    rows = [json.loads(line) for line in lines if line]
+    judged = {(r["answer"]["example"]["id"], r["answer"]["text"]) for r in rows if r["score"]}
+    bare = sum(not r["score"] for r in rows)
+    return {
+        "shown": {"worst": min(len(judged), 20), "unjudged": min(bare, 20)},
         recipe: rows,
         f"manifest:{recipe}": json.loads(
             (private / "store" / recipe / "manifest.json").read_text()

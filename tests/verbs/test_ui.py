@@ -17,16 +17,28 @@ from llamaduo.errors import UsageError
 from llamaduo.verbs import ui
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def started(home: Path, port: int, out: Path) -> "subprocess.Popen[bytes]":
+    """Start the verb in a process of its own."""
+    command = [sys.executable, "-m", "llamaduo", "ui", f"home={home}", f"--port={port}"]
+    with out.open("w") as file:
+        return subprocess.Popen(command, stderr=file, env={**os.environ, "PYTHONPATH": _source()})
+
+
+def ended(process: "subprocess.Popen[bytes]", how: int) -> None:
+    """End it by a signal, and see that nothing it started is left."""
+    below = psutil.Process(process.pid).children(recursive=True)
+    assert below
+    process.send_signal(how)
+    assert process.wait(60) == 0
+    psutil.wait_procs(below, timeout=20)
+    assert not [one for one in below if one.is_running()]
+
+
 def test_the_pages_show_the_runs_of_a_home_until_they_are_ended(
-    how: int, finished: Finished, tmp_path: Path
+    finished: Finished, tmp_path: Path
 ) -> None:
     port, out = free_port(), tmp_path / "out"
-    command = [sys.executable, "-m", "llamaduo", "ui", f"home={finished.home}", f"--port={port}"]
-    with out.open("w") as file:
-        process = subprocess.Popen(
-            command, stderr=file, env={**os.environ, "PYTHONPATH": _source()}
-        )
+    process = started(finished.home, port, out)
     try:
         address = f"http://127.0.0.1:{port}"
         until = time.monotonic() + 180
@@ -39,12 +51,23 @@ def test_the_pages_show_the_runs_of_a_home_until_they_are_ended(
         ).json()["experiments"]
         assert "llamaduo/ticket_triage" in {one["name"] for one in found}
         assert address.removeprefix("http://") in out.read_text()
-        below = psutil.Process(process.pid).children(recursive=True)
-        assert below
-        process.send_signal(how)
-        assert process.wait(60) == 0
-        psutil.wait_procs(below, timeout=20)
-        assert not [one for one in below if one.is_running()]
+        ended(process, signal.SIGTERM)
+    finally:
+        process.kill()
+        process.wait()
+    assert "Traceback" not in out.read_text()
+
+
+def test_ctrl_c_ends_them_while_they_come_up_too(finished: Finished, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    process = started(finished.home, free_port(), out)
+    try:
+        until = time.monotonic() + 60
+        while not psutil.Process(process.pid).children():
+            assert process.poll() is None and time.monotonic() < until, out.read_text()
+            time.sleep(0.1)
+        time.sleep(0.5)  # it waits for its server now
+        ended(process, signal.SIGINT)
     finally:
         process.kill()
         process.wait()
