@@ -7,6 +7,7 @@ from llamaduo.dossier.evidence import ANSWERS, REPLIES, Evidence, tag_of, worst
 from llamaduo.dossier.traced import below
 from llamaduo.findings import Result
 from llamaduo.judging import SERVICE
+from llamaduo.report.money import is_of
 from llamaduo.report.words import untold
 
 FOLD = 700
@@ -107,9 +108,8 @@ def _categories(result: Result) -> dict[str, Any]:
 
 def _money(result: Result, evidence: Evidence) -> dict[str, Any]:
     projection = evidence.projection
-    pair = projection.pairs[0]
     return {
-        "priced": (pair.local, pair.service) == (result.local, result.service),
+        "priced": is_of(result, projection),
         "last_month": len(projection.months) - 1,
         "lines": [
             *(f"projection.locals.{i}" for i in range(len(projection.locals))),

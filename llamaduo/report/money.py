@@ -18,16 +18,29 @@ def savings(result: Result, workload: Workload, projection: Projection) -> list[
         if result.simulated
         else f"The ${result.usd:.2f} that this run's calls cost are counted as its migration."
     )
+    pair = projection.pairs[0]
+    whose = (
+        ""
+        if is_of(result, projection)
+        else f"This is of {pair.local} against {pair.service}, which is not the pair of this run: "
+        "describe your own before you decide on money. "
+    )
     return [
         f"## What it would save: workload {workload.name}",
         "",
-        f"From the workload's own prices and assumptions, which are not this run's. {migration}",
+        f"{whose}From the workload's own prices and assumptions. {migration}",
         "",
         "```",
         cost.table(workload, projection),
         "```",
         "",
     ]
+
+
+def is_of(result: Result, projection: Projection) -> bool:
+    """Whether the workload is of the models that the run is about."""
+    pair = projection.pairs[0]
+    return (pair.local, pair.service) == (result.local, result.service)
 
 
 def migration_usd(result: Result) -> float:

@@ -6,6 +6,7 @@ from llamaduo.audit.repeats import PASSES
 from llamaduo.findings import CategoryVerdict, Result, Verdict
 from llamaduo.judging import SERVICE
 from llamaduo.projection import Projection
+from llamaduo.report.money import is_of
 from llamaduo.report.words import markdown, signed, with_interval
 from llamaduo.workload import Workload
 
@@ -90,7 +91,7 @@ def _saves(result: Result, workload: Workload, projection: Projection) -> list[s
     if result.decision.verdict != "switch":
         return []
     pair = projection.pairs[0]
-    if (pair.local, pair.service) != (result.local, result.service):
+    if not is_of(result, projection):
         return [
             f"- what it would save is not known: the workload {workload.name} below is of "
             f"{pair.local} against {pair.service}. Describe your own: `workload=`, docs/cost.md"

@@ -62,8 +62,9 @@ def notes(ends: Sequence[End], paid: tuple[int, float]) -> Iterator[str]:
     failed = [end for end in ends if end.code]
     calls, usd = paid
     now = sum(end.spent_now for end in ends)
-    ended = f", {len(failed)} not done: the same command goes on with them" if failed else ""
-    yield f"{len(ends)} jobs{ended}"
+    again = "the same command tries them again, and only them"
+    ended = f", {len(failed)} not done; {again}" if failed else ""
+    yield f"{len(ends)} job{'s' if len(ends) > 1 else ''}{ended}"
     yield f"the sweep rests on {calls:,} calls for ${usd:,.4f}; ${now:,.4f} of it spent now"
 
 

@@ -105,9 +105,7 @@ def split(arguments: list[str]) -> tuple[list[str], list[str]]:
             overrides.append(word)
             continue
         if word not in FLAGS:
-            raise UsageError(
-                f"{word}: no such flag{nearest(word, known)}"
-            )
+            raise UsageError(f"{word}: no such flag{nearest(word, known)}")
         flags.append(word)
         if FLAGS[word] and left:
             flags.append(left.pop(0))

@@ -68,4 +68,4 @@ def test_jobs_that_are_the_same_run_are_said_and_so_are_failures() -> None:
     same = [end(number, home="/h", fingerprint="ab" * 8) for number in (0, 1, 3)]
     said = list(notes([*same, end(2, code=3)], (0, 0.0)))
     assert said[0].startswith("jobs 0, 1 and 3 are the same run, abababab: ")
-    assert said[1] == "4 jobs, 1 not done: the same command goes on with them"
+    assert said[1] == "4 jobs, 1 not done; the same command tries them again, and only them"

@@ -42,7 +42,7 @@ def test_the_table_has_a_line_for_each_job_and_dollars_once(
     assert first.startswith("0    tuner.max_length=512  keep the service")
     assert good.fingerprint[:8] in first and "test, n=16" in first
     assert second.startswith(f"1    tuner.max_length=16   {FAILS}")
-    assert "2 jobs, 1 not done: the same command goes on with them" in rest
+    assert "2 jobs, 1 not done; the same command tries them again, and only them" in rest
     usd = f"${good.spent_now:.4f}"
     assert f"the sweep rests on {PAID} calls for {usd}; {usd} of it spent now" in rest
 
