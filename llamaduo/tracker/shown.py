@@ -140,7 +140,10 @@ class MlflowRun:
             known = FIGURES in nested.data.tags
             curves = {} if known else tuning_curves(adapter, round_.training.looks)
             self.book.write(self.id, curves=self.book.news(self.id, figures))
-            news = {**self.book.news(name, figures), **curves}
+            news: dict[str, Mapping[int, float | None]] = {
+                **self.book.news(name, figures),
+                **curves,
+            }
             table = browsable("judge/judgements.json")
             self.book.write(name, curves=news, tags={**table, FIGURES: content})
         self.client.set_terminated(name, "FINISHED")

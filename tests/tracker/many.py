@@ -6,6 +6,7 @@ All N are forked from one interpreter that has imported MLflow, and so they begi
 import os
 import sys
 import traceback
+from importlib import import_module
 from pathlib import Path
 
 from llamaduo.findings import Assessment, Measure, Round
@@ -91,6 +92,8 @@ if __name__ == "__main__":
     from llamaduo.tracker import database
 
     database.be_patient()
-
+    for name in ("mlflow.tracking", "pandas", "pyarrow.parquet", "sqlalchemy.orm"):
+        import_module(name)
     jobs = [job(Path(sys.argv[1]), sys.argv[2] or None, str(n)) for n in range(int(sys.argv[3]))]
-    sys.exit(max(os.waitpid(one, 0)[1] for one in jobs) > 0)
+    codes = [os.waitpid(one, 0)[1] for one in jobs]
+    sys.exit(any(codes))
