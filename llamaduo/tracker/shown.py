@@ -273,8 +273,7 @@ class MlflowRun:
                     break
             waiting.pop(0)
         if failed:
-            now = time.monotonic()
-            self.again = now + PAUSE * (now - began)
+            self.again = time.monotonic() + PAUSE * (time.monotonic() - began)
         if failed and not away:
             Progress().say(
                 f"tracker: not shown for now: {failed}; the run goes on, and what "
