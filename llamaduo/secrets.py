@@ -2,14 +2,23 @@
 
 import os
 import re
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 _NAMED = re.compile(r"(?:^|_)(?:API)?(?:KEY|TOKEN|SECRET|PASSWORD)S?(?:_|$)")
+_LOGIN = re.compile(r"(?<=//)[^/\s]*@")
 _SHORTEST = 8
 """Characters; what is shorter is a word that may stand in any text."""
 
 
 _IN_ADDRESS = re.compile(r"(?<=//)([^/\s:@]*):[^/\s]*@")
 """User and password of an address."""
+_IN_QUERY = re.compile(
+    r"([?&](?:password|passwd|pwd|sslpassword|api_?key|token|access_token|secret)=)[^&#\s'\"]+",
+    re.IGNORECASE,
+)
+"""The same, where an address has it in its query."""
 
 
 def secrets(*names: str) -> dict[str, str]:
@@ -29,4 +38,29 @@ def without_secrets(text: str, *names: str) -> str:
     """
     for name, value in secrets(*names).items():
         text = text.replace(value, f"[{name}]")
-    return _IN_ADDRESS.sub(r"\1:[password]@", text)
+    return _IN_QUERY.sub(r"\1[password]", _IN_ADDRESS.sub(r"\1:[password]@", text))
+
+
+def address(given: str) -> str:
+    """Return an address that holds no password, as it is.
+
+    What is in a field is shown and kept: in configs, reports and trackers.
+
+    Raises:
+        ValueError: if there is one, without showing it.
+    """
+    query = _IN_QUERY.search(given)
+    if query is not None:
+        raise ValueError(
+            f"there is a secret in its query ({query[1].strip('?&=')}); give it by the environment"
+        )
+    if _IN_ADDRESS.search(given):
+        raise ValueError(
+            f"there is a password in it; set it to {_LOGIN.sub('', given)} and give the password "
+            "by the environment"
+        )
+    return given
+
+
+Address = Annotated[str, AfterValidator(address)]
+"""Where a server is, for a field of a component."""

@@ -2,7 +2,10 @@
 
 import pytest
 
+from llamaduo.config import from_overrides
+from llamaduo.errors import ConfigError
 from llamaduo.secrets import secrets, without_secrets
+from llamaduo.sweep.plan import identity
 
 
 @pytest.mark.parametrize(
@@ -44,3 +47,34 @@ def test_a_password_in_an_address_is_not_shown() -> None:
         "postgresql://me:[password]@db:5432/runs, http://host:5000/a, you@host, "
         "redis://:[password]@h"
     )
+
+
+def test_a_secret_in_the_query_of_an_address_is_not_shown() -> None:
+    said = without_secrets("postgresql://db/runs?user=me&password=hunter2&sslmode=require more")
+    assert said == "postgresql://db/runs?user=me&password=[password]&sslmode=require more"
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "service=openai_compatible service.api_base",
+        "judge.service=openai_compatible judge.service.api_base",
+        "engine=tgi tuner=none engine.service.adapter=x engine.service.url",
+        "tracker.uri",
+    ],
+)
+@pytest.mark.parametrize("at", ["http://bob:hunter2@host/v1", "http://host/v1?password=hunter2"])
+def test_an_address_with_a_password_is_refused_in_any_field_and_not_shown(
+    word: str, at: str
+) -> None:
+    with pytest.raises(ConfigError) as error:
+        from_overrides(f"{word}='{at}'".split(" "))
+    said = str(error.value)
+    assert "there is a password in it" in said or "there is a secret in its query" in said
+    assert "hunter2" not in said
+    assert not ("bob" in said and "set it to http://host/v1 " not in said)
+
+
+def test_a_password_that_only_some_jobs_of_a_sweep_have_is_not_in_its_plan() -> None:
+    sweep = identity(["service.api_base=http://a/v1,http://bob:hunter2@b/v1"])
+    assert sweep.name == "service.api_base=http://a/v1,http://bob:[password]@b/v1"

@@ -74,10 +74,16 @@ def _what(found: Candidate, engine: TransformersEngine) -> list[str]:
         "adapter": "with the adapter on the dense base",
         "nf4": "with the adapter on the base in 4 bit",
     }[found.engine.weights]
+    unsure = (
+        " It was judged with engine.dtype=auto, which is what the judging machine computes with "
+        "and is not written down: where that is another, some answers may differ."
+        if found.engine.dtype == "auto"
+        else ""
+    )
     return [
         f"{local.base} (revision {local.revision}), tuned to do {result.task} in the place of "
         f"{result.service}. This version holds {holds}; it was judged {answers}, and answers "
-        f"in {engine.dtype}.",
+        f"in {engine.dtype}.{unsure}",
         "",
         f"- chat template and end of turn: {template_digest(local)}",
         f"- adapter: {found.adapter.content}",

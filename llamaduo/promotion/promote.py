@@ -11,6 +11,7 @@ from llamaduo.experiment import Experiment
 from llamaduo.findings import Result
 from llamaduo.hosts import ledger_of
 from llamaduo.local import template_digest
+from llamaduo.locks import flocked
 from llamaduo.progress import Progress
 from llamaduo.promotion import version
 from llamaduo.promotion.candidate import Candidate, Forced, as_served, candidate, now, who
@@ -31,6 +32,7 @@ from llamaduo.tracker.registry import (
 
 DRAFTS = "promoting"
 """Folder under `.llamaduo` where versions are put together."""
+WAITING = "another promote puts a version together here; waiting for it"
 
 
 @dataclass(frozen=True)
@@ -74,35 +76,46 @@ def promote(
         force = None
     elif force is None and not challenger:
         raise LlamaDuoError(_refused(found.result))
-    with opened(found.tracker, found.home) as registry:
+    name, drafts = name_of(found.result.task), found.home / ".llamaduo" / DRAFTS
+    with opened(found.tracker, found.home, alone=False) as registry:
         run = registry.run_of(found.result.fingerprint, found.result.task)
-        if run is None:
-            raise LlamaDuoError(
-                f"{found.result.fingerprint}: MLflow at {registry.where} does not show it; the "
-                "command that made it shows it there, from the store"
-            )
-        there = registry.find(name_of(found.result.task), _known_by(found))
-        made = _made(found, registry, run, force, progress) if there is None else there
-        if there is not None and force is not None:
-            _force(found, registry, there, force, progress)
-        if challenger:
-            champion = registry.called(made.name, CHAMPION) == made.number
-            if not champion:
-                registry.call(made, CHALLENGER)
-            return Promoted(made, there is None, champion, None, registry.where)
-        former = crown(registry, made)
-    return Promoted(made, there is None, True, former, registry.where)
+        where = registry.where
+        there = registry.find(name, _known_by(found))
+    if run is None:
+        raise LlamaDuoError(
+            f"{found.result.fingerprint}: MLflow at {where} does not show it; the "
+            "command that made it shows it there, from the store"
+        )
+    # A model answers here for minutes: others list and roll back meanwhile.
+    with flocked(found.home / ".llamaduo" / f"{DRAFTS}.lock", WAITING):
+        shutil.rmtree(drafts, ignore_errors=True)  # what a kill left
+        try:
+            draft = _draft(found, there, force, drafts, progress)
+            with opened(found.tracker, found.home) as registry:
+                there = registry.find(name, _known_by(found))
+                made = draft.brought(registry, found, run, there)
+                champion = not challenger or registry.called(name, CHAMPION) == made.number
+                former = None
+                if not challenger:
+                    former = crown(registry, made)
+                elif not champion:
+                    registry.call(made, CHALLENGER)
+        finally:
+            shutil.rmtree(drafts, ignore_errors=True)
+    return Promoted(made, there is None, champion, former, where)
 
 
 def crown(registry: Registry, made: Version) -> str | None:
     """Make a version champion, by way of challenger; returns the number of the former one.
 
-    The alias goes before the list of champions: killed between the two, the same call ends it,
-    and a rollback still finds the former.
+    Where another version is challenger, it stays so. The alias goes before the list of
+    champions: killed between the two, the same call ends it, and a rollback still finds the
+    former.
     """
     former = registry.called(made.name, CHAMPION)
     if former != made.number:
-        registry.call(made, CHALLENGER)
+        if registry.called(made.name, CHALLENGER) is None:
+            registry.call(made, CHALLENGER)
         registry.call(made, CHAMPION)
     champions = registry.champions(made.name)
     if former is not None and former != made.number and champions[-1:] != [former]:
@@ -113,37 +126,74 @@ def crown(registry: Registry, made: Version) -> str | None:
     return None if former == made.number else former
 
 
-def _made(
-    found: Candidate, registry: Registry, run: str, force: Forced | None, progress: Progress
-) -> Version:
-    """Put the version together and register it."""
+@dataclass(frozen=True)
+class Draft:
+    """What is to be registered, or to be written on the version that is there."""
+
+    card: Path | None
+    """None: the version that is there says all of it already."""
+    folder: Path | None
+    """Of a new version; None where there is one."""
+    tags: dict[str, str | None]
+
+    def brought(
+        self, registry: Registry, found: Candidate, run: str, there: Version | None
+    ) -> Version:
+        """Register it, or write it on the version that is there by now."""
+        if there is None:
+            if self.folder is None or self.card is None:
+                raise LlamaDuoError(
+                    f"{found.result.fingerprint[:8]}: its version was deleted in MLflow just now; "
+                    "the same command makes another"
+                )
+            text = self.card.read_text(encoding="utf-8")
+            tags = {key: value for key, value in self.tags.items() if value is not None}
+            task = found.result.task
+            return registry.add(name_of(task), task, self.folder, run, tags, text)
+        if self.folder is None and self.card is not None:
+            registry.say(there, self.card)
+            registry.tag(there, self.tags)  # after the card: by them it is seen to be up to date
+        return there
+
+
+def _draft(
+    found: Candidate,
+    there: Version | None,
+    force: Forced | None,
+    drafts: Path,
+    progress: Progress,
+) -> Draft:
+    """Put together what is not in the registry yet.
+
+    The run of a version that is there may have gone on since: to another verdict, by a larger
+    budget or with more calls answered.
+    """
     engine = as_served(found.engine, found.form)
+    drafts.mkdir(parents=True)
+    if there is not None:
+        force = force or _still(there, found.result)
+        tags = {**_outcome(found), **_forced_tags(force)}
+        if all(there.tags.get(key) == value for key, value in tags.items()):
+            return Draft(None, None, {})
+        engine = engine.model_copy(update={"dtype": there.tags["llamaduo.dtype"]})
+        text = card(found, engine, _references(found, engine, progress), force)
+        (drafts / FILE).write_text(text, encoding="utf-8")
+        return Draft(drafts / FILE, None, tags)
     said = _references(found, engine, progress)
     text = card(found, engine, said, force)
-    drafts = found.home / ".llamaduo" / DRAFTS
-    shutil.rmtree(drafts, ignore_errors=True)  # what a kill left; the registry's lock is held
-    draft = drafts / f"{found.result.fingerprint[:8]}-{found.adapter.content}-{found.form}"
+    folder = drafts / f"{found.result.fingerprint[:8]}-{found.adapter.content}-{found.form}"
     progress.say(f"promote: putting together {found.form} and papers")
-    version.write(found, engine, said, text, draft)
-    tags = {**_tags(found, engine, said), **_forced_tags(force)}
-    try:
-        return registry.add(name_of(found.result.task), found.result.task, draft, run, tags, text)
-    finally:
-        shutil.rmtree(drafts, ignore_errors=True)
+    version.write(found, engine, said, text, folder)
+    new = {**_outcome(found), **_tags(found, engine, said), **_forced_tags(force)}
+    return Draft(folder / FILE, folder, new)
 
 
-def _force(
-    found: Candidate, registry: Registry, there: Version, force: Forced, progress: Progress
-) -> None:
-    """Write on a version that is there that it is forced."""
-    engine = as_served(found.engine, found.form)
-    text = card(found, engine, _references(found, engine, progress), force)
-    drafts = found.home / ".llamaduo" / DRAFTS
-    drafts.mkdir(parents=True, exist_ok=True)
-    (drafts / FILE).write_text(text, encoding="utf-8")
-    registry.say(there, drafts / FILE)
-    registry.tag(there, _forced_tags(force))
-    shutil.rmtree(drafts, ignore_errors=True)
+def _still(there: Version, result: Result) -> Forced | None:
+    """Return how a version was forced, if its verdict is still one that needs it."""
+    tags = there.tags
+    if tags.get("llamaduo.forced") != "true" or result.decision.verdict == "switch":
+        return None
+    return Forced(*(tags.get(f"llamaduo.forced_{of}", "unknown") for of in ("reason", "by", "at")))
 
 
 def _references(
@@ -195,8 +245,9 @@ def _known_by(found: Candidate) -> dict[str, str]:
     }
 
 
-def _tags(found: Candidate, engine: TransformersEngine, said: Rows[Reference]) -> dict[str, str]:
-    result, local = found.result, found.exp.local
+def _outcome(found: Candidate) -> dict[str, str | None]:
+    """Return the tags that the run may give otherwise when it has gone on; None: no figure."""
+    result = found.result
     coverage = result.test.coverage if result.test is not None else None
     figures = {
         "coverage": coverage.value if coverage else None,
@@ -204,31 +255,40 @@ def _tags(found: Candidate, engine: TransformersEngine, said: Rows[Reference]) -
         "coverage_high": coverage.high if coverage else None,
         "n": coverage.n if coverage else None,
     }
+    return {
+        "llamaduo.verdict": result.decision.verdict,
+        "llamaduo.simulated": str(result.simulated).lower(),
+        "llamaduo.train_rows": ", ".join(str(one.train_rows) for one in result.rounds),
+        **{
+            f"llamaduo.{key}": None if value is None else f"{value:g}"
+            for key, value in figures.items()
+        },
+    }
+
+
+def _tags(found: Candidate, engine: TransformersEngine, said: Rows[Reference]) -> dict[str, str]:
+    """Return the tags of a version that stay."""
+    local = found.exp.local
     plain = {
-        "task": result.task,
-        "verdict": result.decision.verdict,
+        "task": found.result.task,
         "base": local.base,
         "revision": local.revision,
         "template": template_digest(local),
         "licence": local.licence,
         "dtype": engine.dtype,
+        "judged_dtype": found.engine.dtype,
         "judged_weights": found.engine.weights,
-        "simulated": str(result.simulated).lower(),
-        "train_rows": ", ".join(str(one.train_rows) for one in result.rounds),
         "references_sha256": file_sha256(said.path),
         "promoted": now(),
         "by": who(),
     }
-    measured = {key: f"{value:g}" for key, value in figures.items() if value is not None}
-    return _known_by(found) | {f"llamaduo.{k}": v for k, v in (plain | measured).items()}
+    return _known_by(found) | {f"llamaduo.{key}": value for key, value in plain.items()}
 
 
-def _forced_tags(force: Forced | None) -> dict[str, str]:
-    if force is None:
-        return {"llamaduo.forced": "false"}
+def _forced_tags(force: Forced | None) -> dict[str, str | None]:
     return {
-        "llamaduo.forced": "true",
-        "llamaduo.forced_reason": force.reason,
-        "llamaduo.forced_by": force.by,
-        "llamaduo.forced_at": force.at,
+        "llamaduo.forced": str(force is not None).lower(),
+        "llamaduo.forced_reason": force.reason if force else None,
+        "llamaduo.forced_by": force.by if force else None,
+        "llamaduo.forced_at": force.at if force else None,
     }

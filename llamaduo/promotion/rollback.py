@@ -5,7 +5,7 @@ from llamaduo.promotion.candidate import in_a_line, now, who
 from llamaduo.tracker.registry import CHAMPION, Registry, Version
 
 
-def rollback(registry: Registry, name: str, reason: str) -> tuple[Version, Version]:
+def rollback(registry: Registry, name: str, reason: str) -> tuple[Version | None, Version]:
     """Make the champion before this one champion again.
 
     What happened is written on both. The list of champions goes before the alias: killed
@@ -16,28 +16,34 @@ def rollback(registry: Registry, name: str, reason: str) -> tuple[Version, Versi
         reason: as the user gives it; may be empty.
 
     Returns:
-        The champion that was, and the one that is.
+        The champion that was, None if it was deleted in MLflow, and the one that is.
 
     Raises:
         LlamaDuoError: if there is none to go back to.
     """
     versions = {one.number: one for one in registry.versions(name)}
     present = registry.called(name, CHAMPION)
-    if present is None:
-        raise LlamaDuoError(f"{name}: it has no champion, so there is nothing to roll back")
     champions = registry.champions(name)
+    if present is None and not champions:
+        raise LlamaDuoError(f"{name}: it has no champion, so there is nothing to roll back")
     while champions and (champions[-1] == present or champions[-1] not in versions):
         champions.pop()
     if not champions:
         raise LlamaDuoError(
-            f"{name}: there is nothing to roll back to: version {present} is its first champion, "
-            "or those before it were deleted"
+            f"{name}: there is nothing to roll back to: "
+            + (f"version {present} is its first champion, or " if present else "it has none, and ")
+            + "those before it were deleted"
         )
-    former, back = versions[present], versions[champions[-1]]
+    former = None if present is None else versions[present]
+    back = versions[champions[-1]]
     because = f": {in_a_line(reason)}" if reason.strip() else ""
     registry.remember(name, champions)
     when = f"{now()} by {who()}"
-    registry.tag(former, {"llamaduo.rolled_back": f"{when}, to version {back.number}{because}"})
-    registry.tag(back, {"llamaduo.restored": f"{when}, from version {former.number}{because}"})
+    was = "one that was deleted"
+    if former is not None:
+        was = f"version {former.number}"
+        to = f"{when}, to version {back.number}{because}"
+        registry.tag(former, {"llamaduo.rolled_back": to})
+    registry.tag(back, {"llamaduo.restored": f"{when}, from {was}{because}"})
     registry.call(back, CHAMPION)
     return former, back

@@ -9,7 +9,7 @@ from pydantic import Field
 from llamaduo.component import Component
 from llamaduo.errors import ServiceError
 from llamaduo.records import Outcome, Reply, Request, Usage
-from llamaduo.secrets import without_secrets
+from llamaduo.secrets import Address, without_secrets
 
 UNUSABLE = ("insufficient_quota", "credit balance is too low", "permission_denied")
 """What providers say, under several codes, where an account cannot make any call."""
@@ -54,8 +54,8 @@ class ChatService(Component):
     """Needed: a call without a price could not be counted against a budget."""
     key_env: str | None = None
     """Environment variable that holds the API key. None: the service needs no key."""
-    api_base: str | None = None
-    """Address of an OpenAI-compatible server. None: the provider's own."""
+    api_base: Address | None = None
+    """Address of an OpenAI-compatible server, without a password. None: the provider's own."""
     context: int = Field(128_000, ge=1)
     """Tokens of its context window; with `price` it bounds what a call can cost."""
     retired: date | None = None

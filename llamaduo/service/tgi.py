@@ -17,7 +17,7 @@ from pydantic import Field
 from llamaduo.component import Component
 from llamaduo.errors import ServiceError
 from llamaduo.records import Outcome, Record, Reply, Request, Usage
-from llamaduo.secrets import without_secrets
+from llamaduo.secrets import Address, without_secrets
 from llamaduo.service.chat import Price
 
 UNUSABLE = (401, 403, 404, 405)
@@ -51,7 +51,7 @@ class TgiService(Component):
 
     name: str = Field(min_length=1)
     """A label: what reports and rows call it."""
-    url: str = Field(pattern=r"^https?://[^\s/]+(/[^\s/]+)*$")
+    url: Address = Field(pattern=r"^https?://[^\s/]+(/[^\s/]+)*$")
     """Address of the server, without `/generate`: `http://127.0.0.1:8080`."""
     adapter: str | None = Field(min_length=1)
     """Its name in the server's LORA_ADAPTERS, sent with every request. None: the server's own

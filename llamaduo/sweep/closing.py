@@ -29,8 +29,8 @@ def _line(end: End) -> list[str]:
         with_interval(end.coverage) if end.coverage is not None and measured else "-",
         f"{end.part}, n={end.coverage.n}" if end.coverage is not None and measured else "-",
         end.fingerprint[:SHORT] or "-",
-        f"${end.spent_now:,.4f}",
-        str(end.made_now),
+        f"${end.spent_now:,.4f}" if end.counted else "?",
+        str(end.made_now) if end.counted else "?",
     ]
 
 
@@ -65,6 +65,13 @@ def notes(ends: Sequence[End], paid: tuple[int, float]) -> Iterator[str]:
     again = "the same command tries them again, and only them"
     ended = f", {len(failed)} not done; {again}" if failed else ""
     yield f"{len(ends)} job{'s' if len(ends) > 1 else ''}{ended}"
+    lost = [str(end.job) for end in ends if not end.counted]
+    if lost:
+        yield (
+            f"what was paid by {'job' if len(lost) == 1 else 'jobs'} {', '.join(lost)} is not "
+            "counted here: killed without an end; the ledger has it, and the same command, which "
+            "pays no call twice, counts it"
+        )
     yield f"the sweep rests on {calls:,} calls for ${usd:,.4f}; ${now:,.4f} of it spent now"
 
 

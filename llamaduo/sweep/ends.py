@@ -10,6 +10,8 @@ from llamaduo.records import Record
 FILE = "end.json"
 BEGUN = "begun"
 """A file beside it that is touched as long as the job's process lives."""
+RUN = "run.json"
+"""A file beside it that says which run the job is, written before the run begins."""
 STOP = "stop"
 """In the sweep's folder: a file that ends its jobs, wherever they run."""
 LOG = "log.txt"
@@ -37,6 +39,8 @@ class End(Record):
     fingerprint: str = ""
     """Of its run; empty where its config made none."""
     task: str = ""
+    tracker: str = ""
+    """Digest of what it is shown by."""
     verdict: Verdict | None = None
     part: Literal["test", "dev", ""] = ""
     """Which prompts `coverage` is of."""
@@ -48,6 +52,8 @@ class End(Record):
     """Stages that it made, rather than found."""
     recipes: tuple[str, ...] = ()
     """Stage results that it rests on, its own and others'."""
+    counted: bool = True
+    """Whether the three before are known; of a job that was killed they are not."""
 
     @property
     def finished(self) -> bool:
@@ -83,8 +89,24 @@ def read(folder: Path) -> End | None:
         return None
 
 
+def begin(end: End, folder: Path) -> None:
+    """Write in the folder of its job which run it is, for where it comes to no end."""
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = folder / f"{RUN}.{os.getpid()}"
+    draft.write_text(end.model_dump_json() + "\n", encoding="utf-8")
+    draft.replace(folder / RUN)
+
+
+def begun(folder: Path) -> End | None:
+    """Return what is known of a job that has begun its run; None where it has not."""
+    try:
+        return End.model_validate_json((folder / RUN).read_bytes())
+    except FileNotFoundError:
+        return None
+
+
 def of_all(sweep: Path, jobs: tuple[tuple[str, ...], ...], *, stopped: bool = False) -> list[End]:
-    """Return an end for each job; those that wrote none have failed.
+    """Return an end for each job; those that wrote none have failed, with their run, if begun.
 
     Args:
         stopped: by Ctrl-C, which is why those that were begun have none.
@@ -92,7 +114,10 @@ def of_all(sweep: Path, jobs: tuple[tuple[str, ...], ...], *, stopped: bool = Fa
     found = []
     for number, differs in enumerate(jobs):
         place = sweep / str(number)
-        begun = (place / BEGUN).exists()
-        said = (STOPPED if stopped else GONE) if begun else NOT_BEGUN
-        found.append(read(place) or End(job=number, differs=differs, code=1, said=said))
+        known = begun(place) or End(job=number, differs=differs, code=1, said=GONE)
+        ran = (place / BEGUN).exists()
+        said = (STOPPED if stopped else GONE) if ran else NOT_BEGUN
+        found.append(
+            read(place) or known.model_copy(update={"code": 1, "said": said, "counted": not ran})
+        )
     return found

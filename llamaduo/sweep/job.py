@@ -3,9 +3,11 @@
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llamaduo.account import Account
+from llamaduo.component import digest
 from llamaduo.errors import LlamaDuoError
 from llamaduo.secrets import without_secrets
 from llamaduo.started import Started
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from llamaduo.experiment import Experiment
 
+INTERRUPTED = 130
 NOTHING_TO_DO = "; nothing to do, all was there"
 
 
@@ -34,16 +37,24 @@ def job(composed: "DictConfig") -> None:
     place = folder / str(number)
     place.mkdir(parents=True, exist_ok=True)
     (place / ends.BEGUN).touch()
-    end = run(lambda: config.experiment(composed), typed, of, number)
+    end = run(lambda: config.experiment(composed), typed, of, number, place)
     if end.code in (1, 2):
         print(end.trace or f"llamaduo: {end.said}", file=sys.stderr, flush=True)
     ends.write(end, place)
 
 
 def run(
-    make: "Callable[[], Experiment]", typed: tuple[str, ...], of: plan.Plan, number: int
+    make: "Callable[[], Experiment]",
+    typed: tuple[str, ...],
+    of: plan.Plan,
+    number: int,
+    place: Path | None = None,
 ) -> ends.End:
-    """Build an experiment and run it in this process; whatever comes of it is the job's end."""
+    """Build an experiment and run it in this process; whatever comes of it is the job's end.
+
+    Args:
+        place: the job's folder; Ctrl-C leaves an end in it, with what was paid until then.
+    """
     from llamaduo import cards, session
     from llamaduo.progress import Progress
     from llamaduo.until import Reached
@@ -58,8 +69,11 @@ def run(
                 "fingerprint": exp.fingerprint(),
                 "task": exp.task.name,
                 "home": str(exp.home),
+                "tracker": digest(exp.tracker),
             }
         )
+        if place is not None:
+            ends.begin(known, place)
         started = Started(overrides=typed, sweep=of.sweep)
         with cards.taken(_cards(exp, of), progress.say) as mine:
             if mine:
@@ -67,6 +81,11 @@ def run(
             result = session.run(exp, progress, of.until, started, account)
     except Reached as reached:
         found: dict[str, object] = {"said": f"stopped at --until {of.until}: {reached.says}"}
+    except KeyboardInterrupt:
+        if place is not None:
+            found = {"code": INTERRUPTED, "said": ends.STOPPED, **vars(account)}
+            ends.write(known.model_copy(update=found), place)
+        raise
     except LlamaDuoError as error:
         found = {"code": error.exit_code, "said": without_secrets(str(error))}
     except Exception as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 from llamaduo.config.overrides import Checked
 from llamaduo.experiment import Until
 from llamaduo.records import Record
+from llamaduo.secrets import without_secrets
 from llamaduo.started import Sweep
 
 FILE = "sweep.json"
@@ -43,7 +44,7 @@ def identity(typed: Sequence[str]) -> Sweep:
     """
     own = [word for word in typed if not word.lstrip("+~").startswith("hydra")]
     digits = hashlib.sha256("\x1f".join(sorted(own)).encode()).hexdigest()[:16]
-    return Sweep(id=digits, name=" ".join(own))
+    return Sweep(id=digits, name=without_secrets(" ".join(own)))
 
 
 def differing(checked: Checked) -> tuple[tuple[str, ...], ...]:
@@ -51,7 +52,8 @@ def differing(checked: Checked) -> tuple[tuple[str, ...], ...]:
     words = [word for word in checked.good if not word.startswith("hydra")]
     by_key = {word.partition("=")[0]: checked.swept.get(word, [""]) for word in words}
     return tuple(
-        tuple(word.lstrip("+") for word in job if word) for job in product(*by_key.values())
+        tuple(without_secrets(word.lstrip("+")) for word in job if word)
+        for job in product(*by_key.values())
     )
 
 

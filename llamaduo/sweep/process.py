@@ -66,8 +66,8 @@ def run(
             process.stdin.close()
             process.wait()
     if ends.read(place) is None:
-        said = {"code": 1, "said": _ended(process.returncode, place / ends.LOG)}
-        ends.write(known.model_copy(update=said), place)
+        said = {"code": 1, "said": _ended(process.returncode, place / ends.LOG), "counted": False}
+        ends.write((ends.begun(place) or known).model_copy(update=said), place)
 
 
 def _environment(of: plan.Plan) -> dict[str, str]:
@@ -107,10 +107,10 @@ def main() -> int:
     try:
         threading.Thread(target=_sign, args=(folder, place), daemon=True).start()
         threading.Thread(target=_follow, daemon=True).start()
-        made = job.run(lambda: build(told["values"]), tuple(told["typed"]), of, number)
+        made = job.run(lambda: build(told["values"]), tuple(told["typed"]), of, number, place)
     except KeyboardInterrupt:
-        differs = of.jobs[number]
-        made = ends.End(job=number, differs=differs, code=INTERRUPTED, said=ends.STOPPED)
+        bare = ends.End(job=number, differs=of.jobs[number], code=INTERRUPTED, said=ends.STOPPED)
+        made = ends.read(place) or bare
     if made.trace:
         print(made.trace, file=sys.stderr, flush=True)
     ends.write(made, place)

@@ -3,9 +3,11 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from llamaduo import runs, side_by_side
+from llamaduo.component import digest
 from llamaduo.experiment import Experiment
 from llamaduo.started import Sweep
 from llamaduo.sweep.closing import paid
@@ -17,19 +19,38 @@ COMPARISON = "comparison"
 JOBS = "jobs.json"
 
 
-def begin(sweep: Sweep, experiments: Sequence[Experiment]) -> dict[str, SweepShown]:
-    """Show a sweep in the tracker of its jobs; returns it by task."""
-    first: dict[str, Experiment] = {}
+@dataclass(frozen=True)
+class Place:
+    """Where jobs are shown together."""
+
+    task: str
+    home: str
+    tracker: str
+    """As a digest."""
+
+
+def place_of(exp: Experiment) -> Place:
+    """Return where a job is shown."""
+    return Place(exp.task.name, str(exp.home), digest(exp.tracker))
+
+
+def begin(sweep: Sweep, experiments: Sequence[Experiment]) -> dict[Place, SweepShown]:
+    """Show a sweep in the trackers of its jobs: once for each task, home and tracker."""
+    first: dict[Place, Experiment] = {}
     for exp in experiments:
-        first.setdefault(exp.task.name, exp)
+        first.setdefault(place_of(exp), exp)
     return {
-        task: exp.tracker.sweep(sweep, home=Path(exp.home), task=task)
-        for task, exp in first.items()
+        place: exp.tracker.sweep(sweep, home=Path(exp.home), task=exp.task.name)
+        for place, exp in first.items()
     }
 
 
+def _place(end: End) -> Place:
+    return Place(end.task, end.home, end.tracker)
+
+
 def finish(
-    shown: Mapping[str, SweepShown], ends: Sequence[End], folder: Path, like: Experiment
+    shown: Mapping[Place, SweepShown], ends: Sequence[End], folder: Path, like: Experiment
 ) -> list[str]:
     """Write each task's comparison, and show it; returns where to look, a line each.
 
@@ -37,9 +58,12 @@ def finish(
         like: one of the jobs, whose kind of ledger all have.
     """
     lines = []
-    for task, at in shown.items():
-        mine = [end for end in ends if end.task in (task, "")]
-        into = folder / COMPARISON / re.sub("[^A-Za-z0-9._-]+", "-", task)
+    for number, (place, at) in enumerate(shown.items()):
+        task = place.task
+        mine = [end for end in ends if not end.task or _place(end) == place]
+        one = [other.task for other in shown].count(task) == 1
+        name = re.sub("[^A-Za-z0-9._-]+", "-", task if one else f"{task}-{number}")
+        into = folder / COMPARISON / name
         page = compared(mine, into)
         at.finish(into, figures(mine, like), failed=sum(end.code != 0 for end in mine))
         lines += [f"{task}, side by side: {page}"] if page else []

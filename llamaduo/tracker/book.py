@@ -65,6 +65,19 @@ class Book:
         self.client.delete_run(made.info.run_id)
         return first
 
+    def news(self, run: str, curves: Curves) -> dict[str, dict[int, float | None]]:
+        """Return the points that a run does not have yet: MLflow would keep the others twice."""
+        there = self.client.get_run(run).data.metrics
+        found: dict[str, dict[int, float | None]] = {}
+        for name, curve in curves.items():
+            known: dict[int, float] = {}
+            if as_name(name) in there:
+                history = self.client.get_metric_history(run, as_name(name))
+                for one in sorted(history, key=lambda one: int(one.timestamp)):
+                    known[one.step] = one.value
+            found[name] = {step: at for step, at in curve.items() if known.get(step) != at}
+        return found
+
     def write(
         self,
         run: str,

@@ -173,6 +173,16 @@ def in_a_line(error: Exception) -> str:
     return without_secrets(" ".join(str(error).split()))[:500]
 
 
+def is_ours(error: Exception) -> bool:
+    """Whether an error is a fault of this code, and not of a server, a store or its library.
+
+    Each kind of store has a library of its own, with errors of its own.
+    """
+    if isinstance(error, OSError | ImportError):  # those of requests are OSErrors
+        return False
+    return type(error).__module__.partition(".")[0] in ("builtins", "llamaduo", "json")
+
+
 def _experiment(client: Any, name: str, place: str | None) -> str:
     from mlflow.exceptions import MlflowException
 

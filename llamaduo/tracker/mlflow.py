@@ -1,6 +1,5 @@
 """MLflow: one experiment a task, one run a fingerprint, a nested run a round, a trial, a job."""
 
-import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import field_validator
 
 from llamaduo.component import Component
+from llamaduo.secrets import address
 from llamaduo.started import Sweep
 from llamaduo.tracker import database, server
 from llamaduo.tracker.book import PARENT
@@ -26,14 +26,14 @@ class MlflowTracker(Component):
     @field_validator("uri")
     @classmethod
     def _no_password(cls, uri: str | None) -> str | None:
-        if uri is not None and urlsplit(uri).password is not None:
-            shown = re.sub("//[^/]*@", "//", uri)
+        try:
+            return None if uri is None else address(uri)
+        except ValueError as error:
             raise ValueError(
-                f"there is a password in it; set uri to {shown} and give a server's user and "
-                "password by MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, a "
-                "database's by the variables of its own client, such as PGPASSWORD"
-            )
-        return uri
+                f"{error}: a server's user and password by MLFLOW_TRACKING_USERNAME and "
+                "MLFLOW_TRACKING_PASSWORD, a database's by the variables of its own client, such "
+                "as PGPASSWORD"
+            ) from None
 
     def open(
         self,
@@ -102,7 +102,12 @@ class MlflowTracker(Component):
 
     def unusable(self, task: str) -> str:
         """Say why the runs of a task cannot be shown, and what to do; "" if they can."""
-        if self.uri is None or not database.is_server(self.uri):
+        if self.uri is None:
             return ""
         database.be_patient()
-        return server.unusable(self.uri, database.name_of(task))
+        if database.is_server(self.uri):
+            return server.unusable(self.uri, database.name_of(task))
+        parts = urlsplit(self.uri)
+        if parts.scheme == "sqlite" and not Path(parts.path[1:]).is_file():
+            return ""
+        return server.unstored(self.uri, database.name_of(task))

@@ -1,16 +1,16 @@
 """MLflow's model registry: one registered model a task, its versions, and which is champion."""
 
-import fcntl
 import json
 import os
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from llamaduo.errors import TrackerError
+from llamaduo.locks import flocked
 from llamaduo.progress import Progress
 from llamaduo.records import Record
 from llamaduo.tracker import database
@@ -29,6 +29,7 @@ KEPT = 50
 """Champions that are remembered: a tag may hold 5000 characters."""
 LONGEST_DESCRIPTION = 5000
 """Characters that MLflow's database has room for."""
+WAITING = "another promote changes the registry; waiting for it"
 QUIET = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_UV_AUTO_DETECT": "false",
@@ -144,10 +145,13 @@ class Registry:
         said = _short(card.read_text(encoding="utf-8"))
         self.client.update_model_version(version.name, version.number, description=said)
 
-    def tag(self, version: Version, tags: Mapping[str, str]) -> None:
-        """Put tags on a version."""
+    def tag(self, version: Version, tags: Mapping[str, str | None]) -> None:
+        """Put tags on a version; one that is None is taken from it."""
         for key, value in tags.items():
-            self.client.set_model_version_tag(version.name, version.number, key, value)
+            if value is not None:
+                self.client.set_model_version_tag(version.name, version.number, key, value)
+            elif key in version.tags:
+                self.client.delete_model_version_tag(version.name, version.number, key)
 
     def call(self, version: Version, alias: str) -> None:
         """Have `alias` mean this version, and no other."""
@@ -189,8 +193,11 @@ class Registry:
 
 
 @contextmanager
-def opened(tracker: MlflowTracker, home: Path) -> Iterator[Registry]:
-    """Open the registry of a tracker; one process of this home at a time.
+def opened(tracker: MlflowTracker, home: Path, *, alone: bool = True) -> Iterator[Registry]:
+    """Open the registry of a tracker.
+
+    Args:
+        alone: one process of this home at a time; what only looks need not be.
 
     Raises:
         TrackerError: if nothing was ever shown there, or MLflow refuses.
@@ -205,8 +212,7 @@ def opened(tracker: MlflowTracker, home: Path) -> Iterator[Registry]:
 
     folder.mkdir(parents=True, exist_ok=True)
     where = database.address(tracker.uri, home)
-    with (folder / ".promoting").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with flocked(folder / ".promoting", WAITING) if alone else nullcontext():
         try:
             with database.locked(home):  # not while a model answers: runs go on beside
                 if tracker.uri is None:

@@ -1,7 +1,10 @@
 """A tracking server, asked once whether it will take what is shown: in seconds, not minutes."""
 
 import os
+import tempfile
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from llamaduo.secrets import without_secrets
 
@@ -30,12 +33,50 @@ def unusable(uri: str, experiment: str) -> str:
                 )
             tag = {"experiment_id": known["experiment_id"], "key": "llamaduo", "value": "runs"}
             found = _ask(uri, _TAG, "POST", json=tag)
+            if found.status_code == 200:
+                return unwritable(known["artifact_location"], uri)
     except (MlflowException, OSError, ValueError, KeyError) as error:
         return (
             f"it does not answer like a tracking server within {QUICK:g} s "
             f"({_cause(error)}); look whether it runs and tracker.uri is right"
         )
     return _refusal(found, experiment)
+
+
+def unstored(uri: str, experiment: str) -> str:
+    """Say why artifacts of `experiment` cannot be kept, in a database with a store beside it."""
+    from mlflow.exceptions import MlflowException
+    from mlflow.tracking import MlflowClient
+
+    try:
+        known = MlflowClient(tracking_uri=uri).get_experiment_by_name(experiment)
+    except MlflowException as error:
+        return f"it cannot be used: {_cause(error)}"
+    if known is None or urlsplit(known.artifact_location).scheme in ("", "file"):
+        return ""
+    return unwritable(known.artifact_location, uri)
+
+
+def unwritable(place: str, uri: str) -> str:
+    """Say why artifacts cannot be put at `place`, and what to do; "" if they can.
+
+    One small file of always the same name is written there.
+    """
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "llamaduo.txt"
+            file.write_text("Written to see whether artifacts can be.\n", encoding="utf-8")
+            get_artifact_repository(f"{place}/llamaduo", uri).log_artifact(str(file))
+    except Exception as error:  # each kind of store has a library of its own, or lacks it
+        shown = without_secrets(place)
+        return (
+            f"artifacts cannot be written to {shown} ({_cause(error)}); look at the server's "
+            "store, your rights and keys for it, and whether its library is installed (boto3 for "
+            "s3://)"
+        )
+    return ""
 
 
 def _ask(uri: str, path: str, method: str, **more: Any) -> Any:

@@ -17,7 +17,7 @@ from llamaduo.records import Example, Judgement
 from llamaduo.secrets import without_secrets
 from llamaduo.tracker.book import PARENT, Book, at
 from llamaduo.tracker.data import dataset, of_part
-from llamaduo.tracker.database import in_a_line
+from llamaduo.tracker.database import in_a_line, is_ours
 from llamaduo.tracker.figures import (
     best,
     browsable,
@@ -45,6 +45,10 @@ COST = "llamaduo.cost"
 """The same, of the cost over months."""
 MADE_BY = "llamaduo.made_by"
 """The same, of what the run is made from."""
+FIGURES = "llamaduo.figures"
+"""The same, of what is shown but for files: those go last, and a store may refuse them for good."""
+REFUSAL = 5.0
+"""Seconds; what fails sooner was refused, and others may not be. What takes longer is away."""
 PAUSE = 10
 """Times as long as a failed try took, it is not tried again: an eleventh of a run at most waits for
 a server that is away."""
@@ -89,10 +93,10 @@ class MlflowRun:
         def show() -> None:
             if self.client.get_run(self.id).data.tags.get(MADE_BY) == content:
                 return
-            self.client.log_text(self.id, text, config.name)
             self.client.log_inputs(
                 self.id, [dataset(part, *about, part) for part, about in sets.items()]
             )
+            self.client.log_text(self.id, text, config.name)
             self.book.write(self.id, tags={MADE_BY: content})
 
         self._show(show)
@@ -119,18 +123,10 @@ class MlflowRun:
         known_by = {PARENT: self.id, ROUND: str(round_.number)}
         tags = {"llamaduo.adapter": round_.adapter, "llamaduo.train_sha256": round_.train}
         nested = self.book.find_or_make("round", known_by, f"round {round_.number}", tags)
-        shown = nested.data.tags.get(CONTENT)
-        if shown == content:
+        if nested.data.tags.get(CONTENT) == content:
             return
         self.machine.wanted.set()
         name = nested.info.run_id  # new, or of a killed process, or of other dollars
-        with tempfile.TemporaryDirectory() as folder:
-            (Path(folder) / "data").mkdir()
-            rows = [row.model_dump(mode="json") for row in train]
-            parquet(rows, Path(folder) / "data" / "train.parquet")
-            tables([judgement_row(judgement) for judgement in judgements], Path(folder) / "judge")
-            self.client.log_artifacts(name, folder)
-        self.client.log_artifacts(name, str(adapter), "adapter")
         of = dataset(
             f"train-round-{round_.number}",
             round_.train,
@@ -139,12 +135,26 @@ class MlflowRun:
         )
         for run in (self.id, name):
             self.client.log_inputs(run, [of])
-        figures = at(round_.number, of_round(round_))
-        curves = {} if shown else tuning_curves(adapter, round_.training.looks)
-        self.book.write(self.id, curves=figures)
-        table = browsable("judge/judgements.json")
-        self.book.write(name, curves={**figures, **curves}, tags={**table, CONTENT: content})
+        if nested.data.tags.get(FIGURES) != content:
+            figures = at(round_.number, of_round(round_))
+            known = FIGURES in nested.data.tags
+            curves = {} if known else tuning_curves(adapter, round_.training.looks)
+            self.book.write(self.id, curves=self.book.news(self.id, figures))
+            news: dict[str, Mapping[int, float | None]] = {
+                **self.book.news(name, figures),
+                **curves,
+            }
+            table = browsable("judge/judgements.json")
+            self.book.write(name, curves=news, tags={**table, FIGURES: content})
         self.client.set_terminated(name, "FINISHED")
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "data").mkdir()
+            rows = [row.model_dump(mode="json") for row in train]
+            parquet(rows, Path(folder) / "data" / "train.parquet")
+            tables([judgement_row(judgement) for judgement in judgements], Path(folder) / "judge")
+            self.client.log_artifacts(name, folder)
+        self.client.log_artifacts(name, str(adapter), "adapter")
+        self.book.write(name, tags={CONTENT: content})
 
     def trial(self, trial: Trial) -> None:
         """Show a trial as a nested run, its loss on dev by step; a shown one stays."""
@@ -198,14 +208,12 @@ class MlflowRun:
     ) -> None:
         shown = self.client.get_run(self.id).data.tags
         content = digest(result.model_dump(mode="json"), projection.model_dump(mode="json"))
-        if shown.get(CONTENT) != content:
+        if shown.get(FIGURES) != content:
             self.machine.wanted.set()
             curves = at(0, of_outcome(result, projection))
             cost = digest(projection.model_dump(mode="json"))
             if shown.get(COST) != cost:  # MLflow would keep every point a second time
                 curves |= cost_curves(projection)
-            with _of_the_report(report, test) as folder:
-                self.client.log_artifacts(self.id, str(folder))
             tags = {
                 "llamaduo.verdict": result.decision.verdict,
                 "llamaduo.stopped": result.stopped,
@@ -213,12 +221,16 @@ class MlflowRun:
                 **(browsable("test/judgements.json") if test else {}),
                 **(best(result.searched) if result.searched is not None else {}),
                 COST: cost,
-                CONTENT: content,
+                FIGURES: content,
             }
-            self.book.write(self.id, curves=curves, tags=tags)
+            self.book.write(self.id, curves=self.book.news(self.id, curves), tags=tags)
         if ERROR in shown:
             self.client.delete_tag(self.id, ERROR)
         self.client.set_terminated(self.id, "FINISHED")
+        if shown.get(CONTENT) != content:
+            with _of_the_report(report, test) as folder:
+                self.client.log_artifacts(self.id, str(folder))
+            self.book.write(self.id, tags={CONTENT: content})
 
     def fail(self, error: BaseException) -> None:
         """Mark the run, with the error's own words."""
@@ -236,33 +248,37 @@ class MlflowRun:
         self.machine.stop()
 
     def _show(self, show: Callable[[], None], *, last: bool = False) -> None:
-        """Show what is late, and then this; where the server is away, both are late.
+        """Show what is late, and then this; what fails is late, and what comes after it is shown.
 
         Args:
             last: nothing comes after it, so that it is tried even right after a failure.
         """
-        from mlflow.exceptions import MlflowException
-
         away = bool(self.late)
         self.late.append(show)
         if time.monotonic() < self.again and not last:
             return
-        began = time.monotonic()
-        try:
-            while self.late:
-                self.late[0]()
-                self.late.pop(0)
-        except (MlflowException, OSError) as error:  # those of requests are OSErrors
-            now = time.monotonic()
-            self.again = now + PAUSE * (now - began)
-            if not away:
-                Progress().say(
-                    f"tracker: not shown for now: {in_a_line(error)}; the run goes on, and what "
-                    "was not shown is by the next step, or by the same command later"
-                )
-        except BaseException:  # of ours, or Ctrl-C: what ends the run can still be shown
-            self.late.clear()
-            raise
+        began, failed = time.monotonic(), ""
+        waiting, self.late = self.late, []
+        while waiting:
+            tried = time.monotonic()
+            try:
+                waiting[0]()
+            except Exception as error:
+                if is_ours(error):  # what ends the run can still be shown
+                    raise
+                failed = failed or in_a_line(error) or type(error).__name__
+                self.late.append(waiting[0])
+                if time.monotonic() - tried > REFUSAL:
+                    self.late += waiting[1:]
+                    break
+            waiting.pop(0)
+        if failed:
+            self.again = time.monotonic() + PAUSE * (time.monotonic() - began)
+        if failed and not away:
+            Progress().say(
+                f"tracker: not shown for now: {failed}; the run goes on, and what "
+                "was not shown is by the next step, or by the same command later"
+            )
 
 
 @contextmanager

@@ -6,6 +6,8 @@ none, the run under `home` that was finished last.
 
 import argparse
 import re
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ from llamaduo.errors import UsageError
 from llamaduo.verbs import VERBS, arguments, named
 
 if TYPE_CHECKING:
+    from llamaduo.experiment import Experiment
     from llamaduo.promotion.promote import Promoted
     from llamaduo.tracker.mlflow import MlflowTracker
     from llamaduo.tracker.registry import Registry
@@ -37,6 +40,8 @@ def main(words: list[str]) -> int:
         raise UsageError("promote: --challenger makes no champion, so there is nothing to --force")
     force = None if given.force is None else forced(given.force)
     run = named.run(given.words, "promote")
+    _address_given(run.exp, given.words)
+    _as_the_store_has_it(run)
     done = promote(
         run.exp,
         run.place,
@@ -86,7 +91,7 @@ def _on_the_registry(given: argparse.Namespace) -> None:
         what = "--list" if given.list else "--rollback"
         raise UsageError(f"promote: {what} takes no --challenger, --force or --weights")
     home, tracker, task = _place(given.words)
-    with opened(tracker, home) as registry:
+    with opened(tracker, home, alone=not given.list) as registry:
         names = _models(registry, task)
         if given.list:
             for name in names:
@@ -98,7 +103,8 @@ def _on_the_registry(given: argparse.Namespace) -> None:
                 "or task=NAME"
             )
         former, back = rollback(registry, names[0], given.rollback)
-    print(f"{names[0]}: version {back.number} is champion again, in the place of {former.number}")
+    was = former.number if former is not None else "one that was deleted"
+    print(f"{names[0]}: version {back.number} is champion again, in the place of {was}")
 
 
 def _place(words: list[str]) -> tuple[Path, "MlflowTracker", str | None]:
@@ -109,6 +115,7 @@ def _place(words: list[str]) -> tuple[Path, "MlflowTracker", str | None]:
     task = None
     if any("=" not in word for word in words):
         run = named.run(words, "promote")
+        _address_given(run.exp, words)
         exp, home, task = run.exp, run.home, run.exp.task.name
     else:
         exp = from_overrides(words)
@@ -117,6 +124,48 @@ def _place(words: list[str]) -> tuple[Path, "MlflowTracker", str | None]:
     if not isinstance(exp.tracker, MlflowTracker):
         raise UsageError("promote: tracker=none registers nothing; give tracker=mlflow")
     return home, exp.tracker, task
+
+
+def _address_given(exp: "Experiment", words: Sequence[str]) -> None:
+    """Refuse an address that only a run's own file names: whoever wrote it would choose.
+
+    Raises:
+        UsageError: with what to add to the command.
+    """
+    from llamaduo.config import from_overrides
+    from llamaduo.tracker.mlflow import MlflowTracker
+
+    uri = exp.tracker.uri if isinstance(exp.tracker, MlflowTracker) else None
+    if uri is None or any(word.startswith("tracker.uri=") for word in words):
+        return
+    mine = from_overrides([word for word in words if "=" in word]).tracker
+    if not isinstance(mine, MlflowTracker) or mine.uri != uri:
+        raise UsageError(
+            f"promote: the run's own config.yaml says that it is shown at {uri}, and a file sends "
+            f"nothing anywhere; if that is the place, add tracker.uri={shlex.quote(uri)}"
+        )
+
+
+def _as_the_store_has_it(run: "named.Named") -> None:
+    """Compare what the run wrote with what its store gives today.
+
+    Raises:
+        LlamaDuoError: if verdict or scores differ.
+    """
+    from llamaduo import runs
+    from llamaduo.dossier.evidence import differing, walk
+    from llamaduo.errors import LlamaDuoError
+
+    found, _ = runs.read([run.place])
+    if not found or run.exp.engine.asked is not None:
+        return  # refused, each with its reason
+    again = walk(run.exp, run.place, found[0].result)
+    differs = {"decision", "test"} & set(differing(found[0].result, again.result))
+    if differs:
+        raise LlamaDuoError(
+            f"{run.place.name}: result.json has another {' and another '.join(sorted(differs))} "
+            "than its store gives; the command that made the run writes it anew"
+        )
 
 
 def _models(registry: "Registry", task: str | None) -> list[str]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from llamaduo.experiment import Experiment, Until
     from llamaduo.sweep.ends import End
     from llamaduo.sweep.plan import Plan
+    from llamaduo.sweep.shown import Place
     from llamaduo.tracker import SweepShown
 
 
@@ -129,7 +130,7 @@ def _launched(
 
 
 def _close(
-    ends: "Sequence[End]", shows: "Mapping[str, SweepShown]", place: Path, like: "Experiment"
+    ends: "Sequence[End]", shows: "Mapping[Place, SweepShown]", place: Path, like: "Experiment"
 ) -> int:
     """Print what the sweep came to, and show it; returns the worst code."""
     from llamaduo.sweep import closing, shown

@@ -1,5 +1,6 @@
 """Promotion: what becomes a version, what is refused, and that it answers as it was judged."""
 
+import fcntl
 import io
 import json
 import os
@@ -7,12 +8,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from mlflow.tracking import MlflowClient
 from shelf import EASY, FEW, MODEL, Run, aliases, client, folder, loud, references, run, versions
 from small_world import Base, Diary, Parrot, altered
@@ -25,8 +28,10 @@ from llamaduo.errors import LlamaDuoError, ModelError, UsageError
 from llamaduo.local import load
 from llamaduo.openings import FILE as OPENINGS
 from llamaduo.progress import Progress
-from llamaduo.promotion.candidate import candidate
+from llamaduo.promotion import promote as module
+from llamaduo.promotion.candidate import Forced, candidate
 from llamaduo.promotion.card import clean
+from llamaduo.promotion.promote import promote as promoted
 from llamaduo.promotion.references import answered
 from llamaduo.promotion.served import Served, opened
 from llamaduo.records import Answer
@@ -160,6 +165,102 @@ def test_a_verdict_that_is_no_switch_is_refused_with_its_reasons_and_nothing_is_
     assert sorted((shelf.home / ".llamaduo" / "store").rglob("*")) == stages
 
 
+@contextmanager
+def undecided(run: Run) -> Iterator[None]:
+    """Have a run be one that its budget stopped before there was a verdict."""
+    file = run.place / "result.json"
+    whole = file.read_text()
+    decision = run.result.decision.model_copy(update={"verdict": "not enough data"})
+    early = {"decision": decision, "test": None, "stopped": "budget"}
+    file.write_text(run.result.model_copy(update=early).model_dump_json())
+    try:
+        yield
+    finally:
+        file.write_text(whole)
+
+
+@pytest.mark.parametrize("force", [None, Forced("soon", "me", "now")])
+def test_a_version_of_a_run_that_went_on_says_what_it_came_to(
+    force: Forced | None, shelf: Shelf, tmp_path: Path
+) -> None:
+    quiet = Progress(io.StringIO())
+    with undecided(shelf.first):
+        challenger = force is None
+        promoted(shelf.first.exp, shelf.first.place, quiet, challenger=challenger, force=force)
+        again = promoted(shelf.first.exp, shelf.first.place, quiet, challenger=True)
+        assert not again.made
+    [before] = versions()
+    assert before.tags["llamaduo.verdict"] == "not enough data"
+    assert before.tags["llamaduo.forced"] == str(force is not None).lower()
+    assert "llamaduo.coverage" not in before.tags
+    assert "coverage: not measured" in before.description
+    promote.main([shelf.first.name])
+    [version] = versions()
+    assert aliases() == {"champion": "1"}
+    assert (version.tags["llamaduo.verdict"], version.tags["llamaduo.n"]) == ("switch", "16")
+    assert version.tags["llamaduo.forced"] == "false"
+    assert "llamaduo.forced_reason" not in version.tags
+    card = (folder("1", tmp_path) / "card.md").read_text()
+    for text in (card, version.description):
+        assert "coverage: not measured" not in text and "Champion by force" not in text
+    assert "goal 50 %" in card
+
+
+def test_a_result_that_the_store_gives_otherwise_is_refused(shelf: Shelf) -> None:
+    with (
+        undecided(shelf.first),
+        pytest.raises(LlamaDuoError, match="another decision and another test than its store"),
+    ):
+        promote.main([shelf.first.name, "--challenger"])
+    assert versions() == []
+
+
+def test_an_address_that_only_the_runs_own_file_names_is_not_gone_to(shelf: Shelf) -> None:
+    file = shelf.first.place / "config.yaml"
+    whole = file.read_text()
+    config = yaml.safe_load(whole)
+    config["tracker"]["uri"] = "http://127.0.0.1:9/elsewhere"
+    file.write_text(yaml.safe_dump(config))
+    try:
+        for words in ([], ["--list"], ["--rollback"]):
+            with pytest.raises(
+                UsageError, match=r"add tracker\.uri=http://127\.0\.0\.1:9/elsewhere"
+            ):
+                promote.main([shelf.first.name, *words])
+        promote.main([shelf.first.name, "tracker=mlflow"])  # the one that the command line gives
+    finally:
+        file.write_text(whole)
+
+
+def test_others_list_and_roll_back_while_a_model_answers(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for one in (shelf.first, shelf.second):
+        promote.main([one.name])
+    registry = shelf.home / "mlruns" / ".promoting"
+    whole = module._references
+
+    def meanwhile(*args: Any) -> Any:
+        with registry.open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # BlockingIOError if it is held
+        promote.main(["--rollback"])
+        return whole(*args)
+
+    monkeypatch.setattr(module, "_references", meanwhile)
+    promote.main([shelf.kept.name, "--challenger"])
+    assert aliases() == {"champion": "1", "challenger": "3"}
+    with registry.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        promote.main(["--list"])
+    assert "waiting" not in capsys.readouterr().err
+
+
+def test_another_challenger_stays_when_a_version_becomes_champion(shelf: Shelf) -> None:
+    promote.main([shelf.kept.name, "--challenger"])
+    promote.main([shelf.first.name])
+    assert aliases() == {"champion": "2", "challenger": "1"}
+
+
 def test_a_challenger_is_registered_whatever_the_verdict_and_leaves_the_champion(
     shelf: Shelf, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -275,6 +376,22 @@ def test_a_rollback_is_written_on_both_and_ends_where_there_is_none_before(
     with pytest.raises(UsageError, match=r"0f0f: no run under .* begins so"):
         promote.main(["--rollback", "0f0f"])
     assert aliases() == {"champion": "1"}
+
+
+def test_a_champion_that_was_deleted_gives_way_to_the_one_before_it(
+    shelf: Shelf, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for one in (shelf.first, shelf.second):
+        promote.main([one.name])
+    client().delete_model_version(MODEL, "2")
+    assert aliases() == {}
+    promote.main(["--rollback", "it was bad"])
+    assert aliases() == {"champion": "1"}
+    assert "version 1 is champion again, in the place of one that was deleted" in (
+        capsys.readouterr().out
+    )
+    [back] = versions()
+    assert "from one that was deleted: it was bad" in back.tags["llamaduo.restored"]
 
 
 def test_versions_of_a_home_that_was_moved_are_where_it_is_now(

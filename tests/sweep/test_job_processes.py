@@ -12,14 +12,19 @@ from typing import Any
 import pytest
 from swept import QUICK, two_gpus
 
+from llamaduo import session
+from llamaduo.component import digest
 from llamaduo.config import composed
 from llamaduo.config.overrides import check
 from llamaduo.errors import ConfigError
+from llamaduo.experiment import Experiment
 from llamaduo.progress import Progress
 from llamaduo.started import Sweep
-from llamaduo.sweep import ends, plan, process
+from llamaduo.sweep import ends, job, plan, process, shown
+from llamaduo.sweep.closing import notes, table
 from llamaduo.sweep.plan import Plan
 from llamaduo.sweep.watch import watched
+from llamaduo.tracker.mlflow import MlflowTracker
 
 PLAN = Plan(
     sweep=Sweep(id="0" * 16, name="seed=1,2"),
@@ -107,6 +112,62 @@ def test_a_job_without_an_end_is_gone_or_was_not_begun_and_has_failed(folder: Pa
     assert (first.code, second.code) == (1, 1)
 
 
+def test_a_job_that_was_killed_names_its_run_and_is_not_counted_as_free(folder: Path) -> None:
+    known = ends.End(job=0, code=0, said="done", home="h", fingerprint="f" * 16, task="t")
+    (folder / "0").mkdir()
+    (folder / "0" / ends.BEGUN).touch()
+    ends.begin(known, folder / "0")
+    first, second = ends.of_all(folder, PLAN.jobs)
+    assert (first.said, first.code, first.counted) == (ends.GONE, 1, False)
+    assert (first.home, first.fingerprint, first.task) == ("h", "f" * 16, "t")
+    assert second.counted
+    said = list(notes([first, second], (0, 0.0)))
+    assert any("what was paid by job 0 is not counted here" in line for line in said)
+    assert table([first])[1].split()[-2:] == ["?", "?"]
+
+
+def test_a_job_that_is_stopped_says_what_it_paid_until_then(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tiny: Experiment
+) -> None:
+    def stopped(*asked: Any) -> None:
+        account = asked[-1]
+        account.spent_now, account.calls_now, account.recipes = 0.75, 3, ("judge/a",)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(session, "run", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        job.run(lambda: tiny, (), PLAN, 0, folder / "0")
+    end = ends.of_all(folder, PLAN.jobs, stopped=True)[0]
+    assert (end.said, end.spent_now, end.calls_now) == (ends.STOPPED, 0.75, 3)
+    assert (end.fingerprint, end.recipes, end.counted) == (
+        tiny.fingerprint(),
+        ("judge/a",),
+        True,
+    )
+
+
+def test_a_sweep_over_homes_is_shown_in_each(tmp_path: Path, tiny: Experiment) -> None:
+    homes = [tmp_path / name for name in "ab"]
+    jobs = [tiny.model_copy(update={"home": home, "tracker": MlflowTracker()}) for home in homes]
+    shows = shown.begin(PLAN.sweep, [*jobs, jobs[0]])
+    assert len(shows) == 2
+    assert all((home / "mlruns" / "mlflow.db").is_file() for home in homes)
+    own = [
+        ends.End(
+            job=n,
+            code=1,
+            said="x",
+            task=one.task.name,
+            home=str(one.home),
+            tracker=digest(one.tracker),
+        )
+        for n, one in enumerate(jobs)
+    ]
+    shown.finish(shows, own, tmp_path / "sweep", tiny)
+    found = sorted((tmp_path / "sweep" / shown.COMPARISON).glob("*/jobs.json"))
+    assert [[one["job"] for one in json.loads(file.read_text())] for file in found] == [[0], [1]]
+
+
 def test_an_end_is_written_whole_or_not_at_all(folder: Path) -> None:
     end = ends.End(job=0, code=0, said="done")
     ends.write(end, folder / "0")
@@ -118,9 +179,9 @@ def test_an_end_is_written_whole_or_not_at_all(folder: Path) -> None:
 def test_jobs_that_go_on_after_their_launcher_broke_are_waited_for(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for job in ("0", "1"):  # the second gives one sign of life, and no more
-        (folder / job).mkdir()
-        (folder / job / ends.BEGUN).touch()
+    for number in ("0", "1"):  # the second gives one sign of life, and no more
+        (folder / number).mkdir()
+        (folder / number / ends.BEGUN).touch()
 
     def goes_on() -> None:
         for _ in range(4):

@@ -1,7 +1,12 @@
-"""A job that does nothing but show itself, for tests that start many: `many.py HOME URI N`."""
+"""Jobs that do nothing but show themselves, for tests that start many: `many.py HOME URI N`.
 
+All N are forked from one interpreter that has imported MLflow, and so they begin at once.
+"""
+
+import os
 import sys
-import time
+import traceback
+from importlib import import_module
 from pathlib import Path
 
 from llamaduo.findings import Assessment, Measure, Round
@@ -65,11 +70,30 @@ def main(home: Path, uri: str | None, number: str) -> None:
     run.begin(config, {"dev": [ROW], "test": [ROW]})
     for at in range(ROUNDS):
         run.round(round_(at), train=[ROW], adapter=adapter, judgements=[JUDGED])
-        time.sleep(0.2)
     assert not run.late, run.where
     run.client.set_terminated(run.id, "FINISHED")
     run.leave()
 
 
+def job(home: Path, uri: str | None, number: str) -> int:
+    """Fork, and show a run there; returns the process's id."""
+    child = os.fork()
+    if child:
+        return child
+    try:
+        main(home, uri, number)
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2] or None, sys.argv[3])
+    from llamaduo.tracker import database
+
+    database.be_patient()
+    for name in ("mlflow.tracking", "pandas", "pyarrow.parquet", "sqlalchemy.orm"):
+        import_module(name)
+    jobs = [job(Path(sys.argv[1]), sys.argv[2] or None, str(n)) for n in range(int(sys.argv[3]))]
+    codes = [os.waitpid(one, 0)[1] for one in jobs]
+    sys.exit(any(codes))

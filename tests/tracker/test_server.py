@@ -115,6 +115,7 @@ def test_a_server_that_goes_away_loses_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(shown, "PAUSE", 0)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     run = opened(signed_in, tmp_path, "away")
     adapter = tmp_path / "adapter"
     adapter.mkdir()
