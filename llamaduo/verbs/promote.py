@@ -29,6 +29,7 @@ def main(words: list[str]) -> int:
     if given.list or given.rollback is not None:
         _on_the_registry(given)
         return 0
+    from llamaduo import running
     from llamaduo.progress import Progress
     from llamaduo.promotion.candidate import forced
     from llamaduo.promotion.promote import promote
@@ -37,14 +38,15 @@ def main(words: list[str]) -> int:
         raise UsageError("promote: --challenger makes no champion, so there is nothing to --force")
     force = None if given.force is None else forced(given.force)
     run = named.run(given.words, "promote")
-    done = promote(
-        run.exp,
-        run.place,
-        Progress(),
-        wanted=given.weights,
-        challenger=given.challenger,
-        force=force,
-    )
+    with running.beside(run.place.parent.parent, f"promote {run.place.name}"):
+        done = promote(
+            run.exp,
+            run.place,
+            Progress(),
+            wanted=given.weights,
+            challenger=given.challenger,
+            force=force,
+        )
     print("\n".join(_said(done)))
     return 0
 
