@@ -18,6 +18,10 @@ NOT_LOOSE = frozenset({"store", "going", forgotten.FILE})
 """What stands under `.llamaduo` and is dealt with by itself; so is the ledger."""
 
 
+NO_REPORT = frozenset({runs.CONFIG, runs.TYPED, "error.json"})
+"""What stands in a run's folder and is no report; it goes where it holds a row."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """All that goes."""
@@ -79,12 +83,17 @@ def plan(home: Path, named: Chosen, all_: Sequence[Unit]) -> Plan:
         {unit.by for unit in go} & {place.name for place in runs.places(home)}
         | {path.relative_to(private / "runs").parts[0] for path in ours if _of_run(path, private)}
     )
-    results = [private / "runs" / name / runs.RESULT for name in touched]
-    ours = tuple(dict.fromkeys([*(path for path in results if path.exists()), *ours]))
+    ours = tuple(dict.fromkeys([*_reports(private, touched), *ours]))
     there = {unit.place for unit in go}
     kept = {sha for unit in all_ if unit.place not in there for sha in _hashes(unit)}
     hashes = {sha for unit in go for sha in _hashes(unit)} - kept
-    sought = Sought(frozenset(contents), frozenset(hashes), needles.in_text, needles.in_file)
+    sought = Sought(
+        frozenset(contents),
+        frozenset(hashes),
+        needles.in_text,
+        needles.in_file,
+        frozenset(touched),
+    )
     return Plan(
         home=home,
         rows=named.rows,
@@ -128,6 +137,17 @@ def _needles(named: Chosen, all_: Sequence[Unit]) -> tuple[Needles, Needles]:
 
 def _lines(path: Path, rows: Sequence[Example]) -> tuple[int, ...]:
     return tuple(number for _, number in forgotten.lines_of(path, rows))
+
+
+def _reports(private: Path, touched: Sequence[str]) -> Iterator[Path]:
+    """Yield what touched runs wrote at their end, in whatever words: the next run writes it anew.
+
+    A dossier cuts long texts, and quotes answers: it goes even where no search finds the row.
+    """
+    for name in touched:
+        for path in sorted((private / "runs" / name).glob("*")):
+            if path.is_file() and path.name not in NO_REPORT:
+                yield path
 
 
 def _of_run(path: Path, private: Path) -> bool:

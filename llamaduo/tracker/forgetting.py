@@ -12,6 +12,8 @@ from typing import Any
 
 from llamaduo.component import file_sha256
 from llamaduo.errors import LlamaDuoError
+from llamaduo.tracker.book import PARENT
+from llamaduo.tracker.shown import CONTENT, FINGERPRINT, MADE_BY, TRIAL
 
 WEIGHTS = frozenset({".safetensors", ".bin", ".pt", ".pth", ".gguf"})
 """Ends of the names of files that hold weights."""
@@ -43,6 +45,8 @@ class Sought:
     """Sha256 of their files' bytes, of those that no other result has."""
     in_text: Callable[[str], bool]
     in_file: Callable[[Path], bool]
+    runs: frozenset[str]
+    """Fingerprints of runs that had a part of it: their reports go."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ class Shown:
     cells: tuple[tuple[str, str, int], ...]
     """(table, column, rowid)."""
     versions: tuple[Version, ...]
+    stale: tuple[int, ...] = ()
+    """Rowids of tags by which what is shown of a touched run passes for all of it."""
 
 
 def shown(home: Path, sought: Sought) -> Shown:
@@ -63,17 +69,41 @@ def shown(home: Path, sought: Sought) -> Shown:
     ids: set[str] = set()
     cells: list[tuple[str, str, int]] = []
     versions: list[Version] = []
+    touched: set[str] = set()
+    stale: list[int] = []
     if database.exists():
         with closing(sqlite3.connect(database)) as db:
             ids = _descended(db, sought.contents)
             cells = list(_cells(db, sought))
             versions = list(_versions(db, ids, sought.contents))
+            touched = _touched(db, sought.runs)
+            stale = list(_stale(db, touched))
     found = [
         path
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.name.startswith("mlflow.db") and _goes(path, ids, sought)
+        if path.is_file()
+        and not path.name.startswith("mlflow.db")
+        and (_goes(path, ids, sought) or _is_report(path, touched))
     ]
-    return Shown(tuple(found), tuple(cells), tuple(versions))
+    return Shown(tuple(found), tuple(cells), tuple(versions), tuple(stale))
+
+
+def _is_report(path: Path, touched: Collection[str]) -> bool:
+    return path.parent.name == "report" and path.parent.parent.parent.name in touched
+
+
+def _touched(db: sqlite3.Connection, fingerprints: Collection[str]) -> set[str]:
+    """Return the ids of MLflow runs of these runs, and of those below them but for trials."""
+    tags = list(_all(db, "tags", "run_uuid, key, value"))
+    found = {run for run, key, value in tags if key == FINGERPRINT and value in fingerprints}
+    below = {run for run, key, value in tags if key == PARENT and value in found}
+    return found | (below - {run for run, key, _ in tags if key == TRIAL})
+
+
+def _stale(db: sqlite3.Connection, touched: Collection[str]) -> Iterator[int]:
+    for row, run, key in _all(db, "tags", "rowid, run_uuid, key"):
+        if run in touched and key in (CONTENT, MADE_BY):
+            yield row
 
 
 def _goes(path: Path, ids: set[str], sought: Sought) -> bool:
@@ -149,11 +179,13 @@ def take_out(home: Path, found: Shown, step: Callable[[str], None]) -> None:
     for path in found.files:
         step(f"file {path.name}")
         path.unlink(missing_ok=True)
-    if not database.exists() or not (found.cells or found.versions):
+    if not database.exists() or not (found.cells or found.versions or found.stale):
         return
     step("database")
     with closing(sqlite3.connect(database, timeout=60)) as db:
         db.execute("pragma secure_delete = on")
+        for row in found.stale:  # not removed: without one, curves would be shown a second time
+            db.execute("update tags set value = 'forgotten' where rowid = ?", (row,))
         for table, column, row in found.cells:
             if table in _ENTITIES:
                 db.execute(f'update "{table}" set "{column}" = ? where rowid = ?', ("", row))
