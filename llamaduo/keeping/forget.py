@@ -33,7 +33,7 @@ def forget(plan: Plan, step: Callable[[str], None] = lambda what: None) -> None:
     private = plan.home / ".llamaduo"
     clear(private)
     step("record")  # first: from here on no run takes the rows up again
-    forgotten.remember(private, plan.rows, date.today().isoformat())
+    forgotten.remember(private, plan.rows, date.today().isoformat(), plan.sources.named)
     with opened(plan.home) as ledger:
         if ledger is not None:
             step("ledger")

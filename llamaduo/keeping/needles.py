@@ -98,9 +98,7 @@ def forms(text: str) -> set[bytes]:
     found: set[str] = set()
     for one in _plain(text):
         found |= _written(one) if len(one) >= SHORT else _whole(one)
-    least = [
-        form for form in found if not any(form != other and other in form for other in found)
-    ]
+    least = [form for form in found if not any(form != other and other in form for other in found)]
     return {form.encode("utf-8", "replace") for form in least}
 
 
