@@ -59,7 +59,7 @@ def test_a_run_and_its_report_keep_others_out_to_their_end(
         raise SeenError
 
     with monkeypatch.context() as patch:
-        patch.setattr(session.report, "write", look)  # all stages are done
+        patch.setattr("llamaduo.report.write", look)  # all stages are done
         with pytest.raises(SeenError):
             session.run(finished.exp.model_copy(update={"home": home}), Progress())
     with monkeypatch.context() as patch:

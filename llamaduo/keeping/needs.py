@@ -83,7 +83,9 @@ def needs(exp: Experiment, home: Path, ledger: Ledger) -> Needs:
 
 def _references(root: Path, wanted: Sequence[str]) -> list[str]:
     """Return what `promote` has made of the adapters among `wanted`, beside the loop."""
-    adapters = {manifest(root / recipe).get("content") for recipe in wanted if recipe.startswith("adapter/")}
+    adapters = {
+        manifest(root / recipe).get("content") for recipe in wanted if recipe.startswith("adapter/")
+    }
     return [
         f"{place.parent.name}/{place.name}"
         for place in root.glob("references/*")

@@ -5,7 +5,7 @@ On a server only what its API can delete is; the rest is said, for whoever runs 
 
 import sqlite3
 from collections.abc import Callable, Collection, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from llamaduo.component import file_sha256
 from llamaduo.errors import LlamaDuoError
 from llamaduo.tracker.book import PARENT
+from llamaduo.tracker.references import Lined, lined, say, write
 from llamaduo.tracker.shown import CONTENT, FINGERPRINT, MADE_BY, TRIAL
 
 WEIGHTS = frozenset({".safetensors", ".bin", ".pt", ".pth", ".gguf"})
@@ -59,6 +60,8 @@ class Shown:
     versions: tuple[Version, ...]
     stale: tuple[int, ...] = ()
     """Rowids of tags by which what is shown of a touched run passes for all of it."""
+    lined: tuple[tuple[Lined, tuple[Version, ...]], ...] = ()
+    """References that go on without the rows, each with the versions it stands beside."""
 
 
 def shown(home: Path, sought: Sought) -> Shown:
@@ -85,7 +88,15 @@ def shown(home: Path, sought: Sought) -> Shown:
         and not path.name.startswith("mlflow.db")
         and (_goes(path, ids, sought) or _is_report(path, touched))
     ]
-    return Shown(tuple(found), tuple(cells), tuple(versions), tuple(stale))
+    with closing(sqlite3.connect(database)) if database.exists() else nullcontext() as db:
+        stay = [(one, _beside(db, one)) for one in lined(found, sought.in_text) if db]
+    whole = tuple(path for path in found if all(path != one.path for one, _ in stay))
+    return Shown(whole, tuple(cells), tuple(versions), tuple(stale), tuple(stay))
+
+
+def _beside(db: sqlite3.Connection, one: Lined) -> tuple[Version, ...]:
+    """Return the versions of the MLflow run that a file of references stands in."""
+    return tuple(version for version in _versions(db, set(one.path.parts), ()))
 
 
 def _is_report(path: Path, touched: Collection[str]) -> bool:
@@ -179,7 +190,7 @@ def take_out(home: Path, found: Shown, step: Callable[[str], None]) -> None:
     for path in found.files:
         step(f"file {path.name}")
         path.unlink(missing_ok=True)
-    if not database.exists() or not (found.cells or found.versions or found.stale):
+    if not database.exists() or not any((found.cells, found.versions, found.stale, found.lined)):
         return
     step("database")
     with closing(sqlite3.connect(database, timeout=60)) as db:
@@ -191,7 +202,12 @@ def take_out(home: Path, found: Shown, step: Callable[[str], None]) -> None:
                 db.execute(f'update "{table}" set "{column}" = ? where rowid = ?', ("", row))
             else:
                 db.execute(f'delete from "{table}" where rowid = ?', (row,))
+        for one, _ in found.lined:
+            say(db, one)
         db.commit()
+        for one, _ in found.lined:
+            step(f"file {one.path.name}")
+            write(one)
         try:
             db.execute("vacuum")
             (busy, *_) = db.execute("pragma wal_checkpoint(truncate)").fetchone()
