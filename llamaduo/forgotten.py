@@ -8,7 +8,7 @@ from being matched across homes; it does not keep who has the file from trying a
 import hashlib
 import json
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from llamaduo.errors import DataError
@@ -32,15 +32,20 @@ class Gone(Record):
     id: str
     question: str
     target: str
+    sources: tuple[str, ...] = ()
+    """Where its id means it; none: nobody knows, so everywhere."""
 
 
-def remember(home: Path, rows: Sequence[Example], today: str) -> None:
+def remember(
+    home: Path, rows: Sequence[Example], today: str, sources: Mapping[str, Sequence[str]]
+) -> None:
     """Put rows on record, once each.
 
     Args:
         home: the folder `.llamaduo`.
         rows: with all their texts.
         today: as in 2026-11-23.
+        sources: by id, the names of the sources that had it.
     """
     known = read(home)
     salt = known[0].salt if known else secrets.token_hex(16)
@@ -52,6 +57,7 @@ def remember(home: Path, rows: Sequence[Example], today: str) -> None:
             id=_mark(salt, row.id),
             question=_mark(salt, row.question),
             target=_mark(salt, row.target),
+            sources=tuple(_mark(salt, one) for one in sources.get(row.id, ())),
         )
         for row in rows
     ]
@@ -75,16 +81,24 @@ def day_of_id(home: Path, name: str) -> str:
     return next((one.at for one in read(home) if one.id == _mark(one.salt, name)), "")
 
 
-def found(home: Path, rows: Sequence[Example]) -> list[tuple[Example, str]]:
+def found(home: Path, rows: Sequence[Example], source: str) -> list[tuple[Example, str]]:
     """Return those of `rows` that were forgotten, with the day.
 
-    A row is known by its question, whatever it is called now; or by its id and target.
+    A row is known by its question, whatever it is called now; or by its id and target, in a
+    source that it was forgotten of: elsewhere the id may be another row's.
+
+    Args:
+        source: what the rows are of, as `source_of` names it.
     """
     known = read(home)
     if not known:
         return []
     days = {one.question: one.at for one in known}
-    days |= {f"{one.id} {one.target}": one.at for one in known}
+    days |= {
+        f"{one.id} {one.target}": one.at
+        for one in known
+        if not one.sources or _mark(one.salt, source) in one.sources
+    }
     salts = sorted({one.salt for one in known})
 
     def day(row: Example) -> str:
@@ -103,7 +117,7 @@ def refuse(home: Path, task: Task, rows: Sequence[Example]) -> None:
     Raises:
         DataError: naming each, with file and line where it stands in one.
     """
-    gone = found(home, rows)
+    gone = found(home, rows, source_of(task))
     if not gone:
         return
     path = file_of(task)
@@ -118,6 +132,20 @@ def refuse(home: Path, task: Task, rows: Sequence[Example]) -> None:
     raise DataError(
         "\n  ".join([f"task {task.name} has rows that were forgotten:", *faults, *more])
     )
+
+
+def source_of(task: Task) -> str:
+    """Name what the rows of `task` stand in: a file, a dataset of the hub, or itself."""
+    path = file_of(task)
+    if path is not None:
+        return named(path)
+    repo = getattr(getattr(task, "rows", None), "repo", None)
+    return str(repo or task.name)
+
+
+def named(path: Path) -> str:
+    """Name a file as a source of rows."""
+    return str(path.resolve())
 
 
 def file_of(task: Task) -> Path | None:

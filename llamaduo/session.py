@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import llamaduo
-from llamaduo import labels, loop, preflight, report, runs, scores, trials
+from llamaduo import labels, loop, preflight, report, running, runs, scores, trials
 from llamaduo.account import Account
 from llamaduo.cost import project
 from llamaduo.decision import level_of_look, unreachable
@@ -57,7 +57,20 @@ def run(
     refuse_network_home(Path(exp.home), not_for_many_hosts(exp))
     private = writable(Path(exp.home) / ".llamaduo", "home")
     name = exp.fingerprint()
-    place = private / "runs" / name
+    with running.beside(private, f"run {name}"):
+        return _at_home(exp, private / "runs" / name, progress, until, started, account)
+
+
+def _at_home(
+    exp: Experiment,
+    place: Path,
+    progress: Progress,
+    until: Until | None,
+    started: Started | None,
+    account: Account | None,
+) -> Result:
+    """Open what the run needs, and close it at its end, whichever it is."""
+    private, name = place.parent.parent, place.name
     place.mkdir(parents=True, exist_ok=True)
     runs.remember(place, exp, started)
     ledger = ledger_of(exp)

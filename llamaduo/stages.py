@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from llamaduo import forgotten
+from llamaduo.findings import Opening
 from llamaduo.judging import Judging, part
 from llamaduo.lineage import Lineage, contents, ids
 from llamaduo.records import Example, Placed, Sifted
@@ -115,3 +116,11 @@ class Stages(Judging):
             return "empty"
         failed = (n for n, c in self.exp.task.checks.items() if not c.passes(row.target, row))
         return next((f"target fails {name}" for name in failed), "")
+
+
+class Reading(Stages):
+    """The stages for who looks at a run and does not run it: nothing is put on record."""
+
+    def on_record(self, split: Rows[Placed], model: str, adapter: Folder) -> tuple[Opening, ...]:
+        """Leave the record of looks at the test as it is; none is returned."""
+        return ()

@@ -1,8 +1,9 @@
 """Paid calls that hold a forgotten row."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -55,10 +56,16 @@ class Held:
     """What they cost when they were bought."""
 
 
-def holding(ledger: Ledger, needles: Needles) -> Held:
-    """Return the calls whose request, reply or row is, or holds, what is looked for."""
-    ids = set(needles.ids)
-    found = {key for key, row, text in _texts(ledger) if row in ids or needles.in_text(text)}
+def holding(ledger: Ledger, needles: Callable[[str], Needles]) -> Held:
+    """Return the calls whose request, reply or row is, or holds, what is looked for.
+
+    Args:
+        needles: what to look for in the calls of a run, by its fingerprint.
+    """
+    of = cache(needles)
+    found = {
+        key for key, run, row, text in _texts(ledger) if row in of(run).ids or of(run).in_text(text)
+    }
     usd = 0.0
     with ledger.transaction() as db:
         for key in sorted(found):
@@ -68,11 +75,14 @@ def holding(ledger: Ledger, needles: Needles) -> Held:
     return Held(tuple(sorted(found)), usd)
 
 
-def _texts(ledger: Ledger) -> Iterator[tuple[str, str, str]]:
-    """Yield (key, row, text) of all that calls hold."""
+def _texts(ledger: Ledger) -> Iterator[tuple[str, str, str, str]]:
+    """Yield (key, run, row, text) of all that calls hold; run is empty of one that was given up."""
     with ledger.transaction() as db:
-        for key, row, request in db.execute("select key, row, request from calls").fetchall():
-            yield key, row, request
-        for key, text, cause in db.execute("select key, text, cause from replies").fetchall():
+        for key, run, row, request in db.execute(
+            "select key, run, row, request from calls"
+        ).fetchall():
+            yield key, run, row, request
+        tries = "select r.key, c.run, text, cause from replies r left join calls c on c.key = r.key"
+        for key, run, text, cause in db.execute(tries).fetchall():
             if not key.startswith(FORGOTTEN):
-                yield key, "", f"{text}\n{cause}"
+                yield key, run or "", "", f"{text}\n{cause}"

@@ -14,7 +14,7 @@ from llamaduo import forgotten, openings
 from llamaduo.component import digest
 from llamaduo.keeping.calls import opened
 from llamaduo.keeping.plan import Plan
-from llamaduo.keeping.units import being_made, clear, put_away
+from llamaduo.keeping.units import clear, put_away
 from llamaduo.tracker.forgetting import take_out
 
 PACKED = (".gz", ".zip", ".xz", ".bz2", ".zst", ".tgz")
@@ -33,7 +33,7 @@ def forget(plan: Plan, step: Callable[[str], None] = lambda what: None) -> None:
     private = plan.home / ".llamaduo"
     clear(private)
     step("record")  # first: from here on no run takes the rows up again
-    forgotten.remember(private, plan.rows, date.today().isoformat())
+    forgotten.remember(private, plan.rows, date.today().isoformat(), plan.sources.named)
     with opened(plan.home) as ledger:
         if ledger is not None:
             step("ledger")
@@ -47,7 +47,7 @@ def forget(plan: Plan, step: Callable[[str], None] = lambda what: None) -> None:
         _unsee(private / "openings", {digest(row.question, row.target) for row in plan.rows})
     for unit in plan.units:
         step(unit.recipe)
-        if unit.place.exists() and not being_made(unit.place):
+        if unit.place.exists():
             put_away(unit, private)
     step("proof")
 

@@ -107,10 +107,8 @@ def remove(found: Garbage) -> int:
                 "a run was started meanwhile, and may need what is left of the list: nothing more "
                 "was removed. The same command looks anew"
             )
-        if being_made(unit.place):
-            continue
-        free += unit.size
-        put_away(unit, private)
+        bytes_ = unit.size
+        free += bytes_ if put_away(unit, private) else 0
     for folder in found.folders:
         free += size(folder)
         shutil.rmtree(folder)

@@ -1,7 +1,8 @@
 """What a forgotten row is looked for by, and looking for it in bytes, files and tables.
 
-A text is looked for as it stands, as JSON writes it, once and twice over (a paid call is JSON
-that quotes JSON), as HTML and Markdown write it, and in one line. A short one ("yes", "17") says
+A text is looked for as it stands, as JSON writes it in ASCII and in UTF-8, once and twice over (a
+paid call is JSON that quotes JSON), as HTML and Markdown write it, stripped, with either end of
+line, in one line, and with what nobody sees written out. A short one ("yes", "17") says
 nothing by itself: it is looked for as a whole JSON string only; an id, in the fields of ids.
 """
 
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from llamaduo.records import Example
+from llamaduo.unseen import visible
 
 SHORT = 16
 """Characters; a text of fewer is looked for as a whole string only."""
@@ -92,19 +94,40 @@ class Needles:
 
 
 def forms(text: str) -> set[bytes]:
-    """Return the bytes that `text` may stand as."""
-    once = {json.dumps(text, ensure_ascii=way)[1:-1] for way in (True, False)}
-    twice = {json.dumps(one)[1:-1] for one in once}
-    if len(text) < SHORT:
-        whole = {f'"{one}"' for one in once} | {f'\\"{one}\\"' for one in once | twice}
-        return {one.encode("utf-8", "replace") for one in whole}
-    line = " ".join(text.split())
-    plain = {text, line}
-    for one in (text, line):
-        plain |= {html.escape(one), html.escape(one, quote=False), one.replace("|", "\\|")}
-        plain |= {html.escape(one).replace("&#x27;", "&#39;").replace("&quot;", "&#34;")}
-        plain |= {one.replace('"', '""'), one.replace("'", "''")}
-    return {one.encode("utf-8", "replace") for one in plain | once | twice}
+    """Return the bytes that `text` may stand as; none that holds another of them."""
+    found: set[str] = set()
+    for one in _plain(text):
+        found |= _written(one) if len(one) >= SHORT else _whole(one)
+    least = [form for form in found if not any(form != other and other in form for other in found)]
+    return {form.encode("utf-8", "replace") for form in least}
+
+
+def _plain(text: str) -> set[str]:
+    """Return the texts that `text` becomes before it is written."""
+    lines = re.sub("\r\n?", "\n", text)
+    same = {text, lines, lines.replace("\n", "\r\n"), _line(text)}
+    same |= {visible(one) for one in same}
+    return (same | {one.strip() for one in same}) - {""}
+
+
+def _json(texts: Iterable[str]) -> set[str]:
+    return {json.dumps(one, ensure_ascii=way)[1:-1] for one in texts for way in (True, False)}
+
+
+def _whole(text: str) -> set[str]:
+    """Return a short text as a whole string, in JSON and in JSON of JSON."""
+    once = _json([text])
+    return {f'"{one}"' for one in once} | {f'\\"{one}\\"' for one in once | _json(once)}
+
+
+def _written(text: str) -> set[str]:
+    once = _json([text])
+    found = {text, text.replace("|", "\\|"), text.replace('"', '""'), text.replace("'", "''")}
+    found |= once | _json(once)
+    for one in {text, *once}:
+        found |= {html.escape(one), html.escape(one, quote=False)}
+        found |= {html.escape(one).replace("&#x27;", "&#39;").replace("&quot;", "&#34;")}
+    return found
 
 
 def _cells(path: Path) -> Iterator[bytes]:
@@ -148,15 +171,20 @@ def texts_of(row: Example) -> list[str]:
 
 
 class _Said:
-    """What rows say, in one text to look through."""
+    """What rows say, each text in one line, in one text to look through."""
 
     def __init__(self, rows: Iterable[Example]) -> None:
-        all_ = [text for row in rows for text in (*texts_of(row), row.instruction)]
+        all_ = [_line(text) for row in rows for text in (*texts_of(row), row.instruction)]
         self.whole = frozenset(all_)
         self.together = "\x00".join(dict.fromkeys(all_))
 
     def by_another(self, text: str) -> bool:
-        return text in self.whole or (len(text) >= SHORT and text in self.together)
+        line = _line(text)
+        return line in self.whole or (len(line) >= SHORT and line in self.together)
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def same_question(rows: Sequence[Example], others: Sequence[Example]) -> dict[str, str]:
@@ -172,8 +200,8 @@ def same_question(rows: Sequence[Example], others: Sequence[Example]) -> dict[st
 
 def _says(row: Example, text: str) -> bool:
     return any(
-        text == one or (len(text) >= SHORT and text in one)
-        for one in (*texts_of(row), row.instruction)
+        _line(text) == one or (len(_line(text)) >= SHORT and _line(text) in one)
+        for one in map(_line, (*texts_of(row), row.instruction))
     )
 
 

@@ -16,7 +16,7 @@ from llamaduo.lineage import BYTES_SAY, Lineage
 from llamaduo.progress import Progress
 from llamaduo.records import Placed
 from llamaduo.search.space import with_values
-from llamaduo.stages import Stages
+from llamaduo.stages import Reading, Stages
 from llamaduo.store import Folder, Rows, Store, Work, recipe_of
 from llamaduo.study import Study
 from llamaduo.study.best import best
@@ -67,7 +67,7 @@ def needs(exp: Experiment, home: Path, ledger: Ledger) -> Needs:
         home: the folder `.llamaduo`.
     """
     store = Peek(home / "store")
-    stages = Stages(exp, store, ledger, Progress(io.StringIO()), exp.fingerprint())
+    stages = Reading(exp, store, ledger, Progress(io.StringIO()), exp.fingerprint())
     finished = False
     try:
         split = stages.split()
@@ -78,7 +78,19 @@ def needs(exp: Experiment, home: Path, ledger: Ledger) -> Needs:
         finished = True
     except Reached:
         pass
-    return Needs(frozenset(store.wanted), finished)
+    return Needs(frozenset((*store.wanted, *_references(home / "store", store.wanted))), finished)
+
+
+def _references(root: Path, wanted: Sequence[str]) -> list[str]:
+    """Return what `promote` has made of the adapters among `wanted`, beside the loop."""
+    adapters = {
+        manifest(root / recipe).get("content") for recipe in wanted if recipe.startswith("adapter/")
+    }
+    return [
+        f"{place.parent.name}/{place.name}"
+        for place in root.glob("references/*")
+        if adapters & set(manifest(place).get("from", ()))
+    ]
 
 
 def _after_search(exp: Experiment, stages: Stages, split: Rows[Placed]) -> Experiment:

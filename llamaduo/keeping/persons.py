@@ -96,29 +96,33 @@ def rows_in(unit: Unit) -> Iterator[Example]:
 
 def data_files(home: Path) -> list[Path]:
     """Return the files of rows that the runs under `home` name, and that are there."""
-    found = set()
-    for place in runs.places(home):
-        said = _config(place).get("task", {}).get("rows", {}).get("path")
-        if isinstance(said, str):
-            shipped = said.startswith(SHIPPED)
-            inside = Path(str(package("llamaduo"))) / said.removeprefix(SHIPPED)
-            found.add(inside if shipped else Path(said))
-    return sorted(path for path in found if path.is_file())
+    found = {data_file(config(place).get("task", {})) for place in runs.places(home)}
+    return sorted(path for path in found if path is not None and path.is_file())
+
+
+def data_file(task: dict[str, Any]) -> Path | None:
+    """Return the file of rows that a config's `task` names, there or not; None: it names none."""
+    rows = task.get("rows")
+    said = rows.get("path") if isinstance(rows, dict) else None
+    if not isinstance(said, str):
+        return None
+    inside = Path(str(package("llamaduo"))) / said.removeprefix(SHIPPED)
+    return inside if said.startswith(SHIPPED) else Path(said)
 
 
 def elsewhere(home: Path) -> Iterator[str]:
     """Yield what the runs under `home` name that lies elsewhere, in words."""
     for place in runs.places(home):
-        config = _config(place)
-        repo = config.get("task", {}).get("rows", {}).get("repo")
+        said = config(place)
+        repo = said.get("task", {}).get("rows", {}).get("repo")
         if repo:
             yield f"the Hugging Face cache has the rows of {repo}, and the hub itself"
-        if adapter := config.get("local", {}).get("adapter"):
+        if adapter := said.get("local", {}).get("adapter"):
             yield f"an adapter of yours, tuned elsewhere: {adapter}"
-        if uri := config.get("tracker", {}).get("uri"):
+        if uri := said.get("tracker", {}).get("uri"):
             yield f"the tracking server that run {place.name} was shown on: {_bare(uri)}"
-        name = config.get("service", {}).get("name")
-        if name and "simulated" not in str(config["service"].get("_target_", "")):
+        name = said.get("service", {}).get("name")
+        if name and "simulated" not in str(said["service"].get("_target_", "")):
             yield f"the provider's own logs of what {name} was asked: its terms say how long"
 
 
@@ -126,7 +130,8 @@ def _bare(uri: str) -> str:
     return uri.rpartition("@")[2]
 
 
-def _config(place: Path) -> dict[str, dict[str, Any]]:
+def config(place: Path) -> dict[str, dict[str, Any]]:
+    """Return the sections of a run's config; none where it cannot be read."""
     try:
         said = yaml.safe_load((place / runs.CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
@@ -137,5 +142,5 @@ def _config(place: Path) -> dict[str, dict[str, Any]]:
 
 def servers(home: Path) -> list[str]:
     """Return the tracking servers that the runs under `home` were shown on."""
-    uris = {_config(place).get("tracker", {}).get("uri") for place in runs.places(home)}
+    uris = {config(place).get("tracker", {}).get("uri") for place in runs.places(home)}
     return sorted(str(uri) for uri in uris if uri)

@@ -1,7 +1,7 @@
 """What goes when rows are forgotten: all that holds them, and all that was made from it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from llamaduo import forgotten, openings, runs
@@ -10,6 +10,7 @@ from llamaduo.errors import LlamaDuoError
 from llamaduo.keeping.calls import Held, holding, opened
 from llamaduo.keeping.needles import Needles, and_made, of_rows
 from llamaduo.keeping.persons import Chosen, data_files, elsewhere, rows_in
+from llamaduo.keeping.sources import Sources, sources
 from llamaduo.keeping.units import Unit, being_made, descended, files, manifest
 from llamaduo.records import Example
 from llamaduo.tracker.forgetting import WEIGHTS, Shown, Sought, shown
@@ -18,13 +19,17 @@ NOT_LOOSE = frozenset({"store", "going", forgotten.FILE})
 """What stands under `.llamaduo` and is dealt with by itself; so is the ledger."""
 
 
+NO_REPORT = frozenset({runs.CONFIG, runs.TYPED, "error.json"})
+"""What stands in a run's folder and is no report; it goes where it holds a row."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """All that goes."""
 
     home: Path
     rows: tuple[Example, ...]
-    needles: Needles
+    sources: Sources
     """What it was found by."""
     left: Needles
     """What nothing may hold afterwards: without ids that another row has too."""
@@ -63,35 +68,41 @@ def plan(home: Path, named: Chosen, all_: Sequence[Unit]) -> Plan:
     """
     _refuse_while_one_runs(all_)
     private = home / ".llamaduo"
-    needles, left = _needles(named, all_)
-    ids = set(needles.ids)
+    by = _sources(home, named, all_)
+    left = by.left
 
     def holds(unit: Unit) -> bool:
+        needles = by.of_unit(unit)
         texts = (path for path in unit.files() if path.suffix not in WEIGHTS)
-        return not ids.isdisjoint(unit.rows) or any(map(needles.in_file, texts))
+        return not set(needles.ids).isdisjoint(unit.rows) or any(map(needles.in_file, texts))
 
     go = descended(all_, holds)
     contents = {unit.content for unit in go} - {""}
     lines = tuple((path, _lines(path, named.rows)) for path in data_files(home))
     yours = tuple((path, at) for path, at in lines if at)
-    ours = tuple(_loose(private, needles, contents))
+    ours = tuple(_loose(private, by, contents))
     touched = sorted(
         {unit.by for unit in go} & {place.name for place in runs.places(home)}
         | {path.relative_to(private / "runs").parts[0] for path in ours if _of_run(path, private)}
     )
-    results = [private / "runs" / name / runs.RESULT for name in touched]
-    ours = tuple(dict.fromkeys([*(path for path in results if path.exists()), *ours]))
+    ours = tuple(dict.fromkeys([*_reports(private, touched), *ours]))
     there = {unit.place for unit in go}
     kept = {sha for unit in all_ if unit.place not in there for sha in _hashes(unit)}
     hashes = {sha for unit in go for sha in _hashes(unit)} - kept
-    sought = Sought(frozenset(contents), frozenset(hashes), needles.in_text, needles.in_file)
+    sought = Sought(
+        frozenset(contents),
+        frozenset(hashes),
+        left.in_text,
+        left.in_file,
+        frozenset(touched),
+    )
     return Plan(
         home=home,
         rows=named.rows,
-        needles=needles,
+        sources=by,
         left=left,
         units=tuple(go),
-        calls=_calls(home, needles),
+        calls=_calls(home, by),
         files=ours,
         looks=len(_seen(private, named.rows)),
         shown=shown(home, sought),
@@ -110,36 +121,51 @@ def _refuse_while_one_runs(all_: Sequence[Unit]) -> None:
         )
 
 
-def _needles(named: Chosen, all_: Sequence[Unit]) -> tuple[Needles, Needles]:
+def _sources(home: Path, named: Chosen, all_: Sequence[Unit]) -> Sources:
     """Return what to find by, and what nothing may hold afterwards."""
-    ids = {row.id for row in named.rows}
+    by = sources(home, named, all_)
     made: dict[str, Example] = {}
     others: dict[str, Example] = {}
     for unit in all_:
         if unit.stage in ("synthetic", "sifted", "train"):
+            ids = set(by.of_unit(unit).ids)
             for row in rows_in(unit):
                 if row.origin.seeds:
                     of = made if ids & set(row.origin.seeds) else others
                     of[row.model_dump_json()] = row
     left = of_rows(named.rows, named.others)
     left = and_made(left, list(made.values()), [*named.others, *others.values()])
-    return Needles(left.texts, tuple(sorted(ids))), left
+    return replace(by, left=left)
 
 
 def _lines(path: Path, rows: Sequence[Example]) -> tuple[int, ...]:
     return tuple(number for _, number in forgotten.lines_of(path, rows))
 
 
+def _reports(private: Path, touched: Sequence[str]) -> Iterator[Path]:
+    """Yield what touched runs wrote at their end, in whatever words: the next run writes it anew.
+
+    A dossier cuts long texts, and quotes answers: it goes even where no search finds the row.
+    """
+    for name in touched:
+        for path in sorted((private / "runs" / name).glob("*")):
+            if path.is_file() and path.name not in NO_REPORT:
+                yield path
+
+
 def _of_run(path: Path, private: Path) -> bool:
     return path.is_relative_to(private / "runs")
 
 
-def _loose(private: Path, needles: Needles, contents: set[str]) -> Iterator[Path]:
+def _loose(private: Path, by: Sources, contents: set[str]) -> Iterator[Path]:
     """Yield files beside the store that hold a row, say whose weights went, or are such weights."""
+    of_runs = {name: by.of(name) for name in by.foreign}
     for top in sorted(private.iterdir()) if private.is_dir() else ():
         if top.name in NOT_LOOSE or top.name.startswith("ledger."):
             continue
         for path in files(top):
+            run = [*path.relative_to(private).parts, ""][1]
+            needles = of_runs.get(run, by.left)  # in folders of runs, and of their searches
             if path.suffix in WEIGHTS:
                 if any(_mentions(one, contents) for one in path.parent.glob("*.json")):
                     yield path
@@ -159,9 +185,9 @@ def _hashes(unit: Unit) -> Iterator[str]:
         yield from (file_sha256(path) for path in unit.files() if path.suffix in WEIGHTS)
 
 
-def _calls(home: Path, needles: Needles) -> Held:
+def _calls(home: Path, by: Sources) -> Held:
     with opened(home) as ledger:
-        return Held((), 0.0) if ledger is None else holding(ledger, needles)
+        return Held((), 0.0) if ledger is None else holding(ledger, by.of)
 
 
 def _seen(private: Path, rows: Sequence[Example]) -> set[str]:

@@ -6,10 +6,12 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from llamaduo.errors import LlamaDuoError
 from llamaduo.store import BEGUN
 
 DOWNSTREAM_FIRST = (
@@ -149,22 +151,43 @@ def in_order(some: Iterable[Unit]) -> list[Unit]:
 
 def being_made(place: Path) -> bool:
     """Whether a process makes the result whose folder is `place` now."""
+    with _free(place) as free:
+        return not free
+
+
+@contextmanager
+def _free(place: Path) -> Iterator[bool]:
+    """Keep others from making the result of a folder, if nobody does; yields whether."""
     try:
-        with (place / "lock").open("r+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        file = (place / "lock").open("r+")
     except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
+        yield True
+        return
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
 
 
-def put_away(unit: Unit, home: Path) -> None:
+def put_away(unit: Unit, home: Path) -> bool:
     """Remove a unit, in steps none of which leaves a part that passes for a whole.
 
     Args:
         home: the folder `.llamaduo`.
+
+    Returns:
+        Whether it went; one that a process makes now stays.
     """
+    with _free(unit.place if unit.kind != "damaged" else unit.place.parent) as free:
+        if free:
+            _put_away(unit, home)
+    return free
+
+
+def _put_away(unit: Unit, home: Path) -> None:
     going = home / GOING / f"{time.time_ns():x}"
     going.mkdir(parents=True)
     if unit.kind == "begun":
@@ -190,8 +213,18 @@ def _tidy(place: Path) -> None:
 
 
 def clear(home: Path) -> None:
-    """Remove what a killed process had put away and not removed."""
-    shutil.rmtree(home / GOING, ignore_errors=True)
+    """Remove what a killed process had put away and not removed.
+
+    Raises:
+        LlamaDuoError: if something of it cannot be removed.
+    """
+    going = home / GOING
+    shutil.rmtree(going, ignore_errors=True)
+    if left := [path for path in files(going) if path.exists()]:
+        raise LlamaDuoError(
+            f"{left[0]} was put away to be removed, and cannot be ({len(left)} files): remove "
+            f"{going} by hand, and give the same command again"
+        )
 
 
 def files(path: Path) -> Iterator[Path]:

@@ -68,6 +68,11 @@ def _shown(plan: Plan) -> Iterator[str]:
     if shown.files or shown.cells:
         yield f"MLflow: {len(shown.cells)} cells of its database, {len(shown.files)} artifacts:"
         yield from _named(shown.files)
+    for one, versions in shown.lined:
+        yield f"MLflow: {one.path}: stays, without {one.gone} of its lines"
+        for version in versions:
+            said = ", ".join((f"version {version.number} of {version.name}", *version.aliases))
+            yield f"  {said}: references without these rows; a copy that is served keeps them"
     for version in shown.versions:
         said = f" ({', '.join(version.aliases)})" if version.aliases else ""
         yield f"MLflow: registered version {version.number} of {version.name}{said}"

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from llamaduo.database import Tables
 from llamaduo.ledger import Ledger
 from llamaduo.records import Outcome, Record
 
@@ -86,22 +87,28 @@ def take(ledger: Ledger, brought: Iterable[Call]) -> Taken:
             )
             there = db.execute("select at from replies where key = ?", (call.key,)).fetchall()
             fresh = [one for one in call.tries if (one.at,) not in there]
+            # Paid is paid, by whoever's reply is kept: a budget holds for both machines.
+            spent = sum(one.usd for one in fresh)
+            db.execute("insert into runs values (?, 0, 0) on conflict do nothing", (call.run,))
+            db.execute("update runs set spent = spent + ? where run = ?", (spent, call.run))
             if db.execute("select 1 from calls where key = ?", (call.key,)).fetchone():
                 taken.known += 1
                 taken.twice += bool(fresh)
+                _keep(db, call, fresh, [-1 - len(there) - i for i in range(len(fresh))])
                 continue
             taken.new += 1
             db.execute(
                 "insert into calls values (?, ?, ?, ?, ?, ?, ?, 'answered', '', 0, ?)",
                 tuple(getattr(call, name) for name in list(Call.model_fields)[:8]),
             )
-            for attempt, one in enumerate(fresh, len(there)):
-                values = one.model_dump(mode="json").values()
-                db.execute(
-                    "insert into replies values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (call.key, attempt, *values),
-                )
-            spent = sum(one.usd for one in fresh)
-            db.execute("insert into runs values (?, 0, 0) on conflict do nothing", (call.run,))
-            db.execute("update runs set spent = spent + ? where run = ?", (spent, call.run))
+            _keep(db, call, fresh, range(len(there), len(there) + len(fresh)))
     return taken
+
+
+def _keep(db: Tables, call: Call, tries: Sequence[Try], numbers: Iterable[int]) -> None:
+    """Put tries on record; those numbered below 0 come before the reply that is here."""
+    for attempt, one in zip(numbers, tries, strict=True):
+        db.execute(
+            "insert into replies values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (call.key, attempt, *one.model_dump(mode="json").values()),
+        )

@@ -4,11 +4,12 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from llamaduo import running
 from llamaduo.component import file_sha256
 from llamaduo.errors import ConfigError, LlamaDuoError, UsageError
 from llamaduo.experiment import Experiment
@@ -75,16 +76,16 @@ def unpack(parcel: Path, manifest: Manifest, own: Sequence[str], compose: Compos
     with _settings(parcel, manifest, own, compose) as (exp, words, placed):
         refuse_network_home(Path(exp.home), not_for_many_hosts(exp))
         private = writable(Path(exp.home) / ".llamaduo", "home")
-        ledger = ledger_of(exp)
-        try:
+        with (
+            running.beside(private, f"unpack {manifest.fingerprint}"),
+            closing(ledger_of(exp)) as ledger,
+        ):
             store = Store(private / "store", hold=ledger.held)
             new, there, other = _results(parcel / "store", store)
             ledger.free_the_dead()
             taken = take(ledger, brought)
             known = len(add(private / "openings", [], ledger.held))
             fresh = len(add(private / "openings", looks, ledger.held)) - known
-        finally:
-            ledger.close()
     return Unpacked(manifest, tuple(words), Path(exp.home), placed, new, there, other, taken, fresh)
 
 

@@ -9,7 +9,7 @@ from llamaduo.judging import part
 from llamaduo.ledger import Ledger
 from llamaduo.progress import Progress
 from llamaduo.records import Example
-from llamaduo.stages import Stages
+from llamaduo.stages import Reading
 from llamaduo.store import Store
 from llamaduo.tracker.silent import Silent
 from llamaduo.until import Reached
@@ -40,7 +40,7 @@ def walk(exp: Experiment, store: Store, ledger: Ledger) -> Walk:
         raise Reached(recipe)
 
     store.gate = gate
-    stages = Stages(exp, store, ledger, Progress(io.StringIO()), exp.fingerprint())
+    stages = Reading(exp, store, ledger, Progress(io.StringIO()), exp.fingerprint())
     test: tuple[Example, ...] = ()
     try:
         split = stages.split()

@@ -5,13 +5,16 @@ On a server only what its API can delete is; the rest is said, for whoever runs 
 
 import sqlite3
 from collections.abc import Callable, Collection, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from llamaduo.component import file_sha256
 from llamaduo.errors import LlamaDuoError
+from llamaduo.tracker.book import PARENT
+from llamaduo.tracker.references import Lined, lined, say, write
+from llamaduo.tracker.shown import CONTENT, FINGERPRINT, MADE_BY, TRIAL
 
 WEIGHTS = frozenset({".safetensors", ".bin", ".pt", ".pth", ".gguf"})
 """Ends of the names of files that hold weights."""
@@ -43,6 +46,8 @@ class Sought:
     """Sha256 of their files' bytes, of those that no other result has."""
     in_text: Callable[[str], bool]
     in_file: Callable[[Path], bool]
+    runs: frozenset[str]
+    """Fingerprints of runs that had a part of it: their reports go."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,10 @@ class Shown:
     cells: tuple[tuple[str, str, int], ...]
     """(table, column, rowid)."""
     versions: tuple[Version, ...]
+    stale: tuple[int, ...] = ()
+    """Rowids of tags by which what is shown of a touched run passes for all of it."""
+    lined: tuple[tuple[Lined, tuple[Version, ...]], ...] = ()
+    """References that go on without the rows, each with the versions it stands beside."""
 
 
 def shown(home: Path, sought: Sought) -> Shown:
@@ -63,17 +72,49 @@ def shown(home: Path, sought: Sought) -> Shown:
     ids: set[str] = set()
     cells: list[tuple[str, str, int]] = []
     versions: list[Version] = []
+    touched: set[str] = set()
+    stale: list[int] = []
     if database.exists():
         with closing(sqlite3.connect(database)) as db:
             ids = _descended(db, sought.contents)
             cells = list(_cells(db, sought))
             versions = list(_versions(db, ids, sought.contents))
+            touched = _touched(db, sought.runs)
+            stale = list(_stale(db, touched))
     found = [
         path
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.name.startswith("mlflow.db") and _goes(path, ids, sought)
+        if path.is_file()
+        and not path.name.startswith("mlflow.db")
+        and (_goes(path, ids, sought) or _is_report(path, touched))
     ]
-    return Shown(tuple(found), tuple(cells), tuple(versions))
+    with closing(sqlite3.connect(database)) if database.exists() else nullcontext() as db:
+        stay = [(one, _beside(db, one)) for one in lined(found, sought.in_text) if db]
+    whole = tuple(path for path in found if all(path != one.path for one, _ in stay))
+    return Shown(whole, tuple(cells), tuple(versions), tuple(stale), tuple(stay))
+
+
+def _beside(db: sqlite3.Connection, one: Lined) -> tuple[Version, ...]:
+    """Return the versions of the MLflow run that a file of references stands in."""
+    return tuple(version for version in _versions(db, set(one.path.parts), ()))
+
+
+def _is_report(path: Path, touched: Collection[str]) -> bool:
+    return path.parent.name == "report" and path.parent.parent.parent.name in touched
+
+
+def _touched(db: sqlite3.Connection, fingerprints: Collection[str]) -> set[str]:
+    """Return the ids of MLflow runs of these runs, and of those below them but for trials."""
+    tags = list(_all(db, "tags", "run_uuid, key, value"))
+    found = {run for run, key, value in tags if key == FINGERPRINT and value in fingerprints}
+    below = {run for run, key, value in tags if key == PARENT and value in found}
+    return found | (below - {run for run, key, _ in tags if key == TRIAL})
+
+
+def _stale(db: sqlite3.Connection, touched: Collection[str]) -> Iterator[int]:
+    for row, run, key in _all(db, "tags", "rowid, run_uuid, key"):
+        if run in touched and key in (CONTENT, MADE_BY):
+            yield row
 
 
 def _goes(path: Path, ids: set[str], sought: Sought) -> bool:
@@ -149,17 +190,24 @@ def take_out(home: Path, found: Shown, step: Callable[[str], None]) -> None:
     for path in found.files:
         step(f"file {path.name}")
         path.unlink(missing_ok=True)
-    if not database.exists() or not (found.cells or found.versions):
+    if not database.exists() or not any((found.cells, found.versions, found.stale, found.lined)):
         return
     step("database")
     with closing(sqlite3.connect(database, timeout=60)) as db:
         db.execute("pragma secure_delete = on")
+        for row in found.stale:  # not removed: without one, curves would be shown a second time
+            db.execute("update tags set value = 'forgotten' where rowid = ?", (row,))
         for table, column, row in found.cells:
             if table in _ENTITIES:
                 db.execute(f'update "{table}" set "{column}" = ? where rowid = ?', ("", row))
             else:
                 db.execute(f'delete from "{table}" where rowid = ?', (row,))
+        for one, _ in found.lined:
+            say(db, one)
         db.commit()
+        for one, _ in found.lined:
+            step(f"file {one.path.name}")
+            write(one)
         try:
             db.execute("vacuum")
             (busy, *_) = db.execute("pragma wal_checkpoint(truncate)").fetchone()

@@ -32,6 +32,7 @@ def main(words: list[str]) -> int:
     if given.list or given.rollback is not None:
         _on_the_registry(given)
         return 0
+    from llamaduo import running
     from llamaduo.progress import Progress
     from llamaduo.promotion.candidate import forced
     from llamaduo.promotion.promote import promote
@@ -41,15 +42,16 @@ def main(words: list[str]) -> int:
     force = None if given.force is None else forced(given.force)
     run = named.run(given.words, "promote")
     _address_given(run.exp, given.words)
-    _as_the_store_has_it(run)
-    done = promote(
-        run.exp,
-        run.place,
-        Progress(),
-        wanted=given.weights,
-        challenger=given.challenger,
-        force=force,
-    )
+    with running.beside(run.place.parent.parent, f"promote {run.place.name}"):
+        _as_the_store_has_it(run)
+        done = promote(
+            run.exp,
+            run.place,
+            Progress(),
+            wanted=given.weights,
+            challenger=given.challenger,
+            force=force,
+        )
     print("\n".join(_said(done)))
     return 0
 

@@ -13,7 +13,7 @@ DOSSIER = "dossier.html"
 
 def main(words: list[str]) -> int:
     """Write the dossier, and print it if that is asked for. Reads only; asks nobody."""
-    from llamaduo import runs
+    from llamaduo import running, runs
     from llamaduo.dossier.evidence import gather
     from llamaduo.dossier.printing import pdf
     from llamaduo.dossier.render import html
@@ -27,11 +27,12 @@ def main(words: list[str]) -> int:
     for path, flag in ((out, "--out"), (printed, "--pdf")):
         if path is not None:
             writable_file(path, flag)
-    evidence = gather(run.exp, run.place)
-    page = html(evidence)
-    draft = out.with_name(f"{out.name}.new")
-    draft.write_text(page, encoding="utf-8", newline="\n")
-    draft.replace(out)
+    with running.beside(run.place.parent.parent, f"report {run.place.name}"):
+        evidence = gather(run.exp, run.place)
+        page = html(evidence)
+        draft = out.with_name(f"{out.name}.new")
+        draft.write_text(page, encoding="utf-8", newline="\n")
+        draft.replace(out)
     print(f"dossier: {out}")
     if evidence.again.never_made:
         print("look: the run was stopped before all of it was made; the dossier says so")

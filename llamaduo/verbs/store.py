@@ -5,6 +5,7 @@ Nothing is removed without `--yes`.
 
 import argparse
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,9 +45,11 @@ def main(words: list[str]) -> int:
 
         print(sizes.text(where.home, where.build))
         return 0
-    if what == "gc":
-        return _gc(where, given)
-    return _forget(where, rows, given)
+    from llamaduo import running
+
+    private = where.home / ".llamaduo"
+    with running.alone(private, f"store {what}") if given.yes else nullcontext():
+        return _gc(where, given) if what == "gc" else _forget(where, rows, given)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -122,13 +125,18 @@ def _gc(where: _Where, given: argparse.Namespace) -> int:
 def _forget(where: _Where, rows: Sequence[str], given: argparse.Namespace) -> int:
     from llamaduo.keeping import forget, persons, rest, words
     from llamaduo.keeping.plan import plan
-    from llamaduo.keeping.units import units
+    from llamaduo.keeping.units import GOING, clear, units
     from llamaduo.tracker.forgetting import on_server
 
     names = [name for word in rows for name in _names(word)]
     if not names:
         raise UsageError("store forget: name rows by their ids, or @FILE with one id a line")
-    all_ = units(where.home / ".llamaduo" / "store")
+    private = where.home / ".llamaduo"
+    if given.yes:  # what a killed one had put away holds rows, and no other trace may be left
+        clear(private)
+    elif (private / GOING).exists():
+        print(f"{private / GOING} holds what a killed command had put away; --yes removes it")
+    all_ = units(private / "store")
     chosen = persons.chosen(where.home, names, all_)
     for line in chosen.before:
         print(line)

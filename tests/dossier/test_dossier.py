@@ -20,11 +20,12 @@ import llamaduo
 from llamaduo.component import file_sha256
 from llamaduo.dossier import printing
 from llamaduo.dossier.evidence import Evidence, differing, gather, with_search, worst
-from llamaduo.dossier.forms import LONGEST, visible
+from llamaduo.dossier.forms import LONGEST
 from llamaduo.dossier.render import html
 from llamaduo.findings import Result
 from llamaduo.records import Answer, Example, Judgement, Mark, Message, Score
 from llamaduo.store import Rows
+from llamaduo.unseen import visible
 
 HOSTILE = (
     '<script>document.title = "owned"</script>',

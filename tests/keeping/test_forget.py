@@ -23,6 +23,7 @@ from kept_world import (
 )
 from small_world import Diary
 
+from llamaduo import running
 from llamaduo.errors import LlamaDuoError, UsageError
 from llamaduo.keeping.forget import forget
 from llamaduo.ledger import Ledger
@@ -198,6 +199,34 @@ def test_nothing_is_forgotten_while_a_run_goes_on(home: Path) -> None:
     (place / "draft").mkdir(parents=True)
     with flocked(place / "lock"), pytest.raises(LlamaDuoError, match="a run is going on"):
         planned(home, TRAIN[3])
+
+
+def test_what_a_killed_one_had_put_away_goes_though_no_trace_of_the_row_is_left(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forgotten(home, TRAIN[3])
+    shutil.rmtree(home / ".llamaduo/runs")
+    away = home / ".llamaduo/going/1"
+    away.mkdir(parents=True)
+    (away / "rows.jsonl").write_text(question(TRAIN[3]))
+    assert verb.main(["forget", TRAIN[3], f"home={home}"]) == 0
+    assert "--yes removes it" in capsys.readouterr().out
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", lambda *given, **more: None)
+        with pytest.raises(LlamaDuoError, match=r"rows.jsonl was put away .* cannot be \(1 files"):
+            verb.main(["forget", TRAIN[3], "--yes", f"home={home}"])
+    assert verb.main(["forget", TRAIN[3], "--yes", f"home={home}"]) == 0
+    assert not holding(home, question(TRAIN[3]))
+
+
+@pytest.mark.parametrize("words", [["forget", TRAIN[3]], ["gc"]])
+def test_nothing_goes_beside_a_run_between_its_stages(home: Path, words: list[str]) -> None:
+    private = home / ".llamaduo"
+    before = bytes_under(private / "store")
+    with running.beside(private, "run 0123"), running.beside(private, "run 4567"):
+        with pytest.raises(LlamaDuoError, match=r"(?s)store .*\n  run 0123\n  run 4567\n.*again"):
+            verb.main([*words, "--yes", f"home={home}"])
+        assert bytes_under(private / "store") == before
 
 
 def test_what_an_older_version_made_goes_if_it_may_be_of_the_row(home: Path) -> None:

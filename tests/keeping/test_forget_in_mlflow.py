@@ -110,6 +110,21 @@ def test_its_text_in_tags_goes_and_other_tags_stay(shown: Path) -> None:
     assert list(shown.glob("mlruns/**/*.safetensors"))  # they never saw a test row
 
 
+def test_no_report_of_a_touched_run_stays_and_what_is_shown_passes_no_more_for_all(
+    shown: Path, finished: Finished
+) -> None:
+    one = row(shown, "test").example
+    dossier = shown / ".llamaduo/runs" / finished.exp.fingerprint() / "dossier.html"
+    dossier.write_text(f"{one.question[:20]} ... (shortened)")
+    assert list(shown.glob("mlruns/**/report/report.md"))
+    assert verb.main(["forget", one.id, "--yes", f"home={shown}"]) == 0
+    assert {path.name for path in dossier.parent.iterdir()} <= {"config.yaml", "overrides.json"}
+    assert not list(shown.glob("mlruns/**/report/*"))
+    with closing(sqlite3.connect(shown / "mlruns/mlflow.db")) as db:
+        said = "select distinct value from tags where key in ('llamaduo.content', ?)"
+        assert db.execute(said, ("llamaduo.made_by",)).fetchall() == [("forgotten",)]
+
+
 def test_the_same_run_is_refused_by_doctor_and_by_the_run_itself(
     shown: Path,
     finished: Finished,

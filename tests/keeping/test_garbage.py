@@ -1,5 +1,6 @@
 """What no run needs goes, and a rerun finds all it had."""
 
+import json
 import os
 import shutil
 import time
@@ -13,7 +14,10 @@ from llamaduo.errors import LlamaDuoError, UsageError
 from llamaduo.experiment import Experiment
 from llamaduo.keeping import garbage, sizes, words
 from llamaduo.keeping.garbage import Garbage
+from llamaduo.ledger import Ledger
+from llamaduo.lineage import Lineage
 from llamaduo.locks import flocked
+from llamaduo.parcel.walk import walk
 from llamaduo.store import Store
 from llamaduo.verbs import store as verb
 
@@ -59,6 +63,28 @@ def test_a_run_that_was_broken_off_keeps_what_it_has(tmp_path: Path) -> None:
     assert any("/draft/" in name for name in before)
     collected(home, exp)
     assert bytes_under(home / ".llamaduo/store") == before
+
+
+def test_what_promote_made_of_a_runs_adapter_stays_while_the_run_stands(
+    home: Path, exp: Experiment
+) -> None:
+    store = Store(home / ".llamaduo/store")
+    said = [json.loads(path.read_text()) for path in store.root.glob("adapter/*/manifest.json")]
+    for content in (said[-1]["content"], "of no run"):
+        store.folder("references", [content], lambda work: None, Lineage((content,)))
+    mine, other = store.wanted
+    assert [unit.recipe for unit in collected(home, exp).units] == [other]
+    assert (store.root / mine).is_dir()
+
+
+def test_looking_at_what_runs_need_puts_no_look_on_record(home: Path, exp: Experiment) -> None:
+    record = home / ".llamaduo/openings/openings.jsonl"
+    record.unlink()
+    garbage.garbage(home, same(exp))
+    ledger = Ledger(home / ".llamaduo/ledger.sqlite")
+    walk(exp, Store(home / ".llamaduo/store"), ledger)
+    ledger.close()
+    assert not record.exists()
 
 
 def test_what_was_not_touched_by_a_forgotten_row_waits_for_the_next_run(

@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,8 +14,14 @@ from llamaduo.keeping import needles
 from llamaduo.keeping.needles import Needles, of_rows
 from llamaduo.records import Example, Message
 from llamaduo.tracker.figures import parquet
+from llamaduo.unseen import visible
 
 TEXT = 'My "card" ends in 4711 <b>\\n\n and I am Zoë | O\'Neil \u2028 no. 9'
+UNSEEN = " My card\r\nends in 4711 \u200b\u202e\x07and I am \ufeffZoë\r\n"
+
+
+def utf8(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def row(name: str, text: str, target: str = "yes") -> Example:
@@ -29,6 +36,18 @@ WAYS: dict[str, Callable[[str], str]] = {
     "JSON in UTF-8": lambda text: json.dumps(text, ensure_ascii=False),
     "JSON in JSON": lambda text: json.dumps({"request": json.dumps({"content": text})}),
     "JSON in UTF-8, in JSON": lambda text: json.dumps(json.dumps(text, ensure_ascii=False)),
+    "JSON in JSON in UTF-8": lambda text: utf8(json.dumps(text)),
+    "JSON in UTF-8, in JSON in UTF-8": lambda text: utf8(utf8(text)),
+    "a prompt of JSON in a paid call": lambda text: Message(
+        role="user", content=utf8([{"instruction": text}])
+    ).model_dump_json(),
+    "JSON in HTML": lambda text: html.escape(utf8(text)),
+    "stripped": str.strip,
+    "with the other end of line": lambda text: text.replace("\r\n", "\n"),
+    "with CRLF": lambda text: re.sub("\r?\n", "\r\n", text),
+    "made visible": visible,
+    "made visible, in HTML": lambda text: html.escape(visible(text)),
+    "stripped, made visible, in JSON": lambda text: utf8(visible(text.strip())),
     "HTML": html.escape,
     "one line": lambda text: " ".join(text.split()),
     "a cell of a table": lambda text: " ".join(text.split()).replace("|", "\\|"),
@@ -37,12 +56,13 @@ WAYS: dict[str, Callable[[str], str]] = {
 }
 
 
+@pytest.mark.parametrize("text", [TEXT, UNSEEN], ids=["seen", "unseen"])
 @pytest.mark.parametrize("way", WAYS)
-def test_a_text_is_found_however_it_was_written(way: str, tmp_path: Path) -> None:
+def test_a_text_is_found_however_it_was_written(way: str, text: str, tmp_path: Path) -> None:
     path = tmp_path / "file"
-    path.write_text(f"before {WAYS[way](TEXT)} behind", encoding="utf-8")
-    assert Needles((TEXT,), ()).in_file(path)
-    assert not Needles((TEXT + "!",), ()).in_file(path)
+    path.write_bytes(f"before {WAYS[way](text)} behind".encode())
+    assert Needles((text,), ()).in_file(path)
+    assert not Needles((text + "!",), ()).in_file(path)
 
 
 @given(text=st.text(min_size=16).filter(str.strip), before=st.text(), behind=st.text())
@@ -85,4 +105,6 @@ def test_what_other_rows_say_too_is_not_looked_for() -> None:
     mine = row("1", "Where is the parcel of Mr Quill?", "It is at the depot in Leeds.")
     other = row("2", "Another question altogether", "It is at the depot in Leeds.")
     assert of_rows([mine], [other]) == Needles(("Where is the parcel of Mr Quill?",), ("1",))
+    spaced = row("1", "Where is\r\nthe parcel  of Mr Quill? ", "yes")
+    assert of_rows([spaced], [row("3", f"Asked: {mine.question}")]).texts == ()
     assert of_rows([mine], [row("1", "Of another task, no. 1")]).ids == ()
