@@ -18,6 +18,10 @@ from llamaduo.task.coverage import CoverageTask
 from llamaduo.task.rows import FileRows, read_rows
 
 FILE = "forgotten.jsonl"
+KEEPS_PARTS = (
+    "the rows behind one that is taken out may come into other parts of the split: give them their "
+    "`part`, or go on with what `store forget --rest` wrote (docs/housekeeping.md)"
+)
 
 SHOWN = 20
 """Rows that are listed; further ones are counted."""
@@ -130,7 +134,9 @@ def refuse(home: Path, task: Task, rows: Sequence[Example]) -> None:
     ]
     more = [f"and {len(gone) - SHOWN} more"] if len(gone) > SHOWN else []
     raise DataError(
-        "\n  ".join([f"task {task.name} has rows that were forgotten:", *faults, *more])
+        "\n  ".join(
+            [f"task {task.name} has rows that were forgotten:", *faults, *more, KEEPS_PARTS]
+        )
     )
 
 

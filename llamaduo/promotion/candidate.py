@@ -109,9 +109,9 @@ def candidate(exp: Experiment, place: Path, wanted: Form | None) -> Candidate:
 
 def _result(place: Path) -> Result:
     if not (place / runs.RESULT).is_file():
-        raise LlamaDuoError(
-            f"{place.name}: it is not finished, and has no verdict; the command that began it "
-            "goes on with it"
+        raise UsageError(
+            f"{place.name}: it is not finished, and has no verdict; `llamaduo report` says why, "
+            "and how to go on"
         )
     found, said = runs.read([place])
     if not found:

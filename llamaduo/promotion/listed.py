@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from llamaduo.report.words import aligned
 from llamaduo.tracker.registry import CHAMPION, Version
 
-HEAD = ("version", "aliases", "run", "verdict", "coverage %", "n", "holds", "promoted", "beside")
+HEAD = ("version", "aliases", "run", "verdict", "coverage %", "n", "holds", "registered", "beside")
 
 
 def table(versions: Sequence[Version]) -> list[str]:

@@ -70,6 +70,12 @@ def of_outcome(result: Result, projection: Projection) -> dict[str, float | None
     return outcome
 
 
+def whose(projection: Projection) -> str:
+    """Say which pair the cost is of: a workload need not describe the run's own."""
+    pair = projection.pairs[0]
+    return f"{pair.local} against {pair.service}"
+
+
 def cost_curves(projection: Projection) -> dict[str, dict[int, float | None]]:
     """Return the cost over months."""
     return {

@@ -33,7 +33,13 @@ def look(home: Path, port: int, progress: Progress) -> None:
     """
     file = database.folder_of(home) / database.FILE
     if not file.is_file():
-        raise UsageError(f"ui: there are no runs under {home}; home=DIR names another folder")
+        shown = any((home / ".llamaduo" / "runs").glob("*/result.json"))
+        raise UsageError(
+            f"ui: the runs under {home} were not shown in MLflow (tracker=none); the same command "
+            "with tracker=mlflow shows them, and makes nothing again"
+            if shown
+            else f"ui: there are no runs under {home}; home=DIR names another folder"
+        )
     with socket.socket() as tried:
         tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if tried.connect_ex((HOST, port)) == 0:

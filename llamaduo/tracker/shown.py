@@ -30,6 +30,7 @@ from llamaduo.tracker.figures import (
     parquet,
     tables,
     tuning_curves,
+    whose,
 )
 from llamaduo.tracker.machine import Machine
 
@@ -41,8 +42,8 @@ STATE = "llamaduo.state"
 CONTENT = "llamaduo.content"
 """Tag with a digest of what is shown, so that showing it again does nothing."""
 ERROR = "llamaduo.error"
-COST = "llamaduo.cost"
-"""The same, of the cost over months."""
+COST, COST_OF = "llamaduo.cost", "llamaduo.cost_of"
+"""The same, of the cost over months; and which pair it is of."""
 MADE_BY = "llamaduo.made_by"
 """The same, of what the run is made from."""
 FIGURES = "llamaduo.figures"
@@ -221,6 +222,7 @@ class MlflowRun:
                 **(browsable("test/judgements.json") if test else {}),
                 **(best(result.searched) if result.searched is not None else {}),
                 COST: cost,
+                COST_OF: whose(projection),
                 FIGURES: content,
             }
             self.book.write(self.id, curves=self.book.news(self.id, curves), tags=tags)

@@ -98,6 +98,10 @@ def _where(overrides: Sequence[str]) -> _Where:
 
     made = from_overrides(list(overrides))
     trusted = list(made.trusted)
+    if not (Path(made.home) / ".llamaduo").is_dir():
+        raise UsageError(
+            f"store: there is nothing of llamaduo under {made.home}; home=DIR says where"
+        )
     return _Where(Path(made.home), lambda place: of_run(place, {"trusted": trusted}))
 
 

@@ -128,6 +128,7 @@ def fresh(exp: Experiment, place: Path) -> dict[str, Any]:
     curve = rows_for_the_goal(result)
     said = [] if curve is None else [curve] if isinstance(curve, str) else list(curve[1].says)
     libraries = ("torch", "transformers", "peft", "trl", "bitsandbytes", "litellm", "mlflow")
+    typed = place / "overrides.json"
     known: dict[str, Any] = {
         "result": json.loads(result.model_dump_json()),
         "projection": json.loads(projection.model_dump_json()),
@@ -135,7 +136,7 @@ def fresh(exp: Experiment, place: Path) -> dict[str, Any]:
         "rows for the goal": said,
         "config": yaml.safe_load((place / "config.yaml").read_text()),
         "config text": (place / "config.yaml").read_text(),
-        "typed": None,
+        "typed": json.loads(typed.read_text("utf-8")) if typed.exists() else None,
         "passport": [json.loads(one.model_dump_json()) for one in passport(exp, result)],
         "looks": [json.loads(one.model_dump_json()) for one in result.openings],
         "checks": sorted(result.test.checks) if result.test else [],
