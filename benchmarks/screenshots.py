@@ -135,6 +135,7 @@ def photograph(home: Path, address: str, browser: str, dossier: Path, into: Path
         page.goto(f"{address}/#/compare-runs?runs={names}&experiments={json.dumps([experiment])}")
         page.get_by_text("Parameters").first.wait_for(timeout=60_000)
         shoot(page, into / "mlflow-compare.png")
+        page.set_viewport_size({"width": 1600, "height": 1500})
         page.goto(f"{address}/#/models/ticket_triage")
         page.get_by_text("champion").first.wait_for(timeout=60_000)
         shoot(page, into / "mlflow-registry.png")
