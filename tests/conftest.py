@@ -1,6 +1,5 @@
 """A clean environment for every test, and what several of them start from."""
 
-import gc
 import io
 import os
 import shutil
@@ -28,7 +27,6 @@ from llamaduo.locks import flocked
 from llamaduo.progress import Progress
 from llamaduo.tracker import database
 
-gc.set_threshold(100_000, 20, 100)  # looking through the modules of torch again and again is slow
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["HF_HUB_OFFLINE"] = "1"
