@@ -16,6 +16,8 @@ from llamaduo.local import LocalModel
 from llamaduo.search import Search
 from llamaduo.search.nothing import NoSearch
 from llamaduo.service import Service
+from llamaduo.serving import Serving
+from llamaduo.serving.transformers import TransformersServing
 from llamaduo.synth import Synth
 from llamaduo.task import Task
 from llamaduo.tracker import Tracker
@@ -70,6 +72,8 @@ class Experiment(Component):
     dedup: Dedup
     workload: Workload
     tracker: Tracker
+    serving: Serving = Field(default_factory=TransformersServing)
+    """How a promoted model is served. It changes no run."""
     search: Search | None = None
     """Settings of the tuner that are tried first. None, or the option `none`: those given."""
     """Which settings of the tuner are tried before the first round; None: those given are taken."""
@@ -164,7 +168,7 @@ class Experiment(Component):
         return tuple(self.judge.services.values())
 
     def fingerprint(self) -> str:
-        """Name what makes the result. Not: limits, places, tracker, workload.
+        """Name what makes the result. Not: limits, places, tracker, serving, workload.
 
         The same experiment with more rounds or a larger budget goes on in the same run.
         """

@@ -11,9 +11,10 @@ from llamaduo.engine.transformers import TransformersEngine
 from llamaduo.errors import LlamaDuoError, UsageError
 from llamaduo.experiment import Experiment
 from llamaduo.findings import Result
-from llamaduo.promotion.served import BASES, Form
+from llamaduo.promotion.served import BASES
 from llamaduo.search.space import with_values
 from llamaduo.secrets import without_secrets
+from llamaduo.serving import Form
 from llamaduo.store import Folder, complete
 from llamaduo.tracker.mlflow import MlflowTracker
 

@@ -17,7 +17,7 @@ from llamaduo.promotion import version
 from llamaduo.promotion.candidate import Candidate, Forced, as_served, candidate, now, who
 from llamaduo.promotion.card import FILE, card
 from llamaduo.promotion.references import Reference, references
-from llamaduo.promotion.served import Form
+from llamaduo.serving import Form
 from llamaduo.stages import Stages
 from llamaduo.store import Rows, Store
 from llamaduo.tracker.registry import (

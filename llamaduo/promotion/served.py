@@ -7,7 +7,7 @@ artifacts/weights/       the adapter, or the merged model with its tokenizer
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from llamaduo.component import Component, digest
 from llamaduo.engine.transformers import Loaded, TransformersEngine
@@ -18,14 +18,12 @@ from llamaduo.local.tiny import TinyModel
 from llamaduo.local.wheel import WheelModel
 from llamaduo.progress import Progress
 from llamaduo.records import Answer, Example, Message, Record
+from llamaduo.serving import Form
 
 FILE, WEIGHTS = "served.json", "weights"
 
 BASES: dict[str, type[Component]] = {one.__name__: one for one in (HubModel, WheelModel, TinyModel)}
 """Bases that another machine knows how to get. No version names code of any other package."""
-
-Form = Literal["adapter", "merged"]
-"""What a version holds: an adapter on a base that is found elsewhere, or all of the weights."""
 
 Chat = tuple[Message, ...]
 

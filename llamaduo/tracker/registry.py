@@ -2,12 +2,15 @@
 
 import json
 import os
+import shutil
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from llamaduo.errors import TrackerError
 from llamaduo.locks import flocked
@@ -137,11 +140,39 @@ class Registry:
         )
         return Version(name=name, number=str(made.version), run=run, tags=dict(tags), aliases=())
 
+    def files(self, version: Version, cache: Path) -> Path:
+        """Return the folder of a version's files.
+
+        Args:
+            cache: where they are brought to if a server has them; they are there for the next time.
+        """
+        place = self._place(version)
+        stands = str(self.client.get_run(version.run).info.artifact_uri)
+        if stands.startswith(("/", "file:")):
+            return Path(url2pathname(urlsplit(stands).path)) / place
+        there = cache / version.run / place
+        if not there.is_dir():
+            draft = cache / f".{version.run}-{os.getpid()}"
+            draft.mkdir(parents=True, exist_ok=True)
+            try:
+                brought = Path(self.client.download_artifacts(version.run, place, str(draft)))
+                there.parent.mkdir(parents=True, exist_ok=True)
+                brought.rename(there)
+            except OSError:
+                if not there.is_dir():  # brought by another process meanwhile
+                    raise
+            finally:
+                shutil.rmtree(draft, ignore_errors=True)
+        return there
+
+    def _place(self, version: Version) -> str:
+        """Return where a version's files stand among its run's artifacts."""
+        source = self.client.get_model_version(version.name, version.number).source
+        return str(source).partition(f"{version.run}/")[2]
+
     def say(self, version: Version, card: Path) -> None:
         """Put the file `card` among a version's, where it may be in the place of another."""
-        source = self.client.get_model_version(version.name, version.number).source
-        place = str(source).partition(f"{version.run}/")[2]
-        self.client.log_artifact(version.run, str(card), place)
+        self.client.log_artifact(version.run, str(card), self._place(version))
         said = _short(card.read_text(encoding="utf-8"))
         self.client.update_model_version(version.name, version.number, description=said)
 

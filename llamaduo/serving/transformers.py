@@ -1,0 +1,38 @@
+"""`transformers serve`: the embedded server, of the merged model, on a CPU too."""
+
+import sys
+from collections.abc import Sequence
+from typing import ClassVar
+
+from llamaduo.errors import UsageError
+from llamaduo.serving import Container, Form, Given
+from llamaduo.serving.preset import Preset
+
+
+class TransformersServing(Preset):
+    """Serves merged weights in a process of this machine: to try, not to carry traffic."""
+
+    engine: ClassVar[str] = "transformers"
+
+    def delivered(self, given: Given) -> tuple[Form, str]:
+        """Return `merged`, always: it has no way to put an adapter on."""
+        if self.delivery == "adapter":
+            raise UsageError(
+                "serving.delivery=adapter: `transformers serve` takes merged weights only; "
+                "serving.delivery=auto merges them"
+            )
+        return "merged", "" if given.form == "merged" else "`transformers serve` takes no adapter"
+
+    def container(self, given: Given) -> Container:
+        """Refuse: it is what runs without one."""
+        raise UsageError(
+            "serving=transformers runs on this machine: `llamaduo serve`; for a container choose "
+            "serving=tgi_l4, vllm_l4, sglang or llamacpp"
+        )
+
+    def process(self, weights: str, name: str, port: int) -> Sequence[str]:
+        """Return the command; the model is called as its folder is, seen from the one above."""
+        return [
+            *(sys.executable, "-m", "transformers.cli.transformers", "serve", name),
+            *("--host", "127.0.0.1", "--port", str(port)),
+        ]
