@@ -11,7 +11,7 @@ from llamaduo.engine.transformers import TransformersEngine
 from llamaduo.local import template_digest
 from llamaduo.passport import passport
 from llamaduo.promotion.candidate import Candidate, Forced
-from llamaduo.promotion.references import Reference
+from llamaduo.promotion.references import BASE_TOKENS, Reference
 from llamaduo.report import SIMULATED
 from llamaduo.report.judge import card as judge_card
 from llamaduo.report.models import models
@@ -20,6 +20,7 @@ from llamaduo.report.verdict import categories, verdict
 from llamaduo.report.words import goal, markdown, with_interval
 from llamaduo.resolved import resolved
 from llamaduo.secrets import without_secrets
+from llamaduo.serving import Lengths
 
 FILE = "card.md"
 PLACES = ("home=", "tracker=", "tracker.", "hydra.", "hydra/", "trusted=")
@@ -32,8 +33,14 @@ def card(
     engine: TransformersEngine,
     said: Sequence[Reference],
     force: Forced | None,
+    lengths: Lengths | None = None,
 ) -> str:
-    """Return the card, in Markdown; a simulated service is said first."""
+    """Return the card, in Markdown; a simulated service is said first.
+
+    Args:
+        said: greedy answers to the test prompts.
+        lengths: of the prompts. None: the version has none, nor answers of its base.
+    """
     result, exp = found.result, found.exp
     projection = project(exp.workload, migration_usd(result))
     lines = [
@@ -51,7 +58,7 @@ def card(
         *savings(result, exp.workload, projection),
         *_made_of(found),
         *_tuning(found),
-        *_references(said),
+        *_references(said, lengths),
         *_again(found),
     ]
     return clean("\n".join(lines) + "\n")
@@ -145,13 +152,26 @@ def _tuning(found: Candidate) -> list[str]:
     ]
 
 
-def _references(said: Sequence[Reference]) -> list[str]:
+def _references(said: Sequence[Reference], lengths: Lengths | None) -> list[str]:
     ended = sum(one.finish == "stop" for one in said)
     return [
         "## References",
         "",
         f"`references.jsonl` holds the greedy answers to the {len(said)} test prompts, of which "
         f"{ended} ended by themselves: what a served copy should say too.",
+        "",
+        *(_beside(lengths) if lengths is not None else []),
+    ]
+
+
+def _beside(lengths: Lengths) -> list[str]:
+    return [
+        f"`base.jsonl` holds what the base says to the same prompts without the adapter, the "
+        f"first {min(BASE_TOKENS, lengths.max_new_tokens)} tokens of it: a served copy that says "
+        "that has left the adapter out.",
+        "",
+        f"`lengths.json` says how long the task's {lengths.n} prompts are with the chat template: "
+        f"{lengths.median} tokens in the middle, {lengths.longest} at most.",
         "",
     ]
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from llamaduo.errors import LlamaDuoError
 from llamaduo.promotion.references import Reference
 from llamaduo.promotion.served import FILE, WEIGHTS, Served
-from llamaduo.promotion.version import REFERENCES
+from llamaduo.promotion.version import BASE, LENGTHS, REFERENCES
+from llamaduo.serving import Lengths
 from llamaduo.tracker.registry import Registry, Version
 
 CACHE = "versions"
@@ -23,6 +24,11 @@ class Held:
     served: Served
     references: tuple[Reference, ...]
     """Its greedy answers to the test prompts of its run."""
+    base_answers: tuple[Reference, ...] | None = None
+    """Those of its base without the adapter, the beginnings of them. None: a version of before
+    they were kept."""
+    lengths: Lengths | None = None
+    """Of the prompts of its task. None: a version of before they were counted."""
 
     @property
     def weights(self) -> Path:
@@ -42,12 +48,21 @@ def hold(registry: Registry, version: Version, home: Path) -> Held:
     folder = registry.files(version, home / ".llamaduo" / CACHE)
     try:
         served = Served.model_validate_json((folder / "artifacts" / FILE).read_bytes())
-        with (folder / REFERENCES).open(encoding="utf-8", newline="\n") as lines:
-            references = tuple(Reference.model_validate_json(line) for line in lines)
+        references = _references(folder / REFERENCES)
+        base = _references(folder / BASE) if (folder / BASE).exists() else None
+        counted = folder / LENGTHS
+        lengths = (
+            Lengths.model_validate_json(counted.read_bytes()) if counted.exists() else None
+        )
     except (OSError, ValueError) as error:
         words = " ".join(str(error).split())[:300]
         raise LlamaDuoError(
             f"{version.name} version {version.number}: its files at {folder} cannot be read: "
             f"{words}"
         ) from None
-    return Held(version, folder, served, references)
+    return Held(version, folder, served, references, base, lengths)
+
+
+def _references(path: Path) -> tuple[Reference, ...]:
+    with path.open(encoding="utf-8", newline="\n") as lines:
+        return tuple(Reference.model_validate_json(line) for line in lines)

@@ -9,17 +9,14 @@ from llamaduo.engine.transformers import TransformersEngine
 from llamaduo.errors import LlamaDuoError
 from llamaduo.experiment import Experiment
 from llamaduo.findings import Result
-from llamaduo.hosts import ledger_of
 from llamaduo.local import template_digest
 from llamaduo.locks import flocked
 from llamaduo.progress import Progress
 from llamaduo.promotion import version
 from llamaduo.promotion.candidate import Candidate, Forced, as_served, candidate, now, who
 from llamaduo.promotion.card import FILE, card
-from llamaduo.promotion.references import Reference, references
+from llamaduo.promotion.papers import Papers, papers
 from llamaduo.serving import Form
-from llamaduo.stages import Stages
-from llamaduo.store import Rows, Store
 from llamaduo.tracker.registry import (
     ADAPTER,
     CHALLENGER,
@@ -32,6 +29,8 @@ from llamaduo.tracker.registry import (
 
 DRAFTS = "promoting"
 """Folder under `.llamaduo` where versions are put together."""
+BASE_SHA256 = "llamaduo.base_sha256"
+"""Tag of a version that has answers of its base."""
 WAITING = "another promote puts a version together here; waiting for it"
 
 
@@ -176,15 +175,17 @@ def _draft(
         if all(there.tags.get(key) == value for key, value in tags.items()):
             return Draft(None, None, {})
         engine = engine.model_copy(update={"dtype": there.tags["llamaduo.dtype"]})
-        text = card(found, engine, _references(found, engine, progress), force)
+        kept = papers(found, engine, progress)
+        has = BASE_SHA256 in there.tags
+        text = card(found, engine, kept.said, force, kept.lengths if has else None)
         (drafts / FILE).write_text(text, encoding="utf-8")
         return Draft(drafts / FILE, None, tags)
-    said = _references(found, engine, progress)
-    text = card(found, engine, said, force)
+    kept = papers(found, engine, progress)
+    text = card(found, engine, kept.said, force, kept.lengths)
     folder = drafts / f"{found.result.fingerprint[:8]}-{found.adapter.content}-{found.form}"
     progress.say(f"promote: putting together {found.form} and papers")
-    version.write(found, engine, said, text, folder)
-    new = {**_outcome(found), **_tags(found, engine, said), **_forced_tags(force)}
+    version.write(found, engine, kept, text, folder)
+    new = {**_outcome(found), **_tags(found, engine, kept), **_forced_tags(force)}
     return Draft(folder / FILE, folder, new)
 
 
@@ -194,27 +195,6 @@ def _still(there: Version, result: Result) -> Forced | None:
     if tags.get("llamaduo.forced") != "true" or result.decision.verdict == "switch":
         return None
     return Forced(*(tags.get(f"llamaduo.forced_{of}", "unknown") for of in ("reason", "by", "at")))
-
-
-def _references(
-    found: Candidate, engine: TransformersEngine, progress: Progress
-) -> Rows[Reference]:
-    exp = found.exp
-    ledger = ledger_of(exp)  # nothing is paid; whoever shares it shares the store's locks
-    try:
-        store = Store(found.home / ".llamaduo" / "store", hold=ledger.held)
-        split = Stages(exp, store, ledger, progress, found.result.fingerprint).split()
-        return references(
-            store,
-            split,
-            exp.local,
-            found.adapter,
-            engine,
-            max_new_tokens=exp.task.max_new_tokens,
-            progress=progress,
-        )
-    finally:
-        ledger.close()
 
 
 def _refused(result: Result) -> str:
@@ -266,7 +246,7 @@ def _outcome(found: Candidate) -> dict[str, str | None]:
     }
 
 
-def _tags(found: Candidate, engine: TransformersEngine, said: Rows[Reference]) -> dict[str, str]:
+def _tags(found: Candidate, engine: TransformersEngine, kept: Papers) -> dict[str, str]:
     """Return the tags of a version that stay."""
     local = found.exp.local
     plain = {
@@ -278,7 +258,8 @@ def _tags(found: Candidate, engine: TransformersEngine, said: Rows[Reference]) -
         "dtype": engine.dtype,
         "judged_dtype": found.engine.dtype,
         "judged_weights": found.engine.weights,
-        "references_sha256": file_sha256(said.path),
+        "references_sha256": file_sha256(kept.said.path),
+        "base_sha256": file_sha256(kept.base.path),
         "promoted": now(),
         "by": who(),
     }

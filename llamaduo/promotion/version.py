@@ -12,7 +12,7 @@ from llamaduo.engine.transformers import TransformersEngine
 from llamaduo.local import LocalModel, load
 from llamaduo.promotion import card
 from llamaduo.promotion.candidate import Candidate
-from llamaduo.promotion.references import Reference
+from llamaduo.promotion.papers import Papers
 from llamaduo.promotion.served import (
     FILE,
     WEIGHTS,
@@ -21,10 +21,11 @@ from llamaduo.promotion.served import (
     fields_of_merged,
 )
 from llamaduo.resolved import resolved
-from llamaduo.store import Folder, Rows
+from llamaduo.store import Folder
 from llamaduo.tracker import registry
 
-REFERENCES, CONFIG = "references.jsonl", "config.yaml"
+REFERENCES, BASE, LENGTHS = "references.jsonl", "base.jsonl", "lengths.json"
+CONFIG = "config.yaml"
 LIBRARIES = ("torch", "transformers", "peft", "safetensors", "bitsandbytes", "mlflow", "pandas")
 """What loading a version takes beside llamaduo, whose requirements bring them; pinned, since
 another release may compute otherwise."""
@@ -33,7 +34,7 @@ another release may compute otherwise."""
 def write(
     found: Candidate,
     engine: TransformersEngine,
-    said: Rows[Reference],
+    kept: Papers,
     text: str,
     into: Path,
 ) -> None:
@@ -41,7 +42,7 @@ def write(
 
     Args:
         engine: what answers, its type of number spelt out.
-        said: greedy answers to the test prompts.
+        kept: answers to the test prompts, and lengths.
         text: the card.
     """
     exp = found.exp
@@ -68,7 +69,9 @@ def write(
         write_merged(exp.local, found.adapter, engine, weights)
     else:
         shutil.copytree(found.adapter.path, weights)
-    shutil.copyfile(said.path, into / REFERENCES)
+    shutil.copyfile(kept.said.path, into / REFERENCES)
+    shutil.copyfile(kept.base.path, into / BASE)
+    (into / LENGTHS).write_text(kept.lengths.model_dump_json() + "\n", encoding="utf-8")
     (into / CONFIG).write_text(config(found), encoding="utf-8")
     (into / card.FILE).write_text(text, encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""Reference answers of registered versions: a forgotten row's line goes, the others stay.
+"""Answers that registered versions keep: a forgotten row's line goes, the others stay.
 
 A served copy is held against them, so that a champion without any could not be checked.
 """
@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 FILE = "references.jsonl"
+SHA256 = {FILE: "llamaduo.references_sha256", "base.jsonl": "llamaduo.base_sha256"}
+"""The files, each with the tag of a version that has its digest: answers of the model, and of
+its base."""
 CARD = "card.md"
-SHA256 = "llamaduo.references_sha256"
-"""Tag of a version."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Lined:
 def lined(paths: Sequence[Path], in_text: Callable[[str], bool]) -> Iterator[Lined]:
     """Yield those of `paths` that are references and keep a line."""
     for path in paths:
-        if path.name != FILE or "promoted" not in path.parts:
+        if path.name not in SHA256 or "promoted" not in path.parts:
             continue
         lines = path.read_bytes().splitlines(keepends=True)
         stay = [line for line in lines if not in_text(line.decode("utf-8", "replace"))]
@@ -44,8 +45,11 @@ def say(db: Any, one: Lined) -> None:
     """
     was, now = (hashlib.sha256(said).hexdigest() for said in (one.path.read_bytes(), one.stays))
     db.execute(
-        "update model_version_tags set value = ? where key = ? and value = ?", (now, SHA256, was)
+        "update model_version_tags set value = ? where key = ? and value = ?",
+        (now, SHA256[one.path.name], was),
     )
+    if one.path.name != FILE:  # the card counts the others
+        return
     for run in one.path.parts:
         db.execute(
             "update model_versions set description = replace(description, ?, ?) where run_id = ?",
@@ -56,9 +60,9 @@ def say(db: Any, one: Lined) -> None:
 def write(one: Lined) -> None:
     """Write a file of references, and its card, as they will be."""
     card = one.path.parent / CARD
-    if card.is_file():
+    if card.is_file() and one.path.name == FILE:
         card.write_text(card.read_text(encoding="utf-8").replace(*_counts(one)), encoding="utf-8")
-    draft = one.path.with_name(f"{FILE}.new")
+    draft = one.path.with_name(f"{one.path.name}.new")
     draft.write_bytes(one.stays)
     draft.replace(one.path)
 

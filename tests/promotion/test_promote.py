@@ -238,7 +238,7 @@ def test_others_list_and_roll_back_while_a_model_answers(
     for one in (shelf.first, shelf.second):
         promote.main([one.name])
     registry = shelf.home / "mlruns" / ".promoting"
-    whole = module._references
+    whole = module.papers
 
     def meanwhile(*args: Any) -> Any:
         with registry.open("a") as lock:
@@ -246,7 +246,7 @@ def test_others_list_and_roll_back_while_a_model_answers(
         promote.main(["--rollback"])
         return whole(*args)
 
-    monkeypatch.setattr(module, "_references", meanwhile)
+    monkeypatch.setattr(module, "papers", meanwhile)
     promote.main([shelf.kept.name, "--challenger"])
     assert aliases() == {"champion": "1", "challenger": "3"}
     with registry.open("a") as lock:
