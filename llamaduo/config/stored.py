@@ -1,4 +1,4 @@
-"""A run's own config read back from its folder, and built again."""
+"""A config read back from the folder of a run, or of a registered version, and built again."""
 
 from pathlib import Path
 from typing import Any
@@ -48,3 +48,26 @@ def of_run(place: Path, chosen: dict[str, Any]) -> Experiment:
             "names has changed, or it was made by another version of llamaduo"
         )
     return exp
+
+
+def of_version(file: Path, here: Experiment) -> Experiment:
+    """Return the experiment that a registered version is of, as its config says.
+
+    Args:
+        here: whose home, tracker, ledger and `trusted` count; no file says what code is run.
+
+    Raises:
+        UsageError: if the config is gone, or cannot be built here.
+    """
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise UsageError(f"{file} cannot be read ({type(error).__name__})") from None
+    if not isinstance(values, dict):
+        raise UsageError(f"{file} holds no config that can be built")
+    places = {"home": str(here.home), "trusted": list(here.trusted), "ledger": here.ledger}
+    try:
+        return build(values | places | {"tracker": here.tracker, "serving": here.serving})
+    except ConfigError as error:
+        faults = "\n  ".join(error.faults)
+        raise UsageError(f"{file} cannot be built here:\n  {faults}") from None

@@ -49,14 +49,14 @@ class Forced:
     """ISO 8601, UTC."""
 
 
-def forced(reason: str) -> Forced:
+def forced(reason: str, verb: str = "promote") -> Forced:
     """Take down that the user at hand forces it now.
 
     Raises:
         UsageError: without a reason.
     """
     if not reason.strip():
-        raise UsageError('promote: --force needs a reason, in words: --force "why it is right"')
+        raise UsageError(f'{verb}: --force needs a reason, in words: --force "why it is right"')
     return Forced(in_a_line(reason), who(), now())
 
 

@@ -51,9 +51,7 @@ def hold(registry: Registry, version: Version, home: Path) -> Held:
         references = _references(folder / REFERENCES)
         base = _references(folder / BASE) if (folder / BASE).exists() else None
         counted = folder / LENGTHS
-        lengths = (
-            Lengths.model_validate_json(counted.read_bytes()) if counted.exists() else None
-        )
+        lengths = Lengths.model_validate_json(counted.read_bytes()) if counted.exists() else None
     except (OSError, ValueError) as error:
         words = " ".join(str(error).split())[:300]
         raise LlamaDuoError(

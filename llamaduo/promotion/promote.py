@@ -16,6 +16,7 @@ from llamaduo.promotion import version
 from llamaduo.promotion.candidate import Candidate, Forced, as_served, candidate, now, who
 from llamaduo.promotion.card import FILE, card
 from llamaduo.promotion.papers import Papers, papers
+from llamaduo.promotion.probed import UNPROVED, stands_against
 from llamaduo.serving import Form
 from llamaduo.tracker.registry import (
     ADAPTER,
@@ -63,23 +64,25 @@ def promote(
         place: the run's folder.
         wanted: what the version holds; None: the adapter where the base can be had elsewhere.
         challenger: register it only, whatever the verdict.
-        force: why it becomes champion though the verdict is not `switch`.
+        force: why it becomes champion though the verdict is not `switch`, or no probe has shown
+            a served copy of it.
 
     Raises:
         LlamaDuoError: before anything is made, with the reason.
     """
     found = candidate(exp, place, wanted)
-    if found.result.decision.verdict == "switch":
-        if force is not None:
-            progress.say("promote: --force is not needed, the verdict is `switch`; not recorded")
-        force = None
-    elif force is None and not challenger:
+    switch = found.result.decision.verdict == "switch"
+    if not switch and force is None and not challenger:
         raise LlamaDuoError(_refused(found.result))
     name, drafts = name_of(found.result.task), found.home / ".llamaduo" / DRAFTS
     with opened(found.tracker, found.home, alone=False) as registry:
         run = registry.run_of(found.result.fingerprint, found.result.task)
         where = registry.where
         there = registry.find(name, _known_by(found))
+        against = "" if challenger else stands_against(registry, name, there)
+    if against and force is None:
+        raise LlamaDuoError(against)
+    unproved, force = force if against else None, _needed(force, switch, against, progress)
     if run is None:
         raise LlamaDuoError(
             f"{found.result.fingerprint}: MLflow at {where} does not show it; the "
@@ -93,6 +96,9 @@ def promote(
             with opened(found.tracker, found.home) as registry:
                 there = registry.find(name, _known_by(found))
                 made = draft.brought(registry, found, run, there)
+                if unproved is not None:
+                    said = f"{unproved.at} by {unproved.by}: {unproved.reason}"
+                    registry.tag(made, {UNPROVED: said})
                 champion = not challenger or registry.called(name, CHAMPION) == made.number
                 former = None
                 if not challenger:
@@ -102,6 +108,13 @@ def promote(
         finally:
             shutil.rmtree(drafts, ignore_errors=True)
     return Promoted(made, there is None, champion, former, where)
+
+
+def _needed(force: Forced | None, switch: bool, against: str, progress: Progress) -> Forced | None:
+    """Return what is to be recorded against the verdict; says so where none was needed."""
+    if switch and force is not None and not against:
+        progress.say("promote: --force is not needed, the verdict is `switch`; not recorded")
+    return None if switch else force
 
 
 def crown(registry: Registry, made: Version) -> str | None:

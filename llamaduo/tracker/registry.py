@@ -189,6 +189,15 @@ class Registry:
         """Write down who has been champion, the newest last."""
         self.client.set_registered_model_tag(name, CHAMPIONS, json.dumps(champions[-KEPT:]))
 
+    def note(self, name: str, key: str, value: str) -> None:
+        """Put a tag on a registered model."""
+        self.client.set_registered_model_tag(name, key, value)
+
+    def noted(self, name: str, key: str) -> str | None:
+        """Return a tag of a registered model; None: there is none."""
+        model = self._model(name)
+        return None if model is None else model.tags.get(key)
+
     def _model(self, name: str) -> Any | None:
         from mlflow.exceptions import MlflowException
 

@@ -1,0 +1,74 @@
+"""Whether a served copy computes with the weights and numbers that were judged."""
+
+import json
+
+from llamaduo.promotion.held import Held
+from llamaduo.records import Record
+from llamaduo.serving import Form, Given, Serving
+
+
+class Alike(Record):
+    """What is served, beside what was judged."""
+
+    form: Form
+    dtype: str
+    """What the server computes with; "" where it is not known."""
+    exact: bool
+    """The same weights, in float32 on both sides: hardly any answer should differ."""
+    words: str
+
+
+def alike(held: Held, serving: Serving) -> Alike:
+    """Set what the preset serves beside what was judged; what is not known counts as other.
+
+    In bf16 other kernels and other company in a batch turn near ties, so that only float32 on
+    both sides counts as the same numbers.
+    """
+    form, _ = serving.delivered(given(held))
+    weights, dtype = str(held.served.engine["weights"]), str(held.served.engine["dtype"])
+    theirs = _dtype(serving, form, dtype)
+    judged = "merged" if held.served.form == "merged" else weights
+    exact = form == judged and dtype == theirs == "float32"
+    return Alike(
+        form=form,
+        dtype=theirs,
+        exact=exact,
+        words=f"{form} in {theirs or 'a type that is not known'}; judged {judged} in {dtype}",
+    )
+
+
+def given(held: Held) -> Given:
+    """Return what of a version its server has to know."""
+    served, local = held.served, held.served.local
+    config = held.weights / "adapter_config.json"
+    adapter = json.loads(config.read_bytes()) if config.is_file() else {}
+    targets = adapter.get("target_modules") or ()
+    tags = held.version.tags
+    return Given(
+        name=held.version.name,
+        number=held.version.number,
+        form=served.form,
+        family=_family(held),
+        base=str(tags.get("llamaduo.base") or local.get("base") or ""),
+        revision=str(tags.get("llamaduo.revision") or local.get("revision") or ""),
+        dtype=str(served.engine["dtype"]),
+        r=int(adapter.get("r") or 0),
+        targets=tuple(sorted(targets)) if not isinstance(targets, str) else (targets,),
+        lengths=held.lengths,
+    )
+
+
+def _family(held: Held) -> str:
+    """Return `model_type`, where the version has it: that of all its weights."""
+    config = held.weights / "config.json"
+    if not config.is_file():
+        return ""
+    return str(json.loads(config.read_bytes()).get("model_type") or "")
+
+
+def _dtype(serving: Serving, form: Form, own: str) -> str:
+    """Return what a server computes with: what the preset says, or what merged weights are in."""
+    if serving.engine == "transformers" and form == "merged":
+        return own  # it takes them as they are stored
+    said = getattr(serving, "dtype", None)
+    return said if isinstance(said, str) and said != "auto" else ""

@@ -1,0 +1,130 @@
+"""When a served copy passes, and what is named where it does not. Pure.
+
+Two machines that compute the same in float32 part on hardly any prompt, so nearly all answers
+have to be the same. In bf16, or from an adapter beside the base in the place of one merged in,
+rounding turns near ties: there a share may differ, or it has to be shown by the run's own judge
+that no more than two points of coverage were lost or won.
+"""
+
+from llamaduo.findings import Measure
+from llamaduo.intervals import wilson
+from llamaduo.metrics import difference
+from llamaduo.parity.figures import Figures
+from llamaduo.records import Record
+
+EXACT = 99.0
+"""% of answers that have to be identical, where weights and numbers are the same."""
+NEAR = 95.0
+"""% where they are not, or are not known to be."""
+POINTS = 2.0
+"""Points of coverage within which the judged difference has to lie, where fewer are identical."""
+ENDED = 1.0
+"""Points by which the share of answers that end by themselves may differ."""
+UNANSWERED = 1.0
+"""% of prompts that may stay without an answer."""
+
+LEFT_OUT = "adapter left out"
+TEMPLATE = "another template"
+WRONG = "a wrong model behind the name"
+CUT = "cut answers"
+ENDLESS = "answers that do not end"
+OTHERWISE = "other weights or other numbers"
+UNREACHABLE = "unreachable"
+
+
+class Verdict(Record):
+    """Whether a served copy says what was judged."""
+
+    passed: bool
+    cause: str
+    """One of the above; "" where it passed."""
+    reasons: tuple[str, ...]
+    """What failed, with figures; empty where nothing did."""
+
+
+def verdict(
+    seen: Figures, *, exact: bool, judged: Measure | None = None, live: str = ""
+) -> Verdict:
+    """Say whether the copy passes, and if not, why.
+
+    Args:
+        exact: whether it computes with the same weights in the same numbers.
+        judged: coverage of the served answers less that of the references, in points; None: it
+            was not judged.
+        live: why the adapter is not taken for live; "" where nothing speaks against it.
+    """
+    reasons = []
+    if seen.unanswered_percent > UNANSWERED or not seen.came:
+        reasons.append(f"{seen.unanswered} of {seen.n} prompts were not answered")
+    if live:
+        reasons.append(live)
+    if not enough(seen, exact=exact) and not (not exact and within(judged)):
+        bar = EXACT if exact else NEAR
+        reasons.append(f"{identical(seen)} are identical, and {bar:g} % have to be")
+        if judged is not None and not exact:
+            reasons.append(f"the judged difference is not shown to lie within {POINTS:g} points")
+    if abs(seen.ended_points) > ENDED:
+        reasons.append(
+            f"{seen.ended} answers ended by themselves, and {seen.ended_before} references did: "
+            f"{seen.ended_points:+.1f} points"
+        )
+    counts = seen.counts
+    if counts is not None and counts.another and seen.identical_percent < EXACT:
+        reasons.append(counts.words)
+    if not reasons:
+        return Verdict(passed=True, cause="", reasons=())
+    return Verdict(passed=False, cause=cause(seen, live=live), reasons=tuple(reasons))
+
+
+def enough(seen: Figures, *, exact: bool) -> bool:
+    """Whether enough answers are identical."""
+    return bool(seen.came) and seen.identical_percent >= (EXACT if exact else NEAR)
+
+
+def within(judged: Measure | None) -> bool:
+    """Whether the judged difference is shown to be small."""
+    return (
+        judged is not None
+        and judged.low is not None
+        and judged.high is not None
+        and judged.low >= -POINTS
+        and judged.high <= POINTS
+    )
+
+
+def cause(seen: Figures, *, live: str = "") -> str:
+    """Name what failed; what shows most surely comes first."""
+    if not seen.came or seen.unanswered_percent > UNANSWERED:
+        return UNREACHABLE
+    if seen.counts is not None and seen.counts.another:
+        return TEMPLATE
+    if live or (seen.tellable and 2 * seen.as_base > seen.tellable):
+        return LEFT_OUT
+    if seen.differing and 2 * seen.cut > seen.differing:
+        return CUT
+    if seen.differing and 2 * seen.runs_on > seen.differing:
+        return ENDLESS
+    if 2 * seen.identical < seen.came:
+        return WRONG
+    return OTHERWISE
+
+
+def identical(seen: Figures) -> str:
+    """Say how many answers are identical, with Wilson's interval."""
+    if not seen.came:
+        return "0 of 0"
+    low, high = (100 * end for end in wilson(seen.identical, seen.came))
+    return (
+        f"{seen.identical} of {seen.came}, {seen.identical_percent:.1f} % ({low:.1f} to {high:.1f})"
+    )
+
+
+def prompts_to_show() -> int:
+    """Return how many prompts it takes to show that a difference lies within `POINTS`.
+
+    With fewer, not even answers that are judged alike on every prompt would.
+    """
+    n = 1
+    while not within(difference(0, 0, n)):
+        n += 1
+    return n

@@ -1,0 +1,79 @@
+"""A probe written down: on the version, in tags, and below home, in files."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from llamaduo.parity.probe import Probed
+from llamaduo.promotion.candidate import Forced, now, who
+from llamaduo.promotion.held import Held
+from llamaduo.promotion.probed import PARITY
+from llamaduo.secrets import without_secrets
+
+PROBES = "probes"
+"""Folder under `.llamaduo`."""
+SHOWN = 20
+"""Differing answers that are kept, at most."""
+FIGURES = ("n", "identical", "unanswered", "ended", "ended_before", "tellable", "as_base")
+
+
+def tags(found: Probed, forced: Forced | None) -> dict[str, str | None]:
+    """Return the tags of a version; None takes one away that an earlier probe put there."""
+    seen, said, judged = found.seen, found.verdict, found.judged
+    low, high = (judged.low, judged.high) if judged is not None else (None, None)
+    plain: dict[str, str | None] = {
+        "": "passed" if said.passed or forced is not None else "failed",
+        "_cause": None if said.passed else said.cause,
+        "_forced": None if forced is None else f"{forced.at} by {forced.by}: {forced.reason}",
+        "_at": now(),
+        "_by": who(),
+        "_url": without_secrets(found.endpoint.url),
+        "_engine": found.endpoint.engine,
+        "_form": found.alike.form,
+        "_dtype": found.alike.dtype or "not known",
+        **{f"_{name}": str(getattr(seen, name)) for name in FIGURES},
+        "_identical_percent": f"{seen.identical_percent:.2f}",
+        "_tokens_off": None if seen.counts is None else str(seen.counts.off),
+        "_coverage_low": None if low is None else f"{low:+.2f}",
+        "_coverage_high": None if high is None else f"{high:+.2f}",
+    }
+    return {f"{PARITY}{key}": value for key, value in plain.items()}
+
+
+def files(found: Probed, held: Held, said: dict[str, str | None], home: Path) -> Path:
+    """Write the figures, and beside them the first answers that differ; returns the first file.
+
+    The second holds prompts and answers: forgetting a row takes it away.
+    """
+    folder = home / ".llamaduo" / PROBES
+    folder.mkdir(parents=True, exist_ok=True)
+    at = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    name = f"{held.version.name}-{held.version.number}-{at}"
+    differ = [one for one in found.heard if one.finish != "none" and not one.identical][:SHOWN]
+    lines = [
+        {
+            "id": one.reference.id,
+            "messages": [message.model_dump() for message in one.reference.messages],
+            "reference": one.reference.text,
+            "served": one.text,
+            "base": None if one.base is None else one.base.text,
+            "finish": [one.reference.finish, one.finish],
+        }
+        for one in differ
+    ]
+    if lines:
+        beside = folder / f"{name}.differing.jsonl"
+        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        beside.write_text(text, encoding="utf-8")
+    figures = {
+        "model": held.version.name,
+        "version": held.version.number,
+        "tags": {key: value for key, value in said.items() if value is not None},
+        "figures": found.seen.model_dump(),
+        "alike": found.alike.model_dump(),
+        "judged": None if found.judged is None else found.judged.model_dump(),
+        "verdict": found.verdict.model_dump(),
+    }
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return path
