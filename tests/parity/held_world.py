@@ -1,4 +1,4 @@
-"""A registered version written by hand: forty prompts, what it says to them, what its base says."""
+"""A registered version written by hand: prompts, what it says to them, what its base says."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,10 @@ from llamaduo.serving import Lengths
 from llamaduo.serving.endpoint import Endpoint
 from llamaduo.tracker.registry import Version
 
-N = 200
+N = 24
+"""Prompts that a server on a socket is asked."""
+MANY = 200
+"""Enough to show two points of coverage."""
 LENGTHS_OF = Lengths(n=300, median=12, p99=19, p999=20, longest=20, max_new_tokens=32)
 
 
@@ -37,8 +40,8 @@ def base_answer(number: int) -> Reference:
     )
 
 
-REFERENCES_ = [reference(number) for number in range(N)]
-BASE_ = [base_answer(number) for number in range(N)]
+REFERENCES_ = [reference(number) for number in range(MANY)]
+BASE_ = [base_answer(number) for number in range(MANY)]
 
 
 def served(dtype: str = "float32") -> Served:
@@ -56,14 +59,14 @@ def version(tags: dict[str, str] | None = None) -> Version:
     return Version(name="ticket_triage", number="3", run="r", tags=known | (tags or {}), aliases=())
 
 
-def held(dtype: str = "float32", *, base: bool = True) -> Held:
+def held(dtype: str = "float32", *, base: bool = True, n: int = N) -> Held:
     """Return a version whose files nobody looks at."""
     return Held(
         version=version(),
         folder=Path("nowhere"),
         served=served(dtype),
-        references=tuple(REFERENCES_),
-        base_answers=tuple(BASE_) if base else None,
+        references=tuple(REFERENCES_[:n]),
+        base_answers=tuple(BASE_[:n]) if base else None,
         lengths=LENGTHS_OF,
     )
 
@@ -85,7 +88,7 @@ def write(into: Path, config: str) -> Path:
     """Write the files of a version as `promote` does, but for its weights."""
     (into / "artifacts" / "weights").mkdir(parents=True)
     (into / "artifacts" / FILE).write_text(served().model_dump_json())
-    for name, rows in ((REFERENCES, REFERENCES_), (BASE, BASE_)):
+    for name, rows in ((REFERENCES, REFERENCES_[:N]), (BASE, BASE_[:N])):
         (into / name).write_text("".join(one.model_dump_json() + "\n" for one in rows))
     (into / LENGTHS).write_text(LENGTHS_OF.model_dump_json())
     (into / "config.yaml").write_text(config)

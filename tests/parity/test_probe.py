@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import pytest
 from chat_server import Chat, Said, same, serving
-from held_world import BASE_, N, REFERENCES_, endpoint, held
+from held_world import BASE_, MANY, N, REFERENCES_, endpoint, held
 
 from llamaduo.config import from_overrides
 from llamaduo.desk import Desk
@@ -17,6 +17,7 @@ from llamaduo.errors import LlamaDuoError
 from llamaduo.experiment import Experiment
 from llamaduo.judge import Judge
 from llamaduo.ledger import Ledger
+from llamaduo.parity import replay as replaying
 from llamaduo.parity.alive import Unreachable, look
 from llamaduo.parity.figures import figures
 from llamaduo.parity.heard import Heard, begins
@@ -26,8 +27,19 @@ from llamaduo.parity.text import table, verdict
 from llamaduo.progress import Progress
 from llamaduo.promotion.held import Held
 from llamaduo.promotion.references import Reference
-from llamaduo.records import Answer, Example, Judgement, Placed, Score
+from llamaduo.records import (
+    Answer,
+    Example,
+    Judgement,
+    Outcome,
+    Placed,
+    Reply,
+    Request,
+    Score,
+    Usage,
+)
 from llamaduo.service import Caller, Service
+from llamaduo.service.chat import ChatService
 from llamaduo.serving.endpoint import Endpoint
 from llamaduo.serving.transformers import TransformersServing
 
@@ -37,10 +49,23 @@ RIGHT = same(REFERENCES_)
 NUMBER = {one.messages[-1].content: number for number, one in enumerate(REFERENCES_)}
 
 
+class InProcess(ChatService):
+    """Asks what a `Chat` says without a socket, where hundreds are asked."""
+
+    operational: ClassVar[frozenset[str]] = ChatService.operational | {"says"}
+    says: Callable[[str, str], Said]
+
+    async def attempt(self, request: Request, seed: int) -> tuple[Reply, bool]:
+        said = self.says("ticket_triage", request.messages[-1].content)
+        outcome = Outcome.OK if said.finish == "stop" else Outcome.TRUNCATED
+        usage = Usage(prompt_tokens=said.prompt_tokens or 0)
+        return Reply(outcome=outcome, text=said.text, usage=usage), False
+
+
 @contextmanager
-def desk(of: Endpoint, folder: Path) -> Iterator[Desk]:
+def desk(service: ChatService, folder: Path) -> Iterator[Desk]:
     ledger = Ledger(folder / "ledger.sqlite")
-    yield Desk(ledger, of.service(), "probe/x", "f" * 16, 0, None)
+    yield Desk(ledger, service, "probe/x", "f" * 16, 0, None)
     ledger.close()
 
 
@@ -59,17 +84,33 @@ def probed(
     def nobody() -> Questioning:
         raise LlamaDuoError("there is no judge here")
 
-    with serving(chat), desk(of := endpoint(chat.url, base=base, attempts=attempts), folder) as way:
-        found = probe(
-            what or held(),
+    what = what or held()
+    with serving(chat):
+        of = endpoint(chat.url, base=base, attempts=attempts)
+        service = of.service()
+        if len(what.references) > N:
+            service = InProcess(**service.model_dump(), says=chat.says)
+        return _probed(what, of, service, folder, questioning or nobody, steps), steps
+
+
+def _probed(
+    what: Held,
+    of: Endpoint,
+    service: ChatService,
+    folder: Path,
+    questioning: Callable[[], Questioning],
+    steps: dict[str, str],
+) -> Probed:
+    with desk(service, folder) as way:
+        return probe(
+            what,
             TransformersServing(),
             of,
             way,
-            questioning or nobody,
+            questioning,
             say=steps.__setitem__,
             progress=Progress(io.StringIO()),
         )
-    return found, steps
 
 
 def other(few: int, says: Callable[[int], Said]) -> Callable[[str, str], Said]:
@@ -91,9 +132,9 @@ def test_a_copy_that_says_the_same_passes_and_every_figure_is_told(tmp_path: Pat
     found, steps = probed(Chat(RIGHT), tmp_path)
     assert found.verdict.passed
     assert found.alike.exact
-    assert steps["identical"] == "200 of 200, 100.0 % (98.1 to 100.0)"
-    assert steps["template"] == "the server counted as many prompt tokens as ours (n=200)"
-    assert steps["base"] == ("0 of 200 answers are the base's own, where it says something else")
+    assert steps["identical"] == "24 of 24, 100.0 % (86.2 to 100.0)"
+    assert steps["template"] == "the server counted as many prompt tokens as ours (n=24)"
+    assert steps["base"] == ("0 of 24 answers are the base's own, where it says something else")
     assert steps["alive"] == "200 from /health; /v1/models lists ticket_triage"
     lines = table(found)
     assert [line.split("  ")[0] for line in lines] == [
@@ -128,7 +169,7 @@ WRONG_COPIES: list[tuple[Callable[[str, str], Said], str]] = [
     (other(N, lambda number: Said(f"Parcel {number} is red.")), WRONG),
     (other(N, lambda number: Said(REFERENCES_[number].text[:9], "length")), CUT),
     (other(N, lambda number: Said(REFERENCES_[number].text + "\n{}", "length")), ENDLESS),
-    (other(30, lambda number: Said('{"category": "returns"}')), OTHERWISE),
+    (other(5, lambda number: Said('{"category": "returns"}')), OTHERWISE),
     (
         lambda model, asked: replace(
             RIGHT(model, asked) if NUMBER[asked] % 5 else Said("Hello"),
@@ -151,18 +192,18 @@ def test_what_is_wrong_with_a_copy_is_named(
 def test_another_template_is_said_with_both_counts(tmp_path: Path) -> None:
     _, steps = probed(Chat(WRONG_COPIES[-1][0]), tmp_path)
     assert steps["template"] == (
-        "another chat template: the server counted 44 tokens where ours has 13 "
-        "(in every prompt, n=200)"
+        "another chat template: the server counted 43 tokens where ours has 12 "
+        "(in every prompt, n=24)"
     )
 
 
 def test_answers_that_end_otherwise_fail_though_their_texts_are_the_same(tmp_path: Path) -> None:
     found, _ = probed(
-        Chat(other(4, lambda number: Said(REFERENCES_[number].text, "length"))), tmp_path
+        Chat(other(1, lambda number: Said(REFERENCES_[number].text, "length"))), tmp_path
     )
     assert found.seen.identical == N
     assert found.verdict.reasons == (
-        "196 answers ended by themselves, and 200 references did: -2.0 points",
+        "23 answers ended by themselves, and 24 references did: -4.2 points",
     )
 
 
@@ -187,7 +228,7 @@ def test_an_answer_of_the_base_that_was_cut_within_a_character_is_known_again() 
 
 @pytest.mark.parametrize("status", [429, 424, 503])
 def test_a_busy_server_is_asked_until_it_answers(status: int, tmp_path: Path) -> None:
-    chat = Chat(RIGHT, turned_away=lambda number: status if number % 3 else 0)
+    chat = Chat(RIGHT, turned_away=lambda number: status if number % 3 == 1 else 0)
     found, _ = probed(chat, tmp_path, attempts=60)
     assert found.verdict.passed
     assert len(chat.asked) > N
@@ -196,21 +237,24 @@ def test_a_busy_server_is_asked_until_it_answers(status: int, tmp_path: Path) ->
 def test_prompts_without_an_answer_are_counted_and_more_than_one_percent_fail(
     tmp_path: Path,
 ) -> None:
-    refuses = {REFERENCES_[number].messages[-1].content for number in range(3)}
+    refuses = {REFERENCES_[number].messages[-1].content for number in range(1)}
     chat = Chat(RIGHT)
     chat.turned_away = lambda number: (
         400 if chat.asked[number - 1]["messages"][-1]["content"] in refuses else 0
     )
     found, steps = probed(chat, tmp_path)
-    assert (found.seen.unanswered, found.verdict.cause) == (3, UNREACHABLE)
-    assert steps["answers"].startswith("197 of 200 came; the last because failed: BadRequestError")
+    assert (found.seen.unanswered, found.verdict.cause) == (1, UNREACHABLE)
+    assert steps["answers"].startswith("23 of 24 came; the last because failed: BadRequestError")
 
 
-def test_a_server_that_goes_down_is_not_asked_for_the_rest(tmp_path: Path) -> None:
-    chat = Chat(RIGHT, turned_away=lambda number: 503 if number > 70 else 0)
-    found, _ = probed(chat, tmp_path, attempts=2)
-    assert found.verdict.cause == UNREACHABLE
-    assert len(chat.asked) < 70 + 2 * 64 + 1
+def test_a_server_that_goes_down_is_not_asked_for_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat = Chat(RIGHT, turned_away=lambda number: 503 if number > 9 else 0)
+    monkeypatch.setattr(replaying, "AT_ONCE", 8)
+    found, _ = probed(chat, tmp_path, attempts=1)
+    assert (found.verdict.cause, found.seen.unanswered) == (UNREACHABLE, 16)
+    assert len(chat.asked) == 16
 
 
 def test_an_adapter_that_the_engine_can_leave_out_is_asked_for_with_and_without(
@@ -233,7 +277,7 @@ def test_an_adapter_that_the_engine_can_leave_out_is_asked_for_with_and_without(
 def test_a_version_of_before_is_probed_without_its_bases_answers(tmp_path: Path) -> None:
     old = replace(
         held(base=False),
-        references=tuple(o.model_copy(update={"prompt_tokens": None}) for o in REFERENCES_),
+        references=tuple(o.model_copy(update={"prompt_tokens": None}) for o in REFERENCES_[:N]),
     )
     found, steps = probed(Chat(RIGHT), tmp_path, old)
     assert found.verdict.passed
@@ -282,7 +326,7 @@ def questioned(folder: Path, rows: list[Reference] = REFERENCES_) -> Callable[[]
     exp: Experiment = plain.model_copy(update={"judge": Marks(), "task": Task(rows)})
 
     def questioning() -> Questioning:
-        with desk(endpoint("http://127.0.0.1:1"), folder) as way:
+        with desk(endpoint("http://127.0.0.1:1").service(), folder) as way:
             return Questioning(exp, way)
 
     return questioning
@@ -293,7 +337,9 @@ def test_in_other_numbers_differing_answers_are_judged_and_have_to_be_as_good(
     text: str, passes: bool, tmp_path: Path
 ) -> None:
     chat = Chat(other(15, lambda number: Said(text)))
-    found, steps = probed(chat, tmp_path, held("bfloat16"), questioning=questioned(tmp_path))
+    found, steps = probed(
+        chat, tmp_path, held("bfloat16", n=MANY), questioning=questioned(tmp_path)
+    )
     assert not found.alike.exact
     assert found.judged is not None
     assert found.verdict.passed == passes
@@ -306,9 +352,12 @@ def test_the_judge_is_not_asked_where_it_could_not_help(tmp_path: Path) -> None:
         raise AssertionError("asked")
 
     for says, what in (
-        (other(15, lambda number: Said("Late.")), held()),  # the same numbers: 99 % or nothing
-        (other(N, as_base), held("bfloat16")),
-        (RIGHT, held("bfloat16")),
+        (
+            other(15, lambda number: Said("Late.")),
+            held(n=MANY),
+        ),  # the same numbers: 99 % or nothing
+        (other(MANY, as_base), held("bfloat16", n=MANY)),
+        (RIGHT, held("bfloat16", n=MANY)),
     ):
         found, steps = probed(Chat(says), tmp_path, what, questioning=never)
         assert JUDGED not in steps
@@ -316,16 +365,16 @@ def test_the_judge_is_not_asked_where_it_could_not_help(tmp_path: Path) -> None:
 
 
 def test_why_the_judge_is_not_asked_is_said(tmp_path: Path) -> None:
-    few = replace(held("bfloat16"), references=tuple(REFERENCES_[:50]))
-    chat = Chat(other(5, lambda number: Said("Late.")))
+    few = held("bfloat16")
+    chat = Chat(other(2, lambda number: Said("Late.")))
     _, steps = probed(chat, tmp_path, few, questioning=questioned(tmp_path))
     assert steps[JUDGED] == "not asked: it takes 189 prompts to show so little"
     chat = Chat(other(15, lambda number: Said("Late.")))
     _, steps = probed(
-        chat, tmp_path, held("bfloat16"), questioning=questioned(tmp_path, REFERENCES_[1:])
+        chat, tmp_path, held("bfloat16", n=MANY), questioning=questioned(tmp_path, REFERENCES_[1:])
     )
     assert steps[JUDGED] == "not asked: 1 of its rows are not where the task has them"
-    _, steps = probed(chat, tmp_path, held("bfloat16"))
+    _, steps = probed(chat, tmp_path, held("bfloat16", n=MANY))
     assert steps[JUDGED] == "not asked: there is no judge here"
 
 
