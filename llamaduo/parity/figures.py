@@ -27,15 +27,23 @@ class Counts(Record):
         return 2 * self.off > self.n
 
     @property
+    def constant(self) -> bool:
+        """Whether every prompt has the same number of tokens more, or less."""
+        return self.off == self.n and self.least == self.most
+
+    @property
     def words(self) -> str:
-        """What was seen, for people."""
+        """What was seen, for people.
+
+        A template adds about the same to every prompt; another tokenizer, by its length.
+        """
         if not self.off:
             return f"the server counted as many prompt tokens as ours (n={self.n})"
-        always = self.off == self.n and self.least == self.most
-        spread = "in every prompt" if always else f"{self.least:+d} to {self.most:+d}"
+        spread = "in every prompt" if self.constant else f"{self.least:+d} to {self.most:+d}"
+        what = "another chat template" + ("" if self.constant else ", or another tokenizer")
         few = "" if self.another else f", but in {self.off} prompts only"
         return (
-            f"another chat template: the server counted {self.theirs} tokens where ours has "
+            f"{what}: the server counted {self.theirs} tokens where ours has "
             f"{self.ours} ({spread}, n={self.n}{few})"
         )
 

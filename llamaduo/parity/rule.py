@@ -97,7 +97,8 @@ def cause(seen: Figures, *, live: str = "") -> str:
     if not seen.came or seen.unanswered_percent > UNANSWERED:
         return UNREACHABLE
     if seen.counts is not None and seen.counts.another:
-        return TEMPLATE
+        strange = not seen.counts.constant and 10 * seen.identical < seen.came
+        return WRONG if strange else TEMPLATE  # tokens by another tokenizer, and nothing alike
     if live or (seen.tellable and 2 * seen.as_base > seen.tellable):
         return LEFT_OUT
     if seen.differing and 2 * seen.cut > seen.differing:

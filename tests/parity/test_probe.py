@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 
 import pytest
 from chat_server import Chat, Said, same, serving
-from held_world import BASE_, MANY, N, REFERENCES_, endpoint, held
+from held_world import BASE_, MANY, REFERENCES_, N, endpoint, held
 
 from llamaduo.config import from_overrides
 from llamaduo.desk import Desk

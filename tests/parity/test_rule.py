@@ -62,7 +62,9 @@ def test_the_bar_is_99_percent_for_the_same_numbers_and_95_for_others(
     [
         ({"unanswered": 3, "identical": 197, "ended": 197, "ended_before": 197}, UNREACHABLE),
         ({"unanswered": 200, "identical": 0, "ended": 0, "ended_before": 0}, UNREACHABLE),
-        ({"identical": 40, "counts": OFF}, TEMPLATE),
+        ({"identical": 0, "counts": OFF}, TEMPLATE),
+        ({"identical": 40, "counts": OFF.model_copy(update={"most": 40})}, TEMPLATE),
+        ({"identical": 2, "counts": OFF.model_copy(update={"most": 40})}, WRONG),
         ({"identical": 0, "as_base": 180, "ended": 0}, LEFT_OUT),
         ({"identical": 0, "cut": 200, "ended": 0}, CUT),
         ({"identical": 10, "runs_on": 190, "ended": 10}, ENDLESS),

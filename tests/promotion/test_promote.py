@@ -31,12 +31,16 @@ from llamaduo.progress import Progress
 from llamaduo.promotion import promote as module
 from llamaduo.promotion.candidate import Forced, candidate
 from llamaduo.promotion.card import clean
+from llamaduo.promotion.held import hold
+from llamaduo.promotion.probed import PARITY, SERVED, UNPROVED
 from llamaduo.promotion.promote import promote as promoted
 from llamaduo.promotion.references import answered
 from llamaduo.promotion.served import Served, opened
 from llamaduo.records import Answer
 from llamaduo.store import Store
+from llamaduo.tracker.mlflow import MlflowTracker
 from llamaduo.tracker.registry import Registry
+from llamaduo.tracker.registry import opened as opened_registry
 from llamaduo.verbs import promote
 
 ROOT = Path(promotion.__file__).parents[2]
@@ -572,3 +576,79 @@ def test_what_cannot_be_promoted_says_why(shelf: Shelf, tmp_path: Path) -> None:
         shutil.rmtree(begun)
     with pytest.raises(LlamaDuoError, match="there are no runs in MLflow under"):
         promote.main(["--rollback", f"home={tmp_path}"])
+
+
+def test_a_version_has_what_its_base_says_tokens_of_prompts_and_their_lengths(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    promote.main([shelf.first.name])
+    version = folder("1", tmp_path)
+    with opened_registry(MlflowTracker(), shelf.home) as registry:
+        [made] = registry.versions(MODEL)
+        held = hold(registry, made, shelf.home)
+    assert held.base_answers is not None
+    assert [one.id for one in held.base_answers] == [one.id for one in held.references]
+    assert all(a.text != b.text for a, b in zip(held.base_answers, held.references, strict=True))
+    template = load.template(shelf.first.exp.local)
+    assert [one.prompt_tokens for one in held.references] == [
+        len(template.prompt(one.messages)) for one in held.references
+    ]
+    rows = [row for row in shelf.first.exp.task.place() if row.part != "out"]
+    counted = sorted(len(template.prompt(row.example.messages)) for row in rows)
+    assert held.lengths is not None
+    assert (held.lengths.n, held.lengths.longest) == (len(rows), counted[-1])
+    assert held.lengths.median == counted[(len(rows) - 1) // 2]
+    assert made.tags["llamaduo.base_sha256"] == file_sha256(version / "base.jsonl")
+    assert "what the base says to the same prompts" in (version / "card.md").read_text()
+
+    for name in ("base.jsonl", "lengths.json"):
+        (held.folder / name).unlink()
+    lines = [one | {"prompt_tokens": None} for one in references(version)]
+    for one in lines:
+        del one["prompt_tokens"]  # as an older llamaduo wrote it
+    text = "".join(json.dumps(one) + "\n" for one in lines)
+    (held.folder / "references.jsonl").write_text(text)
+    with opened_registry(MlflowTracker(), shelf.home) as registry:
+        old = hold(registry, made, shelf.home)
+    assert (old.base_answers, old.lengths) == (None, None)
+    assert {one.prompt_tokens for one in old.references} == {None}
+    assert [one.text for one in old.references] == [one.text for one in held.references]
+
+
+def test_the_next_champion_of_a_served_model_needs_a_probe_that_passed(
+    shelf: Shelf, capsys: pytest.CaptureFixture[str]
+) -> None:
+    promote.main([shelf.first.name])
+    client().set_registered_model_tag(MODEL, SERVED, "http://127.0.0.1:8080, 2026-11-23")
+    with pytest.raises(LlamaDuoError, match=r"is served .* --challenger` registers it"):
+        promote.main([shelf.second.name])
+    assert len(versions()) == 1
+    promote.main([shelf.second.name, "--challenger"])
+    with pytest.raises(LlamaDuoError, match=r"no probe has shown .*`llamaduo probe URL"):
+        promote.main([shelf.second.name])
+    client().set_model_version_tag(MODEL, "2", PARITY, "failed")
+    with pytest.raises(LlamaDuoError, match="champion of ticket_triage/2: its latest probe failed"):
+        promote.main([shelf.second.name])
+    assert aliases() == {"champion": "1", "challenger": "2"}
+    client().set_model_version_tag(MODEL, "2", PARITY, "passed")
+    promote.main([shelf.second.name])
+    assert aliases() == {"champion": "2"}
+    promote.main([shelf.second.name])  # it is champion already
+    with pytest.raises(LlamaDuoError, match="is served"):
+        promote.main([shelf.first.name])
+    capsys.readouterr()
+    promote.main([shelf.first.name, "--force", "the second one\nis down"])
+    assert "not needed" not in capsys.readouterr().err
+    assert aliases() == {"champion": "1"}
+    assert versions()[0].tags[UNPROVED].endswith(": the second one is down")
+    assert versions()[0].tags["llamaduo.forced"] == "false"  # the verdict is `switch`
+
+
+def test_a_version_whose_probe_failed_is_no_champion_even_where_nothing_is_served(
+    shelf: Shelf,
+) -> None:
+    promote.main([shelf.first.name])
+    promote.main([shelf.second.name, "--challenger"])
+    client().set_model_version_tag(MODEL, "2", PARITY, "failed")
+    with pytest.raises(LlamaDuoError, match="its latest probe failed"):
+        promote.main([shelf.second.name])

@@ -1,0 +1,130 @@
+"""`llamaduo probe`: what it prints, writes on the version and below home, and ends with."""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+sys.path.append(str(Path(__file__).parents[1] / "parity"))
+
+from chat_server import Chat, Said, same, serving
+from held_world import REFERENCES_, N, write
+from mlflow.tracking import MlflowClient
+
+from llamaduo.config import from_overrides
+from llamaduo.errors import UsageError
+from llamaduo.parity import gate
+from llamaduo.parity.alive import Unreachable
+from llamaduo.promotion.probed import SERVED
+from llamaduo.resolved import resolved
+from llamaduo.tracker.mlflow import MlflowTracker
+from llamaduo.tracker.registry import Version, opened
+from llamaduo.verbs import probe
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*`ReadOnly` qualifier:UserWarning")
+
+RIGHT = same(REFERENCES_)
+REFUSED = Said("Hello.")
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """A home with one registered model of one version, its champion."""
+
+    home: Path
+    client: MlflowClient
+
+    @property
+    def version(self) -> Version:
+        with opened(MlflowTracker(), self.home, alone=False) as registry:
+            [found] = registry.versions("ticket_triage")
+        return found
+
+    def probe(self, *words: str) -> int:
+        return probe.main([*words, f"home={self.home}", "serving.backoff=0"])
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    home = tmp_path / "shelf"
+    artifacts = home / "mlruns" / "artifacts"
+    artifacts.mkdir(parents=True)
+    client = MlflowClient(f"sqlite:///{home}/mlruns/mlflow.db")
+    run = client.create_run(client.create_experiment("triage", artifacts.as_uri())).info.run_id
+    exp = from_overrides(["experiments=demo_tiny"])
+    folder = write(tmp_path / "version", yaml.safe_dump(resolved(exp)))
+    tags = {"llamaduo.fingerprint": exp.fingerprint(), "llamaduo.adapter": "a" * 16}
+    with opened(MlflowTracker(), home) as registry:
+        made = registry.add("ticket_triage", "ticket_triage", folder, run, tags, "a card")
+        registry.call(made, "champion")
+    return Shelf(home, client)
+
+
+def test_a_probe_is_printed_tagged_and_written_and_force_lets_a_failed_one_pass(
+    shelf: Shelf, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving(Chat(RIGHT)) as chat:
+        assert shelf.probe(f"{chat.url}/v1", "ticket_triage") == 0
+    said = capsys.readouterr().out
+    assert "PASSED" in said
+    assert f"identical   {N} of {N}, 100.0 %" in said
+    there = gate.passed(shelf.version)
+    assert there is not None
+    assert (there.n, there.form, there.engine, there.url) == (
+        N,
+        "merged",
+        "transformers",
+        chat.url,
+    )
+    served = shelf.client.get_registered_model("ticket_triage").tags[SERVED]
+    assert served.startswith(chat.url)
+
+    with serving(Chat(lambda model, asked: Said("Hello."))) as chat:
+        assert shelf.probe(chat.url) == 1
+        said = capsys.readouterr().out
+        assert "FAILED: another template" in said  # it counts ten tokens for any prompt
+        failed = shelf.version
+        assert gate.passed(failed) is None
+        assert "its latest probe failed (another template" in gate.refused(failed, "canary")
+        [differing] = (shelf.home / ".llamaduo" / "probes").glob("*.differing.jsonl")
+        lines = [json.loads(line) for line in differing.read_text().splitlines()]
+        assert len(lines) == 20
+        assert (lines[0]["reference"], lines[0]["served"]) == (REFERENCES_[0].text, "Hello.")
+
+        assert shelf.probe(chat.url, "--force", "it greets\nnicely") == 0
+        forced = gate.passed(shelf.version)
+        assert forced is not None
+        assert forced.forced.endswith(": it greets nicely")
+        assert "passed by force" in capsys.readouterr().out
+
+    with pytest.raises(Unreachable, match="nobody listens there"):
+        shelf.probe(chat.url)
+    assert gate.passed(shelf.version) == forced  # nothing was seen of the version
+
+    with serving(Chat(RIGHT)) as chat:
+        assert shelf.probe(chat.url, "--force", "no need") == 0
+    assert "--force is not needed" in capsys.readouterr().out
+    again = gate.passed(shelf.version)
+    assert again is not None
+    assert not again.forced
+    assert "llamaduo.parity_cause" not in shelf.version.tags
+    assert shelf.client.get_registered_model("ticket_triage").tags[SERVED] == served
+    figures = sorted((shelf.home / ".llamaduo" / "probes").glob("*.json"))
+    assert json.loads(figures[0].read_text())["figures"]["identical"] == N
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["http://a:1", "http://b:1"], "one server at a time, not 2"),
+        (["http://me:secret@a:1"], "there is a password in it"),
+        (["--force", " "], "probe: --force needs a reason"),
+    ],
+)
+def test_what_cannot_be_probed_is_said(words: list[str], said: str) -> None:
+    with pytest.raises(UsageError, match=said) as error:
+        probe.main(words)
+    assert "secret" not in str(error.value)
