@@ -27,7 +27,21 @@ from llamaduo.options import groups, options
 from llamaduo.power import out_of_reach
 from llamaduo.progress import Progress
 from llamaduo.records import Answer, Example, Message, Score
-from llamaduo.verbs import VERBS, compare, cost, help, pack, promote, report, run, store, ui, unpack
+from llamaduo.verbs import (
+    VERBS,
+    compare,
+    cost,
+    help,
+    pack,
+    probe,
+    promote,
+    report,
+    run,
+    sentinel,
+    store,
+    ui,
+    unpack,
+)
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -102,6 +116,7 @@ COMPARED = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["compare"]]
 KEPT = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["store"]]
 PROMOTED = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["promote"]]
 REPORTS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["report"]]
+PROBED = [words(c) for c in COMMANDS if words(c)[:1] in (["probe"], ["sentinel"])]
 LOOKS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["ui"]]
 COSTS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["cost"]]
 
@@ -211,6 +226,13 @@ def test_every_promotion_the_pages_show_is_one_that_only_lacks_its_run(typed: li
     lacks = "no finished run under|no run under .* begins so|was not begun here|no runs in MLflow"
     with pytest.raises(LlamaDuoError, match=lacks):
         promote.main(local)
+
+
+@pytest.mark.parametrize("typed", PROBED, ids=" ".join)
+def test_every_probe_and_every_look_of_the_sentinel_only_lacks_its_model(typed: list[str]) -> None:
+    verb = {"probe": probe, "sentinel": sentinel}[typed[0]]
+    with pytest.raises(LlamaDuoError, match="no runs in MLflow"):
+        verb.main(typed[1:])
 
 
 @pytest.mark.parametrize("overrides", COSTS, ids=" ".join)

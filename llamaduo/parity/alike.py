@@ -70,5 +70,7 @@ def _dtype(serving: Serving, form: Form, own: str) -> str:
     """Return what a server computes with: what the preset says, or what merged weights are in."""
     if serving.engine == "transformers" and form == "merged":
         return own  # it takes them as they are stored
+    if quantize := getattr(serving, "quantize", None):
+        return str(quantize)
     said = getattr(serving, "dtype", None)
     return said if isinstance(said, str) and said != "auto" else ""

@@ -32,6 +32,7 @@ from llamaduo.promotion import promote as module
 from llamaduo.promotion.candidate import Forced, candidate
 from llamaduo.promotion.card import clean
 from llamaduo.promotion.held import hold
+from llamaduo.promotion.papers import papers
 from llamaduo.promotion.probed import PARITY, SERVED, UNPROVED
 from llamaduo.promotion.promote import promote as promoted
 from llamaduo.promotion.references import answered
@@ -242,7 +243,7 @@ def test_others_list_and_roll_back_while_a_model_answers(
     for one in (shelf.first, shelf.second):
         promote.main([one.name])
     registry = shelf.home / "mlruns" / ".promoting"
-    whole = module.papers
+    whole = papers
 
     def meanwhile(*args: Any) -> Any:
         with registry.open("a") as lock:

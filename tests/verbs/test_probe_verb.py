@@ -85,10 +85,10 @@ def test_a_probe_is_printed_tagged_and_written_and_force_lets_a_failed_one_pass(
     with serving(Chat(lambda model, asked: Said("Hello."))) as chat:
         assert shelf.probe(chat.url) == 1
         said = capsys.readouterr().out
-        assert "FAILED: another template" in said  # it counts ten tokens for any prompt
+        assert "FAILED: a wrong model behind the name" in said
         failed = shelf.version
         assert gate.passed(failed) is None
-        assert "its latest probe failed (another template" in gate.refused(failed, "canary")
+        assert "its latest probe failed (a wrong model" in gate.refused(failed, "canary")
         [differing] = (shelf.home / ".llamaduo" / "probes").glob("*.differing.jsonl")
         lines = [json.loads(line) for line in differing.read_text().splitlines()]
         assert len(lines) == 20
