@@ -1,5 +1,6 @@
 """Whether a server answers, and as what: before a prompt is sent."""
 
+import json
 import os
 from typing import Any
 
@@ -89,7 +90,9 @@ def _get(endpoint: Endpoint, path: str) -> tuple[int, Any]:
     Raises:
         Unreachable: if no answer comes at all.
     """
-    import httpx
+    from http.client import HTTPException
+    from urllib.error import HTTPError, URLError
+    from urllib.request import Request, urlopen
 
     headers = {}
     if endpoint.key_env:
@@ -98,25 +101,29 @@ def _get(endpoint: Endpoint, path: str) -> tuple[int, Any]:
             raise Unreachable(f"{endpoint.url}: no key; set {endpoint.key_env} in the environment")
         headers["Authorization"] = f"Bearer {key}"
     try:
-        found = httpx.get(f"{endpoint.url}{path}", headers=headers, timeout=SECONDS)
-    except httpx.ConnectError as error:
-        raise Unreachable(
-            f"{endpoint.url}: nobody listens there ({_words(error)}); `llamaduo serve` starts "
-            "one, and takes some time to load"
-        ) from None
-    except httpx.TimeoutException:
+        with urlopen(Request(f"{endpoint.url}{path}", headers=headers), timeout=SECONDS) as came:
+            status, body = int(came.status), came.read()
+    except HTTPError as error:
+        with error:
+            status, body = error.code, error.read()
+    except TimeoutError:
         raise Unreachable(
             f"{endpoint.url}{path}: no answer in {SECONDS:g} s; a model that is loading may not "
             "answer yet"
         ) from None
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except URLError as error:
+        raise Unreachable(
+            f"{endpoint.url}: nobody listens there ({_words(error)}); `llamaduo serve` starts "
+            "one, and takes some time to load"
+        ) from None
+    except (HTTPException, OSError, ValueError) as error:
         raise Unreachable(
             f"{endpoint.url}{path}: no web server answers as one ({_words(error)})"
         ) from None
     try:
-        return found.status_code, found.json()
+        return status, json.loads(body)
     except ValueError:
-        return found.status_code, None
+        return status, None
 
 
 def _words(error: Exception) -> str:

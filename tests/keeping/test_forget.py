@@ -38,9 +38,13 @@ from llamaduo.verbs import store as verb
 def test_nothing_that_holds_the_row_is_left_and_the_rest_stays_byte_for_byte(
     name: str, home: Path
 ) -> None:
+    differing = home / ".llamaduo" / "probes" / "triage-1.differing.jsonl"  # what a probe shows
+    differing.parent.mkdir()
+    differing.write_text(json.dumps({"messages": [{"content": question(name)}]}) + "\n")
     before = bytes_under(home)
     assert len(holding(home, question(name))) > 3
     found, proof = forgotten(home, name)
+    assert not differing.exists()
     assert not proof.left
     assert not holding(home, question(name))
     gone = {unit.recipe for unit in found.units}

@@ -1,6 +1,8 @@
 """Served copies of a version, right and wrong in the ways they are, behind a socket."""
 
 import io
+import socket
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -395,6 +397,22 @@ def test_who_cannot_be_asked_is_said_in_words(chat: Chat, words: str) -> None:
 def test_nobody_there_is_said_with_what_starts_one() -> None:
     with pytest.raises(Unreachable, match=r"nobody listens there .*`llamaduo serve` starts one"):
         look(endpoint("http://127.0.0.1:9"))
+
+
+def test_what_is_no_web_server_is_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def greet() -> None:
+            came, _ = listening.accept()
+            with came:
+                came.recv(1024)
+                came.sendall(b"220 mail.example ESMTP\r\n")
+
+        greeting = threading.Thread(target=greet)
+        greeting.start()
+        with pytest.raises(Unreachable, match="no web server answers as one"):
+            look(endpoint(f"http://127.0.0.1:{listening.getsockname()[1]}"))
+        greeting.join()
 
 
 def test_a_key_comes_from_the_environment_and_is_not_shown(

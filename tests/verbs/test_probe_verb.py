@@ -1,6 +1,7 @@
 """`llamaduo probe`: what it prints, writes on the version and below home, and ends with."""
 
 import json
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,19 +16,20 @@ from held_world import REFERENCES_, N, write
 from mlflow.tracking import MlflowClient
 
 from llamaduo.config import from_overrides
-from llamaduo.errors import UsageError
+from llamaduo.errors import OverBudget, UsageError
 from llamaduo.parity import gate
 from llamaduo.parity.alive import Unreachable
 from llamaduo.promotion.probed import SERVED
 from llamaduo.resolved import resolved
 from llamaduo.tracker.mlflow import MlflowTracker
 from llamaduo.tracker.registry import Version, opened
-from llamaduo.verbs import probe
+from llamaduo.verbs import probe, sentinel
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*`ReadOnly` qualifier:UserWarning")
 
 RIGHT = same(REFERENCES_)
-REFUSED = Said("Hello.")
+LEFT_OUT = ("_target_", "home", "tracker", "trusted")
+"""Of a run's values, as a version keeps them."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ def shelf(tmp_path: Path) -> Shelf:
     client = MlflowClient(f"sqlite:///{home}/mlruns/mlflow.db")
     run = client.create_run(client.create_experiment("triage", artifacts.as_uri())).info.run_id
     exp = from_overrides(["experiments=demo_tiny"])
-    folder = write(tmp_path / "version", yaml.safe_dump(resolved(exp)))
+    values = {key: value for key, value in resolved(exp).items() if key not in LEFT_OUT}
+    folder = write(tmp_path / "version", yaml.safe_dump(values))
     tags = {"llamaduo.fingerprint": exp.fingerprint(), "llamaduo.adapter": "a" * 16}
     with opened(MlflowTracker(), home) as registry:
         made = registry.add("ticket_triage", "ticket_triage", folder, run, tags, "a card")
@@ -128,3 +131,31 @@ def test_what_cannot_be_probed_is_said(words: list[str], said: str) -> None:
     with pytest.raises(UsageError, match=said) as error:
         probe.main(words)
     assert "secret" not in str(error.value)
+
+
+def test_the_sentinel_looks_at_both_and_ends_with_1_where_the_served_model_drifts(
+    shelf: Shelf, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = f"home={shelf.home}"
+    with serving(Chat(RIGHT)) as chat:
+        assert sentinel.main([chat.url, "ticket_triage", home, "--n", "16"]) == 0
+        assert sentinel.main([chat.url, home]) == 0
+        said = capsys.readouterr().out
+        assert said.count("models:/ticket_triage/1, 16 pinned prompts") == 2
+        assert "served: unchanged; a change at alpha 0.01: 6 would be" in said
+        asked = len(chat.asked)
+        chat.says = lambda model, prompt: Said("Hello.")
+        assert sentinel.main([chat.url, home]) == 1
+    assert (asked, len(chat.asked)) == (48, 64)
+    said = capsys.readouterr().out
+    assert "served: has changed" in said
+    assert "service: unchanged" in said
+    spent = re.search(r"spent now: \$(\S+);", said)
+    assert spent is not None
+    assert float(spent[1]) > 0  # the service is simulated, and has a price all the same
+    with pytest.raises(Unreachable):
+        sentinel.main([chat.url, home])
+    with pytest.raises(OverBudget), serving(chat):
+        sentinel.main([chat.url, home, "budget_usd=0"])
+    with pytest.raises(UsageError, match="at least one prompt"):
+        sentinel.main([home, "--n", "0"])
