@@ -16,7 +16,7 @@ from shelved import MODEL, held
 
 from llamaduo.config import from_overrides
 from llamaduo.deploy import model_folder
-from llamaduo.deploy.given import given
+from llamaduo.deploy.given import LENGTHS, given
 from llamaduo.deploy.render import render
 from llamaduo.errors import UsageError
 from llamaduo.local.hub import HubModel
@@ -26,6 +26,7 @@ from llamaduo.progress import Progress
 from llamaduo.promotion.held import Held
 from llamaduo.promotion.promote import promote
 from llamaduo.promotion.served import Served, fields_of
+from llamaduo.promotion.version import CONFIG
 from llamaduo.serving import Lengths, Serving
 from llamaduo.verbs.versioned import find
 
@@ -76,16 +77,17 @@ def version_of(local: str, folder: Path) -> Held:
         "base_model_name_or_path": model.base,
     }
     (weights / "adapter_config.json").write_text(json.dumps(adapter))
-    shape = {} if isinstance(model, TinyModel) else {"shape": model.shape}  # as if it were here
     served = Served(
         form="adapter",
         base=type(model).__name__,
-        local=fields_of(model) | shape,
+        local=fields_of(model),
         engine={"temperature": 0.2, "batch_size": 8, "weights": "merged", "dtype": "bfloat16"},
         max_new_tokens=128,
     )
+    shape = None if model.shape is None else model.shape.model_dump(mode="json")
+    (folder / CONFIG).write_text(yaml.safe_dump({"local": {"shape": shape}}))
     lengths = Lengths(n=300, median=80, p99=400, p999=612, longest=640, max_new_tokens=128)
-    (folder / "lengths.json").write_text(lengths.model_dump_json())
+    (folder / LENGTHS).write_text(lengths.model_dump_json())
     like = held(folder)
     return replace(like, served=served)
 
