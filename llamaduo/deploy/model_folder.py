@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from llamaduo.deploy.merged import MANIFEST, merged
-from llamaduo.errors import ModelError
+from llamaduo.errors import LlamaDuoError, ModelError
 from llamaduo.local import LocalModel, load
 from llamaduo.local.adapter import CONFIG as ADAPTER
 from llamaduo.local.adapter import WEIGHTS, settings
@@ -49,6 +49,10 @@ def write(held: Held, form: Form, into: Path, progress: Progress) -> list[Path]:
     Args:
         form: what is served; a version that holds an adapter is merged for `merged`.
         into: named as the model is; what is there is replaced.
+
+    Raises:
+        ModelError: if a base or a tokenizer is wanted that cannot be had.
+        LlamaDuoError: if what is there cannot be replaced.
     """
     draft = into.with_name(f".{into.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
@@ -59,7 +63,13 @@ def write(held: Held, form: Form, into: Path, progress: Progress) -> list[Path]:
         for path in draft.rglob("*"):
             path.chmod(0o755 if path.is_dir() else 0o644)  # a container has users of its own
         shutil.rmtree(into, ignore_errors=True)
-        draft.rename(into)
+        try:
+            draft.rename(into)
+        except OSError as error:
+            raise LlamaDuoError(
+                f"{into} cannot be replaced ({error.strerror}): a container may have written there "
+                "as another user; remove it, and render again"
+            ) from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return sorted(path for path in into.rglob("*") if path.is_file())

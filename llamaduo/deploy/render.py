@@ -5,6 +5,7 @@ litellm.yaml, prometheus.yml, grafana/
 models/NAME/
 """
 
+import re
 from pathlib import Path
 
 from llamaduo.deploy import compose, gateway, metrics, model_folder, readme, variables
@@ -69,8 +70,8 @@ def stack_of(given: Given, serving: Serving) -> Stack:
 
 def project(name: str) -> str:
     """Return what compose calls the containers: it takes small letters, digits, - and _."""
-    kept = "".join(c if c.isascii() and c.isalnum() else "-" for c in name.lower())
-    return f"llamaduo-{kept.strip('-')}"
+    kept = re.sub("[^a-z0-9_]+", "-", name.lower())
+    return f"llamaduo-{kept}".rstrip("-")
 
 
 def files(stack: Stack, head: list[str], base: str) -> dict[str, str]:

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 import yaml
+from conftest import Finished, move_in
 from rendered import Rendered, holds
-from shelf import EASY, FEW, loud, run
 from shelved import MODEL, held
 
 from llamaduo.config import from_overrides
 from llamaduo.deploy import model_folder
 from llamaduo.deploy.given import LENGTHS, given
-from llamaduo.deploy.render import render
-from llamaduo.errors import UsageError
+from llamaduo.deploy.render import project, render
+from llamaduo.errors import LlamaDuoError, UsageError
 from llamaduo.local.hub import HubModel
 from llamaduo.local.tiny import TinyModel
 from llamaduo.local.wheel import WheelModel
@@ -37,16 +37,19 @@ QUIET = Progress(io.StringIO())
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Held:
-    """A version of the tiny model, with an adapter and its tokenizer, as tuning leaves it."""
-    from llamaduo.local import load
+def tiny(finished: Finished, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Held:
+    """A version that was tuned, promoted, and found in the registry."""
+    from mlflow.tracking._tracking_service import utils
 
+    home = tmp_path_factory.mktemp("promoted")
+    move_in(finished.home, home)
+    utils._artifact_repos_cache.clear()  # this process knows the runs' files where they were
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(cache))
-        found = held(tmp_path_factory.mktemp("version"))
-        base = found.served.model(found.folder / "artifacts")
-        load.template(base).tokenizer.save_pretrained(found.weights)
-    return found
+        run = from_overrides(["experiments=demo_tiny", f"home={home}"])
+        place = home / ".llamaduo" / "runs" / run.fingerprint()
+        promote(run, place, QUIET, challenger=True)
+        return find([f"{MODEL}@challenger", f"home={home}"], "serve").held
 
 
 @once
@@ -145,14 +148,16 @@ def test_a_version_renders_with_its_merged_weights_as_libraries_of_any_engine_re
     assert not [path for path in there if "merged" in path or "adapter" in path]
     config = json.loads((folder / "config.json").read_text())
     assert config["rope_theta"] == config["rope_parameters"]["rope_theta"]
-    assert config["torch_dtype"] == config["dtype"] == "float32"
+    assert config["torch_dtype"] == config["dtype"] == tiny.served.engine["dtype"]
     assert AutoConfig.from_pretrained(folder).rope_parameters == config["rope_parameters"]
     _the_template_is_ours(folder, str(tiny.served.local["template"]))
     assert AutoTokenizer.from_pretrained(folder).chat_template == tiny.served.local["template"]
     assert {path: path.read_bytes() for path in tiny.weights.rglob("*")} == kept
-    assert "bytes |" in found.text("README.md") and "First: the weights" not in found.text(
-        "README.md"
-    )
+    for pattern in engine.container(given(tiny).model_copy(update={"form": "merged"})).files:
+        assert list(folder.glob(pattern)), pattern
+    page = found.text("README.md")
+    assert "bytes |" in page and "First: the weights" not in page
+    assert f"Version 1 of `{MODEL}`" in page and "is not the very base" in page
 
 
 def _the_template_is_ours(folder: Path, template: str) -> None:
@@ -167,7 +172,7 @@ def test_the_folder_of_an_adapter_holds_one_file_of_weights_the_template_and_its
     tiny: Held, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
-    (tiny.weights / "curve.json").write_text("{}")
+    assert {"curve.json", "tokenizer.json"} <= {path.name for path in tiny.weights.iterdir()}
     model_folder.write(tiny, "adapter", tmp_path / MODEL, QUIET)
     folder = tmp_path / MODEL
     assert {path.name for path in folder.iterdir()} == {
@@ -179,8 +184,9 @@ def test_the_folder_of_an_adapter_holds_one_file_of_weights_the_template_and_its
     }
     _the_template_is_ours(folder, str(tiny.served.local["template"]))
     said = json.loads((folder / "adapter_config.json").read_text())
-    assert (said["r"], said["lora_alpha"]) == (8, 32)
-    assert sorted(said["target_modules"]) == sorted(LAYERS)
+    full = json.loads((tiny.weights / "adapter_config.json").read_text())
+    assert {name: full[name] for name in said} == said
+    assert {"r", "lora_alpha", "target_modules"} <= set(said)
     assert set(said) <= model_folder.LORA
     assert all(path.stat().st_mode & 0o444 == 0o444 for path in folder.iterdir())
     ends = json.loads((folder / "generation_config.json").read_text())
@@ -189,27 +195,14 @@ def test_the_folder_of_an_adapter_holds_one_file_of_weights_the_template_and_its
     assert ends["eos_token_id"] == end
 
 
-def test_a_promoted_version_is_found_and_rendered_though_its_adapter_came_without_a_tokenizer(
+def test_an_adapter_without_a_tokenizer_gets_that_of_its_base(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
-    monkeypatch.chdir(tmp_path)
-    judged = run(*FEW, *EASY, "tuner=none", f"local.adapter={loud(tmp_path / 'adapter', 1)}")
-    promote(judged.exp, judged.place, QUIET)
-    found = find([MODEL, "serving=vllm_l4"], "serve")
-    assert not (found.held.weights / "tokenizer_config.json").exists()
-    assert isinstance(found.exp.serving, Serving)
-    made = render(found.held, found.exp.serving, tmp_path / "out", progress=QUIET)
-    rendered = Rendered(tmp_path / "out")
-    holds(rendered)
-    assert all(path.is_file() for path in made)
-    folder = rendered.place / "models" / MODEL
-    _the_template_is_ours(folder, str(found.held.served.local["template"]))
-    assert rendered.services["engine"]["command"][0] == f"/models/{MODEL}"
-    for pattern in found.exp.serving.container(given(found.held)).files:
-        assert pattern.startswith("adapter") or list(folder.glob(pattern)), pattern
-    page = rendered.text("README.md")
-    assert f"Version 1 of `{MODEL}`" in page and "is not the very base" in page
+    brought = held(tmp_path / "brought")
+    assert not (brought.weights / "tokenizer_config.json").exists()
+    model_folder.write(brought, "adapter", tmp_path / MODEL, QUIET)
+    _the_template_is_ours(tmp_path / MODEL, str(brought.served.local["template"]))
 
 
 @pytest.mark.parametrize(
@@ -245,6 +238,28 @@ def test_rendering_again_replaces_what_was_written_and_keeps_the_users_secrets(
     assert [path.name for path in (place / "models").iterdir()] == [MODEL]
     said = yaml.safe_load((place / "litellm.yaml").read_text())["model_list"][0]
     assert (said["model_name"], said["litellm_params"]["model"]) == (MODEL, "openai/other")
+
+
+def test_a_folder_that_cannot_be_replaced_is_said_with_what_to_do(
+    tiny: Held, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    (tmp_path / MODEL).touch()  # it stays, as what a container wrote as root does
+    with pytest.raises(LlamaDuoError, match=r"cannot be replaced .*; remove it, and render again"):
+        model_folder.write(tiny, "adapter", tmp_path / MODEL, QUIET)
+    assert [path.name for path in tmp_path.iterdir()] == [MODEL]
+
+
+@pytest.mark.parametrize(
+    ("task", "called"),
+    [
+        ("ticket_triage", "llamaduo-ticket_triage"),
+        ("Größe 2.0", "llamaduo-gr-e-2-0"),
+        ("é", "llamaduo"),
+    ],
+)
+def test_compose_calls_the_containers_by_a_name_that_it_takes(task: str, called: str) -> None:
+    assert project(task) == called
 
 
 def test_a_folder_of_something_else_is_not_written_into(tiny: Held, tmp_path: Path) -> None:
