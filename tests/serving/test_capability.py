@@ -26,7 +26,7 @@ PAGE = Path(__file__).parents[2] / "docs/serving.md"
 T4 = Asked(capability=(7, 5))
 
 EXAMPLES: dict[str, tuple[dict[str, Any], Asked, str]] = {
-    "any adapter": ({}, Asked(), "takes no adapter"),
+    "any adapter": ({}, Asked(), "merged weights only"),
     "a base without adapter layers (Gemma 1, Phi, Mixtral)": (
         {"family": "gemma"},
         Asked(),

@@ -255,7 +255,7 @@ def test_a_request_names_model_and_base_as_the_engine_does(
         ("tgi_l4", {"quantize": "awq"}, "quantised before"),
         ("vllm_l4", {"quantize": "gptq"}, "quantised before"),
         ("tgi_l4", {"called": "tgi", "delivery": "adapter"}, "serving.called"),
-        ("transformers", {"delivery": "adapter"}, "takes no adapter"),
+        ("transformers", {"delivery": "adapter"}, "merged weights only"),
         ("tgi_l4", {"image": "ghcr.io/x/y"}, "image"),
         ("llamacpp", {"converter": "ghcr.io/x/y"}, "converter"),
         ("vllm_l4", {"key_env": "a b"}, "key_env"),
