@@ -156,7 +156,9 @@ _TGI_SGLANG: Sequence[Engine] = ("tgi", "sglang")
 _NOT_VLLM: Sequence[Engine] = ("tgi", "sglang", "llamacpp")
 
 ROWS: tuple[Row, ...] = (
-    Row("transformers", "any adapter", "merged", lambda given, asked: "it takes no adapter"),
+    Row(
+        "transformers", "any adapter", "merged", lambda given, asked: "it takes merged weights only"
+    ),
     Row("tgi", "a base without adapter layers (Gemma 1, Phi, Mixtral)", "merged", _tgi_family),
     *(
         Row(

@@ -67,7 +67,7 @@ class LlamaCppServing(Contained):
             gpus=self.gpus,
             files=(*((BASE, LORA) if adapter else (MODEL,)), TEMPLATE),
             before=self._conversions(given),
-            notes=self.notes(given, given.dtype),
+            notes=(*self.notes(given, given.dtype), *self._guarded()),
         )
 
     def process(self, weights: str, name: str, port: int) -> Sequence[str]:
@@ -94,6 +94,11 @@ class LlamaCppServing(Contained):
             *("--chat-template-file", str(Path(weights) / TEMPLATE), *DRAWN),
             *("--parallel", str(self.requests), "--metrics"),
         ]
+
+    def _guarded(self) -> tuple[str, ...]:
+        if self.key_env is None:
+            return ()
+        return (f"its /metrics asks for the key too: Prometheus has to send {self.key_env}",)
 
     def _conversions(self, given: Given) -> tuple[str, ...]:
         """Return what makes the GGUF files, by the converters that stand in `converter`."""

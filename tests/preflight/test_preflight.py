@@ -313,7 +313,7 @@ def test_the_chosen_engine_comes_first_and_the_others_in_brief(gemma: Experiment
     ]
     assert served("local=gemma_7b")[0] == (
         "ok",
-        "will be served by transformers serve: merged: it takes no adapter",
+        "will be served by transformers serve: merged: it takes merged weights only",
     )
     asked = served("local=gemma_7b", "serving=tgi_l4", "serving.delivery=merged")
     assert asked[0] == ("ok", "will be served by TGI: merged: serving.delivery=merged")

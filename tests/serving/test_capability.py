@@ -26,7 +26,7 @@ PAGE = Path(__file__).parents[2] / "docs/serving.md"
 T4 = Asked(capability=(7, 5))
 
 EXAMPLES: dict[str, tuple[dict[str, Any], Asked, str]] = {
-    "any adapter": ({}, Asked(), "takes no adapter"),
+    "any adapter": ({}, Asked(), "merged weights only"),
     "a base without adapter layers (Gemma 1, Phi, Mixtral)": (
         {"family": "gemma"},
         Asked(),
@@ -101,7 +101,7 @@ def test_what_cannot_be_served_at_all_is_refused_with_a_way_out(row: Row) -> Non
     given, asked, words = of(row)
     for wanted in ("auto", "adapter", "merged"):
         with pytest.raises(UsageError) as error:
-            delivered(row.engine, given, asked, wanted)  # type: ignore[arg-type]
+            delivered(row.engine, given, asked, wanted)
         assert words in str(error.value)
         assert row.instead in str(error.value)
 

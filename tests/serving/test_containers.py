@@ -255,7 +255,7 @@ def test_a_request_names_model_and_base_as_the_engine_does(
         ("tgi_l4", {"quantize": "awq"}, "quantised before"),
         ("vllm_l4", {"quantize": "gptq"}, "quantised before"),
         ("tgi_l4", {"called": "tgi", "delivery": "adapter"}, "serving.called"),
-        ("transformers", {"delivery": "adapter"}, "takes no adapter"),
+        ("transformers", {"delivery": "adapter"}, "merged weights only"),
         ("tgi_l4", {"image": "ghcr.io/x/y"}, "image"),
         ("llamacpp", {"converter": "ghcr.io/x/y"}, "converter"),
         ("vllm_l4", {"key_env": "a b"}, "key_env"),
@@ -285,6 +285,21 @@ def test_fp8_alone_is_no_fault_and_merges() -> None:
     found = run("tgi_l4", MERGED, quantize="fp8").environment
     assert found["QUANTIZE"] == "fp8"
     assert "DTYPE" not in found  # TGI takes both together with bitsandbytes only
+
+
+def test_where_and_how_patiently_it_is_asked_is_the_presets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MY_KEY", "k" * 12)
+    how = {"concurrency": 3, "attempts": 2, "backoff": 0.5, "timeout": 9.0, "key_env": "MY_KEY"}
+    service = preset("sglang", url="http://10.0.0.1:9", **how).endpoint("t", "adapter").service()
+    assert {name: getattr(service, name) for name in how} == how
+    assert (service.api_base, service.model) == ("http://10.0.0.1:9/v1", "openai/t-base:t")
+
+
+def test_who_scrapes_llama_cpp_is_told_of_the_key() -> None:
+    assert any("/metrics asks for the key" in note for note in run("llamacpp").notes)
+    assert run("llamacpp", key_env=None).notes == ()
 
 
 def test_no_option_makes_another_run() -> None:
