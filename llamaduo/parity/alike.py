@@ -1,10 +1,9 @@
 """Whether a served copy computes with the weights and numbers that were judged."""
 
-import json
-
+from llamaduo.deploy.given import given
 from llamaduo.promotion.held import Held
 from llamaduo.records import Record
-from llamaduo.serving import Form, Given, Serving
+from llamaduo.serving import Form, Serving
 
 
 class Alike(Record):
@@ -35,35 +34,6 @@ def alike(held: Held, serving: Serving) -> Alike:
         exact=exact,
         words=f"{form} in {theirs or 'a type that is not known'}; judged {judged} in {dtype}",
     )
-
-
-def given(held: Held) -> Given:
-    """Return what of a version its server has to know."""
-    served, local = held.served, held.served.local
-    config = held.weights / "adapter_config.json"
-    adapter = json.loads(config.read_bytes()) if config.is_file() else {}
-    targets = adapter.get("target_modules") or ()
-    tags = held.version.tags
-    return Given(
-        name=held.version.name,
-        number=held.version.number,
-        form=served.form,
-        family=_family(held),
-        base=str(tags.get("llamaduo.base") or local.get("base") or ""),
-        revision=str(tags.get("llamaduo.revision") or local.get("revision") or ""),
-        dtype=str(served.engine["dtype"]),
-        r=int(adapter.get("r") or 0),
-        targets=tuple(sorted(targets)) if not isinstance(targets, str) else (targets,),
-        lengths=held.lengths,
-    )
-
-
-def _family(held: Held) -> str:
-    """Return `model_type`, where the version has it: that of all its weights."""
-    config = held.weights / "config.json"
-    if not config.is_file():
-        return ""
-    return str(json.loads(config.read_bytes()).get("model_type") or "")
 
 
 def _dtype(serving: Serving, form: Form, own: str) -> str:

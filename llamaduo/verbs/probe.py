@@ -48,8 +48,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _probed(found: "Versioned", url: str | None, words: Sequence[str]) -> "Probed":
+    from llamaduo.deploy.given import given
     from llamaduo.hosts import ledger_of
-    from llamaduo.parity.alike import given
     from llamaduo.parity.probe import Questioning, probe
     from llamaduo.parity.text import step
     from llamaduo.progress import Progress

@@ -67,7 +67,7 @@ def _sides(
     found: "Versioned", url: str | None, words: Sequence[str], ledger: "Ledger"
 ) -> list["Side"]:
     """Return who is asked: the served model, which costs nothing, and then the service."""
-    from llamaduo.parity.alike import given
+    from llamaduo.deploy.given import given
     from llamaduo.parity.alive import look
     from llamaduo.sentinel.watch import Side
 

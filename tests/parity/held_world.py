@@ -48,7 +48,14 @@ def served(dtype: str = "float32") -> Served:
     return Served(
         form="merged",
         base="",
-        local={"name": "small", "base": "org/small", "revision": "1"},
+        local={
+            "name": "small",
+            "base": "org/small",
+            "revision": "1",
+            "licence": "Apache-2.0",
+            "template": None,
+            "end_of_turn": "<end>",
+        },
         engine={"temperature": 0.2, "batch_size": 8, "weights": "merged", "dtype": dtype},
         max_new_tokens=32,
     )
