@@ -42,5 +42,5 @@ def _dtype(serving: Serving, form: Form, own: str) -> str:
         return own  # it takes them as they are stored
     if quantize := getattr(serving, "quantize", None):
         return str(quantize)
-    said = getattr(serving, "dtype", None)
-    return said if isinstance(said, str) and said != "auto" else ""
+    said = getattr(serving, "dtype", "")
+    return own if said is None else str(said)  # None: what it was promoted with
