@@ -85,18 +85,15 @@ def stands_against(registry: Registry, name: str, there: Version | None) -> str:
     served = registry.noted(name, SERVED)
     if not failed and (served is None or (there is not None and passed(there) is not None)):
         return ""
-    why = f"{name} is served ({served}), so its next champion has to be seen to answer" * (
-        served is not None
-    )
+    why = f"{name} is served ({served}), and its next champion has to be seen to answer first"
+    force = '`llamaduo promote RUN --force "reason"` makes it champion without'
     if there is None:
         return (
-            f"{why} first: `llamaduo promote RUN --challenger` registers it, `llamaduo serve "
+            f"{why}: `llamaduo promote RUN --challenger` registers it, `llamaduo serve "
             f"{name}@challenger` and `llamaduo probe URL {name}@challenger` show it, and then this "
-            'command makes it champion. `--force "reason"` makes it champion without'
+            f"command makes it champion; {force}"
         )
-    said = refused(there, "champion")
-    more = f'; `llamaduo promote RUN --force "reason"` makes it champion without. {why}'
-    return said + more.rstrip(". ")
+    return f"{refused(there, 'champion')}; {force}" + (f". {why}" if served else "")
 
 
 def is_served(registry: Registry, name: str, url: str) -> None:
