@@ -1,6 +1,7 @@
 """Whether a served copy computes with the weights and numbers that were judged."""
 
 from llamaduo.deploy.given import given
+from llamaduo.parity.rule import Numbers
 from llamaduo.promotion.held import Held
 from llamaduo.records import Record
 from llamaduo.serving import Form, Serving
@@ -12,26 +13,26 @@ class Alike(Record):
     form: Form
     dtype: str
     """What the server computes with; "" where it is not known."""
-    exact: bool
-    """The same weights, in float32 on both sides: hardly any answer should differ."""
+    numbers: Numbers
     words: str
 
 
 def alike(held: Held, serving: Serving) -> Alike:
     """Set what the preset serves beside what was judged; what is not known counts as other.
 
-    In bf16 other kernels and other company in a batch turn near ties, so that only float32 on
-    both sides counts as the same numbers.
+    In bf16 other kernels and other company in a batch turn near ties, which in float32 they do
+    hardly ever.
     """
     form, _ = serving.delivered(given(held))
     weights, dtype = str(held.served.engine["weights"]), str(held.served.engine["dtype"])
     theirs = _dtype(serving, form, dtype)
     judged = "merged" if held.served.form == "merged" else weights
-    exact = form == judged and dtype == theirs == "float32"
+    same = form == judged and dtype == theirs
+    numbers: Numbers = "other" if not same else "exact" if dtype == "float32" else "same"
     return Alike(
         form=form,
         dtype=theirs,
-        exact=exact,
+        numbers=numbers,
         words=f"{form} in {theirs or 'a type that is not known'}; judged {judged} in {dtype}",
     )
 

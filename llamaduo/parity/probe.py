@@ -89,11 +89,11 @@ def probe(
     _told(seen, found, say)
     asked = _live(held, endpoint, desk, seen, say)
     against = asked.against if asked is not None else ""
-    first = verdict(seen, exact=same.exact, live=against)
+    first = verdict(seen, numbers=same.numbers, live=against)
     measure = None
     if not first.passed and _may_be_judged(seen, same, first):
         measure = _judged(found, questioning, say, progress)
-        first = verdict(seen, exact=same.exact, judged=measure, live=against)
+        first = verdict(seen, numbers=same.numbers, judged=measure, live=against)
     return Probed(endpoint, same, tuple(found), seen, asked, measure, first)
 
 
@@ -134,8 +134,8 @@ def _may_be_judged(seen: Figures, same: Alike, first: Verdict) -> bool:
     """Whether the judge could make the copy pass: else it is not paid."""
     alone = [reason for reason in first.reasons if "are identical" in reason]
     return (
-        not same.exact
-        and not enough(seen, exact=False)
+        same.numbers != "exact"
+        and not enough(seen, same.numbers)
         and len(alone) == len(first.reasons)
         and first.cause != TEMPLATE
         and 2 * seen.identical >= seen.came

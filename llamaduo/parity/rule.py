@@ -1,10 +1,13 @@
 """When a served copy passes, and what is named where it does not. Pure.
 
-Two machines that compute the same in float32 part on hardly any prompt, so nearly all answers
-have to be the same. In bf16, or from an adapter beside the base in the place of one merged in,
-rounding turns near ties: there a share may differ, or it has to be shown by the run's own judge
-that no more than two points of coverage were lost or won.
+The same weights in the same numbers have to say the same to nearly all prompts; from other
+numbers, or an adapter beside the base in the place of one merged in, rounding turns near ties,
+and a share may differ. Where rounding can be to blame (in bf16 other kernels round otherwise too),
+it may be shown by the run's own judge instead that no more than two points of coverage were lost
+or won. In float32 on both sides it is not to blame.
 """
+
+from typing import Literal
 
 from llamaduo.findings import Measure
 from llamaduo.intervals import wilson
@@ -12,10 +15,13 @@ from llamaduo.metrics import difference
 from llamaduo.parity.figures import Figures
 from llamaduo.records import Record
 
-EXACT = 99.0
+Numbers = Literal["exact", "same", "other"]
+"""What a copy computes with: the same weights, in float32 on both sides; the same weights, in the
+same type of fewer bits; others, or not known."""
+SAME = 99.0
 """% of answers that have to be identical, where weights and numbers are the same."""
-NEAR = 95.0
-"""% where they are not, or are not known to be."""
+BARS: dict[Numbers, float] = {"exact": SAME, "same": SAME, "other": 95.0}
+"""% of answers that have to be identical."""
 POINTS = 2.0
 """Points of coverage within which the judged difference has to lie, where fewer are identical."""
 ENDED = 1.0
@@ -43,12 +49,11 @@ class Verdict(Record):
 
 
 def verdict(
-    seen: Figures, *, exact: bool, judged: Measure | None = None, live: str = ""
+    seen: Figures, *, numbers: Numbers, judged: Measure | None = None, live: str = ""
 ) -> Verdict:
     """Say whether the copy passes, and if not, why.
 
     Args:
-        exact: whether it computes with the same weights in the same numbers.
         judged: coverage of the served answers less that of the references, in points; None: it
             was not judged.
         live: why the adapter is not taken for live; "" where nothing speaks against it.
@@ -58,10 +63,10 @@ def verdict(
         reasons.append(f"{seen.unanswered} of {seen.n} prompts were not answered")
     if live:
         reasons.append(live)
-    if not enough(seen, exact=exact) and not (not exact and within(judged)):
-        bar = EXACT if exact else NEAR
-        reasons.append(f"{identical(seen)} are identical, and {bar:g} % have to be")
-        if judged is not None and not exact:
+    rounds = numbers != "exact"
+    if not enough(seen, numbers) and not (rounds and within(judged)):
+        reasons.append(f"{identical(seen)} are identical, and {BARS[numbers]:g} % have to be")
+        if judged is not None and rounds:
             reasons.append(f"the judged difference is not shown to lie within {POINTS:g} points")
     if abs(seen.ended_points) > ENDED:
         reasons.append(
@@ -69,16 +74,16 @@ def verdict(
             f"{seen.ended_points:+.1f} points"
         )
     counts = seen.counts
-    if counts is not None and counts.another and seen.identical_percent < EXACT:
+    if counts is not None and counts.another and seen.identical_percent < SAME:
         reasons.append(counts.words)
     if not reasons:
         return Verdict(passed=True, cause="", reasons=())
     return Verdict(passed=False, cause=cause(seen, live=live), reasons=tuple(reasons))
 
 
-def enough(seen: Figures, *, exact: bool) -> bool:
+def enough(seen: Figures, numbers: Numbers) -> bool:
     """Whether enough answers are identical."""
-    return bool(seen.came) and seen.identical_percent >= (EXACT if exact else NEAR)
+    return bool(seen.came) and seen.identical_percent >= BARS[numbers]
 
 
 def within(judged: Measure | None) -> bool:

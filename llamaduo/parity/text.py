@@ -2,7 +2,7 @@
 
 from llamaduo.intervals import wilson
 from llamaduo.parity.probe import Probed
-from llamaduo.parity.rule import ENDED, EXACT, NEAR, POINTS, UNANSWERED, identical
+from llamaduo.parity.rule import BARS, ENDED, POINTS, UNANSWERED, identical
 from llamaduo.tables import aligned
 
 WIDTH = 10
@@ -16,8 +16,8 @@ def step(name: str, seen: str) -> str:
 
 def table(found: Probed) -> list[str]:
     """Return the figures, each beside what it is held to."""
-    seen, exact = found.seen, found.alike.exact
-    bar = f"{EXACT:g} % at least" if exact else f"{NEAR:g} % at least, or as judged"
+    seen, numbers = found.seen, found.alike.numbers
+    bar = f"{BARS[numbers]:g} % at least" + ("" if numbers == "exact" else ", or as judged")
     rows = [
         ["figure", "seen", "has to be"],
         [

@@ -133,7 +133,7 @@ def as_base(number: int) -> Said:
 def test_a_copy_that_says_the_same_passes_and_every_figure_is_told(tmp_path: Path) -> None:
     found, steps = probed(Chat(RIGHT), tmp_path)
     assert found.verdict.passed
-    assert found.alike.exact
+    assert found.alike.numbers == "exact"
     assert steps["identical"] == "24 of 24, 100.0 % (86.2 to 100.0)"
     assert steps["template"] == "the server counted as many prompt tokens as ours (n=24)"
     assert steps["base"] == ("0 of 24 answers are the base's own, where it says something else")
@@ -335,14 +335,14 @@ def questioned(folder: Path, rows: list[Reference] = REFERENCES_) -> Callable[[]
 
 
 @pytest.mark.parametrize(("text", "passes"), [('{"category": "late"}', True), ("Late.", False)])
-def test_in_other_numbers_differing_answers_are_judged_and_have_to_be_as_good(
+def test_where_rounding_may_be_to_blame_differing_answers_are_judged_and_have_to_be_as_good(
     text: str, passes: bool, tmp_path: Path
 ) -> None:
     chat = Chat(other(15, lambda number: Said(text)))
     found, steps = probed(
         chat, tmp_path, held("bfloat16", n=MANY), questioning=questioned(tmp_path)
     )
-    assert not found.alike.exact
+    assert found.alike.numbers == "same"
     assert found.judged is not None
     assert found.verdict.passed == passes
     assert steps[JUDGED].startswith("marks (simulated): coverage ")
