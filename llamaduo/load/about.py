@@ -1,0 +1,102 @@
+"""From a registered version to a plan, and what is written down of it."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from llamaduo.errors import UsageError
+from llamaduo.load.text import ms
+from llamaduo.loads import FOLDER, Load
+from llamaduo.promotion.held import Held
+from llamaduo.promotion.version import CONFIG
+from llamaduo.secrets import address
+from llamaduo.serving import Given, Serving
+from llamaduo.serving.endpoint import Endpoint
+
+TAG = "llamaduo.load_"
+"""Begins the names of a version's tags that say what its last load test measured."""
+
+
+def endpoint_of(held: Held, serving: Serving, url: str) -> Endpoint:
+    """Return how the version is asked for at `url`, by the engine that `serving` names.
+
+    Raises:
+        UsageError: for an address with a secret in it, or a form that the engine cannot serve.
+    """
+    if "://" not in url:
+        raise UsageError(f"load: {url} is no address; such as http://127.0.0.1:8080")
+    try:
+        address(url)
+    except ValueError as error:
+        raise UsageError(f"load: the address cannot be used: {error}") from None
+    form, _ = serving.delivered(_given(held))
+    return serving.endpoint(held.version.name, form, url)
+
+
+def _given(held: Held) -> Given:
+    served = held.served
+    model = served.model(held.folder / "artifacts")
+    told: dict[str, Any] = {}
+    file = held.weights / "adapter_config.json"
+    if served.form == "adapter" and file.is_file():
+        told = json.loads(file.read_text(encoding="utf-8"))
+    targets = told.get("target_modules") or ()
+    return Given(
+        name=held.version.name,
+        number=held.version.number,
+        form=served.form,
+        family="",
+        base=model.base,
+        revision=model.revision,
+        dtype=str(served.engine.get("dtype", "float32")),
+        r=int(told.get("r") or 0),
+        targets=tuple(sorted(targets)) if not isinstance(targets, str) else (targets,),
+    )
+
+
+def objective_of(held: Held, asked: float | None, goal: float | None) -> float | None:
+    """Return the p95 to keep, in milliseconds: asked for now, or by the goal of its run."""
+    if asked is not None or goal is not None:
+        return asked if asked is not None else goal
+    try:
+        told = yaml.safe_load((held.folder / CONFIG).read_text(encoding="utf-8"))
+        found = told["goal"].get("latency_p95_ms")
+    except (OSError, KeyError, TypeError, AttributeError, yaml.YAMLError):
+        return None
+    return None if found is None else float(found)
+
+
+def now() -> str:
+    """Return the time, UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def keep(load: Load, home: Path) -> Path:
+    """Write a measurement below `home`, by a rename; returns the file."""
+    folder = home / ".llamaduo" / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    stamp = load.at.replace("+00:00", "Z").replace(":", "")
+    path = folder / f"{load.model}-{load.number}-{stamp}.json"
+    draft = path.with_suffix(".new")
+    draft.write_text(load.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    draft.replace(path)
+    return path
+
+
+def tags(load: Load) -> Mapping[str, str]:
+    """Return what the version's tags say: the figures at the knee, else at the lowest rate."""
+    at = load.knee or load.rates[0]
+    whole = at.whole
+    return {
+        f"{TAG}knee": "none" if load.knee is None else f"{load.knee.rate:g}",
+        f"{TAG}rate": f"{at.rate:g}",
+        f"{TAG}p95_ms": "" if whole is None else ms(whole.p95).replace(",", ""),
+        f"{TAG}tokens_per_s": f"{at.output_tokens_per_s:.1f}",
+        f"{TAG}n": str(0 if whole is None else whole.n),
+        f"{TAG}at": load.at,
+        f"{TAG}url": load.url,
+    }
