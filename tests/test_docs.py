@@ -22,12 +22,26 @@ from llamaduo.intervals import wilson
 from llamaduo.judging import part
 from llamaduo.labels import params
 from llamaduo.ledger import Ledger
+from llamaduo.load import tool
 from llamaduo.local.adapter import FILES as FILES_OF_AN_ADAPTER
 from llamaduo.options import groups, options
 from llamaduo.power import out_of_reach
 from llamaduo.progress import Progress
 from llamaduo.records import Answer, Example, Message, Score
-from llamaduo.verbs import VERBS, compare, cost, help, pack, promote, report, run, store, ui, unpack
+from llamaduo.verbs import (
+    VERBS,
+    compare,
+    cost,
+    help,
+    load,
+    pack,
+    promote,
+    report,
+    run,
+    store,
+    ui,
+    unpack,
+)
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -87,6 +101,7 @@ NO_RUNS = (
     "compare",
     "cost",
     "doctor",
+    "load",
     "pack",
     "promote",
     "report",
@@ -101,6 +116,7 @@ UNPACKS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["unpack"]]
 COMPARED = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["compare"]]
 KEPT = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["store"]]
 PROMOTED = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["promote"]]
+LOADS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["load"]]
 REPORTS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["report"]]
 LOOKS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["ui"]]
 COSTS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["cost"]]
@@ -211,6 +227,15 @@ def test_every_promotion_the_pages_show_is_one_that_only_lacks_its_run(typed: li
     lacks = "no finished run under|no run under .* begins so|was not begun here|no runs in MLflow"
     with pytest.raises(LlamaDuoError, match=lacks):
         promote.main(local)
+
+
+@pytest.mark.parametrize("typed", LOADS, ids=" ".join)
+def test_every_load_test_the_pages_show_only_lacks_its_version(
+    typed: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tool, "program", lambda: "guidellm")
+    with pytest.raises(LlamaDuoError, match="no runs in MLflow"):
+        load.main(typed)
 
 
 @pytest.mark.parametrize("overrides", COSTS, ids=" ".join)
