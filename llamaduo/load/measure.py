@@ -47,7 +47,10 @@ class Measuring:
         self.key = os.environ.get(plan.endpoint.key_env) if plan.endpoint.key_env else None
 
     def rates(self, rates: Sequence[float]) -> list[AtRate]:
-        """Measure `rates` in this order, each after the one before is all answered."""
+        """Measure `rates` in this order, each after the one before is all answered.
+
+        After one at which requests fail by the half, the others are left out.
+        """
         each = self.plan.seconds + self.plan.warm_up
         said = ", ".join(f"{rate:g}" for rate in rates)
         self.progress.say(f"load: {said} requests/s, {each:.0f} s and what is waited for each")
@@ -56,10 +59,16 @@ class Measuring:
             return scenario(self.plan, rates, out)
 
         found, self.name = tool.run(told, self.key)
-        if len(found) != len(rates) or not all(found):
-            raise LlamaDuoError("load: guidellm's report has not all rates; give it another go")
+        if not found or not all(found):
+            raise LlamaDuoError("load: guidellm's report has a rate without requests; try again")
+        if len(found) < len(rates):
+            left = ", ".join(f"{rate:g}" for rate in rates[len(found) :])
+            self.progress.say(
+                f"load: {left} requests/s were not tried: at {rates[len(found) - 1]:g} half or "
+                "more of the requests failed"
+            )
         return [
-            at_rate(rate, rows, self.plan.warm_up) for rate, rows in zip(rates, found, strict=True)
+            at_rate(rate, rows, self.plan.warm_up) for rate, rows in zip(rates, found, strict=False)
         ]
 
     def one_alone(self) -> float:

@@ -15,6 +15,11 @@ WARM_UP = 0.2
 ALONE = 5
 """Requests sent one after another, to see what one takes that meets no other."""
 
+HOPELESS = 0.5
+"""Share of requests that fail at which a rate is ended, and no higher one is tried."""
+FIRST = 10
+"""Requests that are waited for before that is said."""
+
 
 class Plan(Record):
     """What every rate has in common."""
@@ -99,6 +104,12 @@ def _scenario(
             "constraints": [
                 {"kind": stop, "count": count},
                 {"kind": "max_duration", "seconds": longest},
+                {
+                    "kind": "max_global_error_rate",
+                    "rate": HOPELESS,
+                    "minimum": FIRST,
+                    "stopping_scope": "all",
+                },
             ],
             "data": [
                 {

@@ -56,6 +56,7 @@ def at_rate(rate: float, rows: Sequence[Sent], warm_up: float) -> AtRate:
         for row in answered
         if row.first is not None and row.last is not None and row.written > 1
     ]
+    under_way = sum(row.ended - row.due for row in counted if row.ended is not None)
     lags = [1000 * (row.begun - row.due) for row in counted if row.begun is not None]
     return AtRate(
         rate=rate,
@@ -66,7 +67,7 @@ def at_rate(rate: float, rows: Sequence[Sent], warm_up: float) -> AtRate:
         prompt_tokens=sum(row.prompt_tokens or 0 for row in answered),
         output_tokens=sum(row.written for row in answered),
         counted_by="pieces" if any(r.output_tokens is None for r in answered) else "server",
-        in_flight=sum(whole) / 1000 / seconds if seconds else 0.0,
+        in_flight=under_way / seconds if seconds else 0.0,
         first=times([1000 * (r.first - r.due) for r in answered if r.first is not None]),
         between=times(between),
         whole=times(whole),

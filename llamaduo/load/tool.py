@@ -142,8 +142,8 @@ def _sent(row: dict[str, Any]) -> Sent:
 
 def kind_of(error: str, *, sent: bool) -> str:
     """Return what kind of failure an error is, so that alike ones are counted together."""
-    if not error:
-        return "cut off when time ran out" if sent else "not sent when time ran out"
+    if not error or "was cancelled" in error:
+        return "cut off" if sent else "never sent"
     status = re.search(r"'(\d{3}) ([^']*)'", error)
     if status is not None:
         return f"HTTP {status[1]} {status[2]}".strip()

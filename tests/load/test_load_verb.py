@@ -46,8 +46,11 @@ class Done:
 
 
 def registered(finished: Finished, home: Path) -> Path:
-    """Return a home with a version of what its one run tuned; who promotes it answers first."""
-    shutil.copytree(finished.home, home)
+    """Return a home with a version in its registry, of a run of its own.
+
+    Its files are those that a load test reads: to promote one, a model would answer first.
+    """
+    shutil.copytree(finished.home / "mlruns", home / "mlruns")
     exp, folder = finished.exp, home / "version"
     split = [row.example for row in exp.task.place() if row.part == "test"]
     local = exp.local
@@ -65,8 +68,8 @@ def registered(finished: Finished, home: Path) -> Path:
     (folder / REFERENCES).write_text("".join(one.model_dump_json() + "\n" for one in said))
     assert isinstance(exp.tracker, MlflowTracker)
     with opened(exp.tracker, home) as registry:
-        run = registry.run_of(exp.fingerprint(), exp.task.name)
-        assert run is not None
+        [experiment, *_] = registry.client.search_experiments()
+        run = registry.client.create_run(experiment.experiment_id).info.run_id
         tags = {ADAPTER: finished.result.rounds[-1].adapter}
         version = registry.add(MODEL, exp.task.name, folder, run, tags, "a card")
         registry.call(version, CHALLENGER)
@@ -105,8 +108,7 @@ def test_the_tasks_prompts_are_sent_as_chats_with_its_length_as_a_stream(done: D
 
 
 def references(home: Path) -> set[str]:
-    [file] = home.glob("mlruns/**/promoted/*/references.jsonl")
-    lines = file.read_text().split("\n")
+    lines = (home / "version" / REFERENCES).read_text().split("\n")
     return {json.dumps(json.loads(line)["messages"]) for line in lines if line}
 
 

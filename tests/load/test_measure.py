@@ -40,6 +40,11 @@ def test_each_rate_gets_its_seconds_of_requests_and_those_of_its_warm_up() -> No
     assert told["spec"]["constraints"][1] == {"kind": "max_duration", "seconds": 72}
 
 
+def test_where_half_of_the_requests_fail_no_higher_rate_is_tried() -> None:
+    [*_, hopeless] = scenario(plan(), [1, 2], Path("out.json"))["spec"]["constraints"]
+    assert (hopeless["rate"], hopeless["stopping_scope"]) == (0.5, "all")
+
+
 def test_prompts_begin_again_where_a_rate_takes_more() -> None:
     [data] = scenario(plan(), [0.5, 2], Path("out.json"))["spec"]["data"]
     sent = [row["messages"][0]["content"] for row in data["data"]]
@@ -98,8 +103,9 @@ def test_it_is_found_beside_this_python_before_the_path(
         ("ReadTimeout('')", True, "timed out"),
         ("ConnectError('All connection attempts failed')", True, "no connection"),
         ("SomethingNew('x')", True, "SomethingNew"),
-        ("", True, "cut off when time ran out"),
-        ("", False, "not sent when time ran out"),
+        ("", True, "cut off"),
+        ("Request was cancelled", True, "cut off"),
+        ("", False, "never sent"),
     ],
 )
 def test_failures_of_one_kind_are_counted_together(error: str, sent: bool, kind: str) -> None:

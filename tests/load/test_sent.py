@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from llamaduo.load.sent import Sent, at_rate, percentile, times
 
 
@@ -55,7 +57,7 @@ def test_an_answer_is_timed_from_when_it_was_due_and_the_clients_lag_is_told() -
 
 
 def test_what_failed_is_counted_by_kind_and_is_in_no_percentile() -> None:
-    lost = {"first": None, "last": None, "output_tokens": None, "prompt_tokens": None}
+    lost: dict[str, Any] = dict.fromkeys(("first", "last", "output_tokens", "prompt_tokens"))
     rows = [
         sent(0),
         sent(1, why="HTTP 503", ended=1.01, **lost),
@@ -68,10 +70,12 @@ def test_what_failed_is_counted_by_kind_and_is_in_no_percentile() -> None:
     assert found.failures == 0.75
     assert found.whole is not None and found.whole.n == 1
     assert found.output_tokens == 3
+    assert found.in_flight == pytest.approx((1 + 0.01 + 60 + 0.01) / 62)
 
 
 def test_where_nothing_is_answered_nothing_is_timed() -> None:
-    lost = {"begun": None, "first": None, "last": None, "ended": None, "why": "not sent"}
+    lost: dict[str, Any] = dict.fromkeys(("begun", "first", "last", "ended"))
+    lost["why"] = "not sent"
     found = at_rate(1, [sent(0, **lost)], warm_up=0)
     assert (found.first, found.between, found.whole) == (None, None, None)
     assert (found.output_tokens_per_s, found.in_flight, found.lag_p95_ms) == (0, 0, 0)
