@@ -126,7 +126,10 @@ def _sent(row: dict[str, Any]) -> Sent:
     info, times = row["info"], row["info"]["timings"]
     done = info["status"] == "completed"
     begun = times["request_start"]
-    due = times["targeted_start"] or begun or info["scheduler_start_time"]
+    start = info["scheduler_start_time"]
+    due = times["targeted_start"] or begun or start
+    if due < start:  # its first requests may be drawn before its clock is set, and go at once
+        due = begun or start
     return Sent(
         due=due,
         begun=begun,

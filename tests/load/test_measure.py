@@ -2,10 +2,12 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from measurements import at
 
+from llamaduo.errors import LlamaDuoError
 from llamaduo.load import tool
 from llamaduo.load.measure import STEPS, rounded, sweep
 from llamaduo.load.plan import ALONE, Plan, alone, mixed, scenario
@@ -142,3 +144,38 @@ def test_a_sweep_ends_where_its_first_rate_is_too_much_or_nothing_ever_is() -> N
 @pytest.mark.parametrize(("rate", "two"), [(0.123, 0.12), (1.26, 1.3), (126, 130), (9.99, 10)])
 def test_a_rate_has_two_digits(rate: float, two: float) -> None:
     assert rounded(rate) == pytest.approx(two)
+
+
+def reported(**times: float | None) -> dict[str, Any]:
+    """Return a request of guidellm's report that was answered."""
+    names = ("targeted_start", "request_start", "first_token_iteration", "last_token_iteration")
+    timings = dict.fromkeys((*names, "request_end", "resolve_end")) | {"token_iterations": 3}
+    counted = {"total_tokens": 4}
+    return {
+        "info": {
+            "status": "completed",
+            "error": None,
+            "scheduler_start_time": 1000.0,
+            "timings": timings | times,
+        },
+        "input_metrics": counted,
+        "output_metrics": counted,
+    }
+
+
+@pytest.mark.parametrize(("targeted", "due"), [(1005.0, 1005), (-0.7, 1002), (None, 1002)])
+def test_a_request_is_due_when_it_was_planned_or_else_when_it_was_sent(
+    targeted: float | None, due: float
+) -> None:
+    row = reported(targeted_start=targeted, request_start=1002.0, request_end=1009.0)
+    report = {
+        "metadata": {"version": 2, "guidellm_version": "0.8.1"},
+        "benchmarks": [{"requests": {"successful": [row], "errored": [], "total": None}}],
+    }
+    [[found]], name = tool._read(report)
+    assert (found.due, found.ended, found.why, name) == (due, 1009, "", "guidellm 0.8.1")
+
+
+def test_a_report_of_another_shape_is_refused_with_what_to_install() -> None:
+    with pytest.raises(LlamaDuoError, match=r"pip install 'guidellm>=0\.8\.1,<0\.9'"):
+        tool._read({"metadata": {"version": 3, "guidellm_version": "0.9.0"}})
