@@ -1,10 +1,8 @@
 """From a registered version to a plan, and what is written down of it."""
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -14,48 +12,23 @@ from llamaduo.loads import FOLDER, Load
 from llamaduo.promotion.held import Held
 from llamaduo.promotion.version import CONFIG
 from llamaduo.secrets import address
-from llamaduo.serving import Given, Serving
-from llamaduo.serving.endpoint import Endpoint
 
 TAG = "llamaduo.load_"
 """Begins the names of a version's tags that say what its last load test measured."""
 
 
-def endpoint_of(held: Held, serving: Serving, url: str) -> Endpoint:
-    """Return how the version is asked for at `url`, by the engine that `serving` names.
+def checked(url: str) -> str:
+    """Return the address of a server.
 
     Raises:
-        UsageError: for an address with a secret in it, or a form that the engine cannot serve.
+        UsageError: for what is none, or has a secret in it.
     """
     if "://" not in url:
         raise UsageError(f"load: {url} is no address; such as http://127.0.0.1:8080")
     try:
-        address(url)
+        return address(url)
     except ValueError as error:
         raise UsageError(f"load: the address cannot be used: {error}") from None
-    form, _ = serving.delivered(_given(held))
-    return serving.endpoint(held.version.name, form, url)
-
-
-def _given(held: Held) -> Given:
-    served = held.served
-    model = served.model(held.folder / "artifacts")
-    told: dict[str, Any] = {}
-    file = held.weights / "adapter_config.json"
-    if served.form == "adapter" and file.is_file():
-        told = json.loads(file.read_text(encoding="utf-8"))
-    targets = told.get("target_modules") or ()
-    return Given(
-        name=held.version.name,
-        number=held.version.number,
-        form=served.form,
-        family="",
-        base=model.base,
-        revision=model.revision,
-        dtype=str(served.engine.get("dtype", "float32")),
-        r=int(told.get("r") or 0),
-        targets=tuple(sorted(targets)) if not isinstance(targets, str) else (targets,),
-    )
 
 
 def objective_of(held: Held, asked: float | None, goal: float | None) -> float | None:

@@ -15,6 +15,7 @@ from llamaduo.verbs import VERBS, arguments, versioned
 def main(words: list[str]) -> int:
     """Measure, print, draw, write down, and tag the version."""
     from llamaduo import plots, running
+    from llamaduo.deploy.given import given as served_as
     from llamaduo.home import writable
     from llamaduo.load import about, measure, tool
     from llamaduo.load.plan import Plan, mixed
@@ -31,12 +32,15 @@ def main(words: list[str]) -> int:
     for flag, value in (("--seconds", given.seconds), ("--p95-ms", given.p95_ms)):
         if value is not None and not 0 < value < math.inf:
             raise UsageError(f"load: {flag} {value:g}: a number above 0")
+    about.checked(url)
     tool.program()
     found = versioned.find(rest, "load")
     held, progress = found.held, Progress()
     objective = about.objective_of(held, given.p95_ms, found.exp.goal.latency_p95_ms)
+    serving = found.exp.serving
+    form, _ = serving.delivered(served_as(held))
     plan = Plan(
-        endpoint=about.endpoint_of(held, found.exp.serving, url),
+        endpoint=serving.endpoint(held.version.name, form, url),
         chats=mixed([one.messages for one in held.references], found.exp.seed),
         max_new_tokens=held.served.max_new_tokens,
         temperature=float(held.served.engine.get("temperature", 0)),

@@ -19,7 +19,7 @@ from llamaduo.errors import ServiceError, UsageError
 from llamaduo.load import tool
 from llamaduo.loads import Load, read
 from llamaduo.promotion.references import Reference
-from llamaduo.promotion.served import FILE, Served, fields_of
+from llamaduo.promotion.served import FILE, WEIGHTS, Served, fields_of
 from llamaduo.promotion.version import REFERENCES
 from llamaduo.tracker.mlflow import MlflowTracker
 from llamaduo.tracker.registry import ADAPTER, CHALLENGER, opened
@@ -63,7 +63,9 @@ def registered(finished: Finished, home: Path) -> Path:
         max_new_tokens=16,
     )
     said = [Reference(id=r.id, messages=r.messages, text="", finish="stop") for r in split]
-    (folder / "artifacts").mkdir(parents=True)
+    weights = folder / "artifacts" / WEIGHTS
+    weights.mkdir(parents=True)
+    (weights / "adapter_config.json").write_text('{"r": 4, "target_modules": ["q_proj"]}')
     (folder / "artifacts" / FILE).write_text(served.model_dump_json())
     (folder / REFERENCES).write_text("".join(one.model_dump_json() + "\n" for one in said))
     assert isinstance(exp.tracker, MlflowTracker)
@@ -185,9 +187,9 @@ def test_what_cannot_be_measured_is_said_before_anything_is_opened(
     ("url", "says"),
     [("gpu:8000", "is no address"), ("http://me:secret@gpu:8000", "there is a password in it")],
 )
-def test_an_address_that_cannot_be_used_is_refused(done: Done, url: str, says: str) -> None:
+def test_an_address_that_cannot_be_used_is_refused(url: str, says: str) -> None:
     with pytest.raises(UsageError, match=says) as error:
-        load.main([url, f"{MODEL}@challenger", f"home={done.home}"])
+        load.main([url])
     assert "secret@" not in str(error.value)
 
 

@@ -24,10 +24,11 @@ def test_everything_missing_is_said_with_its_fix(capsys: pytest.CaptureFixture[s
 
 
 def test_what_is_only_worth_a_look_ends_with_0(capsys: pytest.CaptureFixture[str]) -> None:
-    assert doctor.main(["experiments=demo_tiny", "goal.at_least=99", "tuner.layers=1"]) == 0
+    words = ["experiments=demo_tiny", "goal.at_least=99", "tuner.layers=1", "serving=tgi_l4"]
+    assert doctor.main(words) == 0
     said = capsys.readouterr().out
     assert "look     goal: 16 test prompts cannot show a coverage of 99 %" in said
-    assert "look     served by TGI: merged only: it drops a target" in said
+    assert "look     will be served by TGI: merged: it wants a target in every layer" in said
 
 
 def test_lines_stand_in_one_column(capsys: pytest.CaptureFixture[str]) -> None:
