@@ -4,7 +4,6 @@ home/.llamaduo/loads/NAME-NUMBER-TIME.json    one measurement
 home/.llamaduo/loads/NAME-NUMBER-TIME.png     its picture
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +14,6 @@ from llamaduo.records import Record
 
 FOLDER = "loads"
 """Below `.llamaduo` of a home."""
-SCHEMA = 1
 ERRORS = 0.01
 """Share of requests that may fail at a rate that is kept up with."""
 TIMES = 2.0
@@ -90,6 +88,7 @@ class Load(Record):
     """One measurement."""
 
     schema_number: Literal[1] = 1
+    """Of the file's shape; another is refused."""
     model: str
     number: str
     """Of the version."""
@@ -186,9 +185,6 @@ def newest(folder: Path, adapter: str) -> Load | None:
     Raises:
         UsageError: if a file there is none of a load test.
     """
-    of_it = [one for one in _all(sorted(folder.glob("*.json"))) if one.adapter == adapter]
+    found = (read(path) for path in sorted(folder.glob("*.json")))
+    of_it = (one for one in found if one.adapter == adapter)
     return max(of_it, key=lambda one: one.at, default=None)
-
-
-def _all(paths: Sequence[Path]) -> list[Load]:
-    return [read(path) for path in paths]

@@ -1,17 +1,19 @@
 """From a registered version to a plan, and what is written down of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
 
 from llamaduo.errors import UsageError
+from llamaduo.load.plan import Plan
 from llamaduo.load.text import ms
-from llamaduo.loads import FOLDER, Load
+from llamaduo.loads import FOLDER, AtRate, Load
 from llamaduo.promotion.held import Held
 from llamaduo.promotion.version import CONFIG
 from llamaduo.secrets import address
+from llamaduo.tracker.registry import ADAPTER
 
 TAG = "llamaduo.load_"
 """Begins the names of a version's tags that say what its last load test measured."""
@@ -41,6 +43,35 @@ def objective_of(held: Held, asked: float | None, goal: float | None) -> float |
     except (OSError, KeyError, TypeError, AttributeError, yaml.YAMLError):
         return None
     return None if found is None else float(found)
+
+
+def load_of(
+    held: Held, plan: Plan, rates: Sequence[AtRate], *, by: str, objective_ms: float | None
+) -> Load:
+    """Put a measurement together, which ended now.
+
+    Args:
+        by: the tool that sent it, with its version.
+        objective_ms: p95 that was to be kept; None: twice that of the lowest rate.
+    """
+    return Load(
+        model=held.version.name,
+        number=held.version.number,
+        adapter=held.version.tags.get(ADAPTER, ""),
+        called=plan.endpoint.model,
+        engine=plan.endpoint.engine,
+        url=plan.endpoint.url,
+        at=now(),
+        tool=by,
+        arrivals=plan.arrivals,
+        seconds=plan.seconds,
+        seed=plan.seed,
+        prompts=len(plan.chats),
+        max_new_tokens=plan.max_new_tokens,
+        temperature=plan.temperature,
+        objective_ms=objective_ms,
+        rates=tuple(rates),
+    )
 
 
 def now() -> str:

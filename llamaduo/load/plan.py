@@ -4,7 +4,7 @@ import math
 import random
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from llamaduo.loads import Arrivals
 from llamaduo.records import Message, Record
@@ -87,7 +87,6 @@ def _scenario(
         "stream_options": {"include_usage": True, "continuous_usage_stats": None},
     }
     sent = [[message.model_dump() for message in chat] for chat in plan.chats]
-    stop: Literal["max_requests"] = "max_requests"
     return {
         "spec": {
             "backend": {
@@ -102,7 +101,7 @@ def _scenario(
             },
             "profile": profile,
             "constraints": [
-                {"kind": stop, "count": count},
+                {"kind": "max_requests", "count": count},
                 {"kind": "max_duration", "seconds": longest},
                 {
                     "kind": "max_global_error_rate",

@@ -78,6 +78,7 @@ def costing(load: Load, file: Path) -> str:
     """Return the command that adds up money with what was measured."""
     own = [
         "workload=light",
+        f"workload.local_name={load.model}",
         "workload.servers=auto",
         f"workload.throughput.measured={file}",
         "workload.throughput.peak_to_mean=1",

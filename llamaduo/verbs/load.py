@@ -20,9 +20,8 @@ def main(words: list[str]) -> int:
     from llamaduo.load import about, measure, tool
     from llamaduo.load.plan import Plan, mixed
     from llamaduo.load.text import costing, table
-    from llamaduo.loads import Load
     from llamaduo.progress import Progress
-    from llamaduo.tracker.registry import ADAPTER, opened
+    from llamaduo.tracker.registry import opened
 
     given = arguments.read(parser(), words)
     if not given.words or "=" in given.words[0].partition("?")[0]:
@@ -56,24 +55,7 @@ def main(words: list[str]) -> int:
             seen = measure.sweep(measuring.rates, measuring.one_alone(), objective)
         else:
             seen = measuring.rates(rates)
-        load = Load(
-            model=held.version.name,
-            number=held.version.number,
-            adapter=held.version.tags.get(ADAPTER, ""),
-            called=plan.endpoint.model,
-            engine=plan.endpoint.engine,
-            url=plan.endpoint.url,
-            at=about.now(),
-            tool=measuring.name,
-            arrivals=plan.arrivals,
-            seconds=plan.seconds,
-            seed=plan.seed,
-            prompts=len(plan.chats),
-            max_new_tokens=plan.max_new_tokens,
-            temperature=plan.temperature,
-            objective_ms=objective,
-            rates=tuple(seen),
-        )
+        load = about.load_of(held, plan, seen, by=measuring.name, objective_ms=objective)
         path = about.keep(load, found.home)
         picture = path.with_suffix(".png")
         plots.save(plots.load_by_rate(load), picture)

@@ -17,10 +17,15 @@ from streaming import TOKENS, Streaming, streaming
 from llamaduo.engine.transformers import TransformersEngine
 from llamaduo.errors import ServiceError, UsageError
 from llamaduo.load import tool
+from llamaduo.load.measure import Measuring
+from llamaduo.load.plan import ALONE, Plan
 from llamaduo.loads import Load, read
+from llamaduo.progress import Progress
 from llamaduo.promotion.references import Reference
 from llamaduo.promotion.served import FILE, WEIGHTS, Served, fields_of
 from llamaduo.promotion.version import REFERENCES
+from llamaduo.records import Message
+from llamaduo.serving.endpoint import Endpoint
 from llamaduo.tracker.mlflow import MlflowTracker
 from llamaduo.tracker.registry import ADAPTER, CHALLENGER, opened
 from llamaduo.verbs import cost, load
@@ -205,3 +210,20 @@ def test_without_guidellm_the_line_that_installs_it_is_said(
     monkeypatch.setattr(tool, "PROGRAM", "guidellm-that-nobody-has")
     with pytest.raises(UsageError, match=r"pip install 'llamaduo\[load\]'"):
         load.main(["http://127.0.0.1:9"])
+
+
+def test_a_sweep_first_sees_what_a_request_takes_alone() -> None:
+    with streaming(slots=1, seconds=0.02) as server:
+        endpoint = Endpoint(engine="vllm", url=server.url, model="triage", base=None, timeout=9)
+        plan = Plan(
+            endpoint=endpoint,
+            chats=((Message(role="user", content="Where is it?"),),),
+            max_new_tokens=16,
+            temperature=0,
+            seconds=1,
+            arrivals="poisson",
+            seed=1,
+        )
+        alone = Measuring(plan, Progress(StringIO())).one_alone()
+    assert TOKENS * 0.02 < alone < 5
+    assert len(server.bodies) == ALONE
