@@ -46,6 +46,8 @@ class AtRate(Record):
 
     rate: float
     """Requests a second that were meant to arrive."""
+    arrived: float
+    """That did: at random, few of them come faster or slower than they should."""
     seconds: float
     """From the first arrival to the last answer."""
     sent: int

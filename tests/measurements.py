@@ -11,6 +11,7 @@ def at(rate: float, p95: float | None, **changes: Any) -> AtRate:
     whole = None if p95 is None else Times(n=100, p50=p95 / 2, p95=p95, p99=p95)
     fields: dict[str, Any] = {
         "rate": rate,
+        "arrived": rate,
         "seconds": 10,
         "sent": 100,
         "answered": 100,

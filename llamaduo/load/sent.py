@@ -50,6 +50,7 @@ def at_rate(rate: float, rows: Sequence[Sent], warm_up: float) -> AtRate:
     answered = [row for row in counted if not row.why and row.ended is not None]
     ends = [row.ended for row in counted if row.ended is not None]
     seconds = max([*ends, counted[-1].due]) - counted[0].due
+    apart = counted[-1].due - counted[0].due
     whole = [1000 * (row.ended - row.due) for row in answered if row.ended is not None]
     between = [
         1000 * (row.last - row.first) / (row.written - 1)
@@ -60,6 +61,7 @@ def at_rate(rate: float, rows: Sequence[Sent], warm_up: float) -> AtRate:
     lags = [1000 * (row.begun - row.due) for row in counted if row.begun is not None]
     return AtRate(
         rate=rate,
+        arrived=(len(counted) - 1) / apart if apart else rate,
         seconds=seconds,
         sent=len(counted),
         answered=len(answered),

@@ -15,10 +15,11 @@ LATE = 0.1
 def table(load: Load) -> list[str]:
     """Return the lines: what was sent, a row for each rate, the knee, what to look at."""
     through = [
-        ("requests/s", "sent", "answered", "at once", "read tok/s", "written tok/s", ""),
+        ("requests/s", "in fact", "sent", "answered", "at once", "read tok/s", "written tok/s", ""),
         *(
             (
                 f"{one.rate:g}",
+                f"{one.arrived:.3g}",
                 str(one.sent),
                 str(one.answered),
                 f"{one.in_flight:.1f}",

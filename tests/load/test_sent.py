@@ -34,6 +34,7 @@ def test_a_percentile_is_an_answer_that_was_seen() -> None:
 def test_tokens_a_second_are_counted_from_the_first_arrival_to_the_last_answer() -> None:
     found = at_rate(1, [sent(0), sent(1), sent(2, took=2)], warm_up=0)
     assert found.seconds == 4
+    assert found.arrived == 1
     assert (found.prompt_tokens_per_s, found.output_tokens_per_s) == (15 / 4, 9 / 4)
     assert found.in_flight == (1 + 1 + 2) / 4
     assert found.counted_by == "server"
@@ -47,7 +48,8 @@ def test_requests_of_the_warm_up_are_not_counted() -> None:
     found = at_rate(1, [sent(0, took=9), sent(1, took=9), sent(2), sent(3)], warm_up=2)
     assert (found.sent, found.answered) == (2, 2)
     assert found.whole is not None and found.whole.p99 == 1000
-    assert at_rate(1, [sent(0), sent(1)], warm_up=5).sent == 1
+    few = at_rate(1, [sent(0), sent(1)], warm_up=5)
+    assert (few.sent, few.arrived) == (1, 1)
 
 
 def test_an_answer_is_timed_from_when_it_was_due_and_the_clients_lag_is_told() -> None:
