@@ -4,12 +4,14 @@ import re
 import shutil
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 
 import llamaduo
 from llamaduo.engine.transformers import TransformersEngine
 from llamaduo.local import LocalModel, load
+from llamaduo.local.load import Template
 from llamaduo.promotion import card
 from llamaduo.promotion.candidate import Candidate
 from llamaduo.promotion.references import Reference
@@ -23,6 +25,9 @@ from llamaduo.promotion.served import (
 from llamaduo.resolved import resolved
 from llamaduo.store import Folder, Rows
 from llamaduo.tracker import registry
+
+if TYPE_CHECKING:
+    from transformers import GenerationConfig
 
 REFERENCES, CONFIG = "references.jsonl", "config.yaml"
 LIBRARIES = ("torch", "transformers", "peft", "safetensors", "bitsandbytes", "mlflow", "pandas")
@@ -78,17 +83,33 @@ def write_merged(
 ) -> None:
     """Write the merged model as transformers and TGI load models, its chat template with it.
 
-    The weights are in the type of number that was computed in. Generation ends where it did
-    when it was judged, at the end of a turn, and at no other token.
+    The weights are in the type of number that was computed in.
     """
     loaded = engine.loaded(local, adapter.path)
-    how = loaded.model.generation_config
-    how.eos_token_id = loaded.template.end
-    how.pad_token_id = loaded.template.tokenizer.pad_token_id
+    loaded.model.generation_config = generation(loaded.template, engine.temperature)
     loaded.model.save_pretrained(into, safe_serialization=True)
     loaded.template.tokenizer.save_pretrained(into)
     del loaded
     load.free()
+
+
+def generation(template: Template, temperature: float) -> "GenerationConfig":
+    """Return how a server generates that is told nothing: as it was when the model was judged.
+
+    It ends at the end of a turn and at no other token. Nothing of the base's own settings is
+    left, whose penalties would change answers that are not drawn too. Of the temperature a token
+    is drawn from the whole vocabulary: unsaid, it would be from the 50 likeliest.
+    """
+    from transformers import GenerationConfig
+
+    tokenizer = template.tokenizer
+    drawn = {"do_sample": True, "temperature": temperature, "top_k": len(tokenizer)}
+    return GenerationConfig(
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=template.end,
+        pad_token_id=tokenizer.pad_token_id,
+        **(drawn if temperature else {}),
+    )
 
 
 def config(found: Candidate) -> str:
