@@ -9,7 +9,7 @@ from pathlib import Path
 from llamaduo.errors import LlamaDuoError, ServiceError
 from llamaduo.load import tool
 from llamaduo.load.plan import Plan, alone, scenario
-from llamaduo.load.sent import at_rate, percentile
+from llamaduo.load.sent import Sent, at_rate, percentile
 from llamaduo.loads import TIMES, AtRate, kept
 from llamaduo.progress import Progress
 from llamaduo.records import Outcome, Request
@@ -18,6 +18,8 @@ BEGIN = 0.25
 """Of the rate at which one request after another is answered: there a sweep begins."""
 STEPS = 12
 """Rates of a sweep at most, each twice the one before."""
+UNPLANNED = 0.1
+"""Share of a rate's requests that may be sent before guidellm's clock is set."""
 
 Measure = Callable[[Sequence[float]], list[AtRate]]
 
@@ -59,6 +61,14 @@ class Measuring:
             return scenario(self.plan, rates, out)
 
         found, self.name = tool.run(told, self.key)
+        if too_many_at_once(found):
+            self.progress.say("load: many requests were sent at once, not as planned; once more")
+            found, self.name = tool.run(told, self.key)
+        if too_many_at_once(found):
+            raise LlamaDuoError(
+                "load: this machine is too busy to send requests when they are due: measure when "
+                "it is quiet, from another one, or with --arrivals constant"
+            )
         if not found or not all(found):
             raise LlamaDuoError("load: guidellm's report has a rate without requests; try again")
         if len(found) < len(rates):
@@ -83,6 +93,11 @@ class Measuring:
             why = ", ".join(sorted({row.why for row in found[0]}))
             raise ServiceError(f"load: none of {len(found[0])} requests was answered: {why}")
         return percentile(took, 0.5)
+
+
+def too_many_at_once(found: Sequence[Sequence[Sent]]) -> bool:
+    """Whether at some rate more requests than `UNPLANNED` were sent in no open loop."""
+    return any(sum(not row.planned for row in rows) > UNPLANNED * len(rows) for rows in found)
 
 
 def sweep(measure: Measure, seconds_alone: float, objective_ms: float | None) -> list[AtRate]:

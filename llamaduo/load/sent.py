@@ -13,6 +13,8 @@ class Sent(Record):
 
     due: float
     """When it was to be sent."""
+    planned: bool = True
+    """Whether that was known before; else it was sent at once, and is due when it was sent."""
     begun: float | None
     """When it was sent. None: never."""
     first: float | None

@@ -128,10 +128,12 @@ def _sent(row: dict[str, Any]) -> Sent:
     begun = times["request_start"]
     start = info["scheduler_start_time"]
     due = times["targeted_start"] or begun or start
-    if due < start:  # its first requests may be drawn before its clock is set, and go at once
+    planned = due >= start
+    if not planned:  # drawn before its clock was set: on a busy machine, many at once
         due = begun or start
     return Sent(
         due=due,
+        planned=planned,
         begun=begun,
         first=times["first_token_iteration"],
         last=times["last_token_iteration"],

@@ -1,6 +1,7 @@
 """What guidellm is told and how a sweep goes, without it."""
 
 import os
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,12 @@ from measurements import at
 
 from llamaduo.errors import LlamaDuoError
 from llamaduo.load import tool
-from llamaduo.load.measure import STEPS, rounded, sweep
+from llamaduo.load.measure import STEPS, Measuring, rounded, sweep
 from llamaduo.load.plan import ALONE, Plan, alone, mixed, scenario
+from llamaduo.load.sent import Sent
 from llamaduo.load.tool import KEY, environment, kind_of
 from llamaduo.loads import AtRate
+from llamaduo.progress import Progress
 from llamaduo.records import Message
 from llamaduo.serving.endpoint import Endpoint
 
@@ -174,8 +177,38 @@ def test_a_request_is_due_when_it_was_planned_or_else_when_it_was_sent(
     }
     [[found]], name = tool._read(report)
     assert (found.due, found.ended, found.why, name) == (due, 1009, "", "guidellm 0.8.1")
+    assert found.planned == (targeted != -0.7)
 
 
 def test_a_report_of_another_shape_is_refused_with_what_to_install() -> None:
     with pytest.raises(LlamaDuoError, match=r"pip install 'guidellm>=0\.8\.1,<0\.9'"):
         tool._read({"metadata": {"version": 3, "guidellm_version": "0.9.0"}})
+
+
+def test_requests_that_were_sent_in_a_crowd_are_no_measurement(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    row = Sent.model_validate(
+        dict.fromkeys(("begun", "first", "last", "ended"), 1.0)
+        | {"due": 1.0, "why": "", "prompt_tokens": 1, "output_tokens": 1, "pieces": 1}
+    )
+    crowd = row.model_copy(update={"planned": False})
+    reports = [[[crowd] * 2 + [row] * 8], [[crowd] + [row] * 9]]
+    monkeypatch.setattr(tool, "run", lambda *_: (reports.pop(0), "guidellm 0.8.1"))
+    out = StringIO()
+    [found] = Measuring(plan(), Progress(out)).rates([1])
+    assert found.rate == 1 and "not as planned; once more" in out.getvalue()
+    reports += [[[crowd] * 10]] * 2
+    with pytest.raises(LlamaDuoError, match="too busy to send requests when they are due"):
+        Measuring(plan(), Progress(out)).rates([1])
+
+
+def test_rates_that_were_left_out_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = Sent.model_validate(
+        dict.fromkeys(("begun", "first", "last", "ended"), 1.0)
+        | {"due": 1.0, "why": "", "prompt_tokens": 1, "output_tokens": 1, "pieces": 1}
+    )
+    monkeypatch.setattr(tool, "run", lambda *_: ([[row]], "guidellm 0.8.1"))
+    out = StringIO()
+    assert len(Measuring(plan(), Progress(out)).rates([1, 2, 4])) == 1
+    assert "load: 2, 4 requests/s were not tried: at 1 half or more" in out.getvalue()
