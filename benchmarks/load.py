@@ -44,7 +44,7 @@ def main() -> None:
             words += ["--seconds", given.seconds]
             load.main([*words, *(["--p95-ms", given.p95_ms] if given.p95_ms else [])])
         finally:
-            server.terminate()
+            server.kill()  # asked to end, it first answers all that waits
             server.wait()
     newest = max((Path(given.home) / ".llamaduo" / FOLDER).glob("*.json"), key=os.path.getmtime)
     print(json.dumps(json.loads(newest.read_text()), indent=1))
@@ -73,7 +73,9 @@ def served(folder: Path, home: str) -> "subprocess.Popen[bytes]":
     while time.monotonic() < until:
         try:
             urlopen(f"http://127.0.0.1:{PORT}/health", timeout=5).close()
-            return server
+            if server.poll() is None:
+                return server
+            sys.exit(f"another server has port {PORT}: {(folder / 'serve.log').read_text()[-500:]}")
         except (URLError, OSError):
             time.sleep(0.5)
     server.kill()
