@@ -13,6 +13,7 @@ from llamaduo.findings import (
     Verdict,
 )
 from llamaduo.intervals import LEVEL, z_of
+from llamaduo.loads import Latency
 from llamaduo.metrics import difference, share
 from llamaduo.power import out_of_reach, pairs_needed, prompts_needed
 
@@ -60,7 +61,7 @@ def decide(
     *,
     service: Compared | None = None,
     audit: Audit | None = None,
-    latency_p95_ms: float | None = None,
+    latency: Latency | None = None,
     level: float = LEVEL,
 ) -> Decision:
     """Say `switch`, `keep the service` or `not enough data`.
@@ -74,7 +75,7 @@ def decide(
         test: the last round's model on the sealed test.
         service: that model against the service's own answers; needed for `against: service`.
         audit: of the judge.
-        latency_p95_ms: as measured; None: not measured.
+        latency: as measured; None: not measured.
         level: of the interval the verdict hangs on.
     """
     if goal.against == "service":
@@ -83,7 +84,7 @@ def decide(
         worst, measure, best = _absolute(test.coverage, test.prompts, level)
         wanted = goal.at_least
     verdict = figures = settle(worst, best, wanted)
-    blocked = _blocks(goal, audit, latency_p95_ms)
+    blocked = _blocks(goal, audit, latency)
     reasons = [_said(measure, goal)]
     lost = test.prompts - measure.n
     if measure.value is not None and lost > 0:
@@ -91,6 +92,9 @@ def decide(
             f"{lost} prompts have no score: with all of them failed the lower bound is "
             f"{_plain(worst.low)}, with all of them passed the upper is {_plain(best.high)}"
         )
+    limit = goal.latency_p95_ms
+    if limit is not None and latency is not None and latency.p95_ms <= limit:
+        reasons.append(_waits(latency, limit))
     needed = None
     if figures == "not enough data" and measure.value is not None:
         needed, said = _how_many_more(measure, wanted, goal, test, service, level)
@@ -181,7 +185,7 @@ def _paired(
     )
 
 
-def _blocks(goal: Goal, audit: Audit | None, latency: float | None) -> list[str]:
+def _blocks(goal: Goal, audit: Audit | None, latency: Latency | None) -> list[str]:
     found = [f"the judge: {flag}" for flag in audit.flags] if audit else []
     if goal.latency_p95_ms is not None:
         if latency is None:
@@ -189,12 +193,16 @@ def _blocks(goal: Goal, audit: Audit | None, latency: float | None) -> list[str]
                 f"latency: 95 of 100 answers have to come in {goal.latency_p95_ms:g} ms, and how "
                 "long they take has not been measured"
             )
-        elif latency > goal.latency_p95_ms:
-            found.append(
-                f"latency: 95 of 100 answers come in {latency:.0f} ms, and have to in "
-                f"{goal.latency_p95_ms:g} ms"
-            )
+        elif latency.p95_ms > goal.latency_p95_ms:
+            found.append(_waits(latency, goal.latency_p95_ms))
     return found
+
+
+def _waits(latency: Latency, limit: float) -> str:
+    return (
+        f"latency: 95 of 100 answers come in {latency.p95_ms:.0f} ms, and have to in {limit:g} "
+        f"ms; n = {latency.n}: {latency.source}"
+    )
 
 
 def _said(measure: Measure, goal: Goal) -> str:

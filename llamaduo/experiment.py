@@ -47,7 +47,7 @@ class Goal(Component):
     """Points of coverage the local model may stay under the service, with `against: service`."""
     latency_p95_ms: float | None = Field(None, gt=0)
     """Milliseconds that 95 of 100 answers have to come in; no switch is said before it is
-    measured. None: no matter."""
+    measured: by the calls of an engine that is asked, else by `llamaduo load`. None: no matter."""
 
 
 class Ceiling(Component):

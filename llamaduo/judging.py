@@ -1,6 +1,5 @@
 """The stages that answer and judge: one model on one part of the split."""
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -18,7 +17,9 @@ from llamaduo.intervals import LEVEL
 from llamaduo.judge import Ends, Judge, Stop
 from llamaduo.judge.human import read as read_human
 from llamaduo.judge.probes import REPEATS, probes
+from llamaduo.latency import of_calls, of_load
 from llamaduo.lineage import BYTES_SAY, Lineage, contents, ids
+from llamaduo.loads import Latency
 from llamaduo.looks import Look, watched
 from llamaduo.metrics import assess
 from llamaduo.openings import record
@@ -38,8 +39,8 @@ class Judged:
     assessment: Assessment
     adapter: Path | None
     """Folder of the model's adapter; of an untuned one it holds none. None for the service."""
-    latency_p95_ms: float | None = None
-    """Milliseconds that 95 of 100 answers came in; None where they were not timed one by one."""
+    latency: Latency | None = None
+    """What 95 of 100 answers come in; None where nobody timed them, or nobody asks."""
 
 
 @dataclass
@@ -69,10 +70,13 @@ class Judging(Bench):
         """
         answers = self.answers(adapter, split, on, shots)
         judged = self._judged(name, answers, on, adapter, look, watch)
-        seconds = self.ledger.seconds(answers.recipe) if self.exp.engine.asked else []
-        if seconds:
-            slow = 1000 * seconds[math.ceil(0.95 * len(seconds)) - 1]
-            judged = self.judged[name, on] = replace(judged, latency_p95_ms=slow)
+        if self.exp.engine.asked:
+            latency = of_calls(self.ledger.seconds(answers.recipe))
+        elif self.exp.goal.latency_p95_ms is not None and not shots:
+            latency = of_load(self.exp, self.store.root.parent, adapter.content)
+        else:
+            latency = None
+        judged = self.judged[name, on] = replace(judged, latency=latency)
         return judged
 
     def answers(self, adapter: Folder, split: Rows[Placed], on: Part, shots: int) -> Rows[Answer]:

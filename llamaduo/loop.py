@@ -111,7 +111,7 @@ def decided(exp: Experiment, course: Course, test: Judged) -> Decision:
         exp.goal,
         service=next((one for one in course.compared if one.name == SERVICE), None),
         audit=course.audit,
-        latency_p95_ms=test.latency_p95_ms,
+        latency=test.latency,
         level=level_of_look(course.look(exp)) if exp.judge.on == "test" else LEVEL,
     )
 

@@ -111,8 +111,9 @@ def _run(
         progress.say(cannot)
     if exp.goal.latency_p95_ms is not None and exp.engine.asked is None:
         progress.say(
-            "goal.latency_p95_ms: answers given in batches in this process are not timed, so this "
-            "run cannot say switch; engine=openai_endpoint times a model that is served"
+            "goal.latency_p95_ms: answers given in batches in this process are not timed. No "
+            "switch is said before a load test has timed the model where it is served: llamaduo "
+            "promote --challenger, serve it, llamaduo load URL, and this command once more"
         )
     shown = exp.tracker.open(
         home=Path(exp.home),

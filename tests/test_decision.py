@@ -18,6 +18,7 @@ from llamaduo.findings import (
     PairedCategory,
 )
 from llamaduo.intervals import wilson
+from llamaduo.loads import Latency
 from llamaduo.metrics import difference, mean, share
 from llamaduo.power import out_of_reach
 
@@ -258,9 +259,23 @@ def test_a_latency_that_is_asked_for_has_to_be_measured_and_met() -> None:
     unknown = deciding.decide(decided_on(97, 100), goal)
     assert unknown.verdict == "not enough data"
     assert "has not been measured" in unknown.blocked[0]
-    slow = deciding.decide(decided_on(97, 100), goal, latency_p95_ms=900.0)
-    assert "95 of 100 answers come in 900 ms" in slow.blocked[0]
-    assert deciding.decide(decided_on(97, 100), goal, latency_p95_ms=700.0).verdict == "switch"
+    slow = deciding.decide(decided_on(97, 100), goal, latency=seen(900.0))
+    assert slow.blocked == (
+        "latency: 95 of 100 answers come in 900 ms, and have to in 800 ms; n = 60: a clock",
+    )
+    fast = deciding.decide(decided_on(97, 100), goal, latency=seen(700.0))
+    assert (fast.verdict, fast.blocked) == ("switch", ())
+    assert fast.reasons[-1].startswith("latency: 95 of 100 answers come in 700 ms")
+
+
+def test_a_latency_that_nobody_asked_for_is_no_reason() -> None:
+    decision = deciding.decide(decided_on(97, 100), goal_of(90), latency=seen(900.0))
+    assert decision.verdict == "switch"
+    assert not any("latency" in reason for reason in decision.reasons)
+
+
+def seen(p95: float) -> Latency:
+    return Latency(p95_ms=p95, n=60, source="a clock")
 
 
 def test_each_category_gets_a_verdict_at_its_own_level() -> None:

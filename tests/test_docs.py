@@ -22,6 +22,7 @@ from llamaduo.intervals import wilson
 from llamaduo.judging import part
 from llamaduo.labels import params
 from llamaduo.ledger import Ledger
+from llamaduo.load import tool
 from llamaduo.local.adapter import FILES as FILES_OF_AN_ADAPTER
 from llamaduo.options import groups, options
 from llamaduo.power import out_of_reach
@@ -32,6 +33,7 @@ from llamaduo.verbs import (
     compare,
     cost,
     help,
+    load,
     pack,
     probe,
     promote,
@@ -101,6 +103,7 @@ NO_RUNS = (
     "compare",
     "cost",
     "doctor",
+    "load",
     "pack",
     "probe",
     "promote",
@@ -117,6 +120,7 @@ UNPACKS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["unpack"]]
 COMPARED = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["compare"]]
 KEPT = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["store"]]
 PROMOTED = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["promote"]]
+LOADS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["load"]]
 REPORTS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["report"]]
 PROBED = [words(c) for c in COMMANDS if words(c)[:1] in (["probe"], ["sentinel"])]
 LOOKS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["ui"]]
@@ -235,6 +239,15 @@ def test_every_probe_and_every_look_of_the_sentinel_only_lacks_its_model(typed: 
     verb = {"probe": probe, "sentinel": sentinel}[typed[0]]
     with pytest.raises(LlamaDuoError, match="no runs in MLflow"):
         verb.main(typed[1:])
+
+
+@pytest.mark.parametrize("typed", LOADS, ids=" ".join)
+def test_every_load_test_the_pages_show_only_lacks_its_version(
+    typed: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tool, "program", lambda: "guidellm")
+    with pytest.raises(LlamaDuoError, match="no runs in MLflow"):
+        load.main(typed)
 
 
 @pytest.mark.parametrize("overrides", COSTS, ids=" ".join)

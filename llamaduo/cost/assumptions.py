@@ -4,14 +4,21 @@ from textwrap import wrap
 
 from llamaduo.cost.months import Service, locals_of, services_of
 from llamaduo.cost.words import months, percent, ranged, rate, servers, usd
+from llamaduo.loads import Load
 from llamaduo.projection import LocalLine, Projection
 from llamaduo.workload import Workload
+from llamaduo.workload.ranges import likely
+from llamaduo.workload.throughput import SPEEDS
 
 NOT_COUNTED = ("people", "room", "network", "cooling", "repairs")
 """Of the local model; where they matter they belong into `tuning_usd` or `server_usd`."""
 
 WIDTH = 96
 """Characters of a line; a name that is long leaves the text 40 at least."""
+
+APART = 1.5
+"""A workload whose tokens read for each written differ by this factor from those of the
+measurement is another one."""
 
 Rows = list[tuple[str, str]]
 
@@ -117,20 +124,50 @@ def _measured(workload: Workload) -> Rows:
     measured = workload.throughput
     if measured is None:
         return []
+    peak = f"peak {ranged(measured.peak_to_mean)} times the mean"
+    load = measured.load()
+    if load is not None:
+        return [*_by_load(workload, load), ("", peak)]
+    given = [getattr(measured, name) for name in SPEEDS]
+    written, read, sequences, memory, context = map(ranged, given)
     return [
         (
             "throughput",
-            f"{ranged(measured.output_tokens_per_s)} tokens/s written with "
-            f"{ranged(measured.sequences)} sequences at once, "
-            f"{ranged(measured.prompt_tokens_per_s)} tokens/s read, by one server",
+            f"{written} tokens/s written with {sequences} sequences at once, {read} tokens/s "
+            "read, by one server",
         ),
-        (
-            "",
-            f"memory for {ranged(measured.cache_tokens)} tokens beside the weights, "
-            f"{ranged(measured.context)} a sequence; peak {ranged(measured.peak_to_mean)} "
-            "times the mean",
-        ),
+        ("", f"memory for {memory} tokens beside the weights, {context} a sequence; {peak}"),
     ]
+
+
+def _by_load(workload: Workload, load: Load) -> Rows:
+    """Say what a load test saw at its knee, and how far the workload is from what it sent."""
+    knee = load.knee
+    assert knee is not None and knee.whole is not None  # refused otherwise, when it is read
+    rows = [
+        (
+            "throughput",
+            f"{knee.output_tokens_per_s:.4g} tokens/s written and {knee.prompt_tokens_per_s:.4g} "
+            f"read by one server, at {knee.rate:g} requests/s with {knee.in_flight:.1f} sequences "
+            f"at once; p95 {knee.whole.p95:,.0f} ms, n = {knee.whole.n} answers",
+        ),
+        ("", f"{load.said()}, by {load.tool}; {load.prompts} prompts of its task"),
+    ]
+    if not load.beyond:
+        rows.append(("", "no higher rate was tried: it may do more than this"))
+    seen = knee.prompt_tokens / knee.output_tokens
+    written = likely(workload.output_tokens_per_day)
+    if written:
+        asked = likely(workload.input_tokens_per_day) / written
+        if not seen / APART <= asked <= seen * APART:
+            rows.append(
+                (
+                    "",
+                    f"the workload reads {asked:.3g} tokens for each it writes, and {seen:.3g} "
+                    "were read in the measurement: servers are counted for the worse of the two",
+                )
+            )
+    return rows
 
 
 def _left_out(workload: Workload, projection: Projection) -> list[str]:

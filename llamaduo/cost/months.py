@@ -9,7 +9,7 @@ from llamaduo.component import Component
 from llamaduo.workload import Workload
 from llamaduo.workload.price import Asked, Rates
 from llamaduo.workload.ranges import Range, likely
-from llamaduo.workload.throughput import Numbers, replicas
+from llamaduo.workload.throughput import Numbers, keeping_up, replicas
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,11 @@ def _servers(local: Local, horizon: int, draws: Draws) -> Numbers:
     measured = {
         name: draws.of(local.key(f"throughput.{name}"), value)[:, None]
         for name, value in workload.throughput
+        if value is not None and name != "measured"
     }
     seconds = 3600 * draws.of("hours_per_month", workload.hours_per_month)[:, None]
-    read, written = _tokens(workload, horizon, draws)
-    return replicas(read / seconds, written / seconds, **measured)
+    read, written = (tokens / seconds for tokens in _tokens(workload, horizon, draws))
+    load = workload.throughput.load()
+    if load is not None:
+        return keeping_up(read, written, load, **measured)
+    return replicas(read, written, **measured)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from llamaduo.cost import million
 from llamaduo.cost.assumptions import assumptions
 from llamaduo.cost.paper import against_print
 from llamaduo.cost.words import millions, months, number, percent, servers, usd
@@ -25,6 +26,7 @@ def table(workload: Workload, projection: Projection) -> str:
         "",
         *_break_evens(workload, projection),
         "",
+        *million.lines(workload),
         *_tornado(projection),
         "Assumptions",
         *(f"  {line}" for line in assumptions(workload, projection)),

@@ -6,6 +6,7 @@ Lines differ in dash and marker, not in colour alone, so that they survive a gre
 from llamaduo.plots.cost import cost_lines, cost_tornado
 from llamaduo.plots.coverage import coverage_by_round
 from llamaduo.plots.density import Panel, density_grid, reflected_density
+from llamaduo.plots.load import load_by_rate
 from llamaduo.plots.models import models_on_test
 from llamaduo.plots.search import search_front, search_history, search_importance
 from llamaduo.plots.spend import score_against_dollars
@@ -19,6 +20,7 @@ __all__ = [
     "cost_tornado",
     "coverage_by_round",
     "density_grid",
+    "load_by_rate",
     "models_on_test",
     "reflected_density",
     "save",

@@ -206,8 +206,14 @@ class Workload(Component):
         return f"each service and model has a name of its own; twice: {twice[0]}" if twice else ""
 
     def faults(self) -> list[str]:
-        """Return what stands in the way of adding up: prices that litellm does not have."""
+        """Return what stands in the way of adding up: a price or a measurement not to be had."""
         found = []
+        for measured in (self.throughput, *(model.throughput for model in self.models)):
+            try:
+                if measured is not None:
+                    measured.load()
+            except UsageError as error:
+                found.append(f"workload: {error}")
         for key, price in self._prices().items():
             try:
                 price.rates()
