@@ -1,8 +1,10 @@
 """A clean environment for every test, and what several of them start from."""
 
+import gc
 import io
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +20,7 @@ from machines import WORDS, Machines, go, packed
 from mlflow_server import MlflowServer, mlflow_server
 from small_world import Diary
 
-from llamaduo import session
+from llamaduo import plots, session
 from llamaduo.config import from_overrides
 from llamaduo.database import URL
 from llamaduo.experiment import Experiment
@@ -30,6 +32,51 @@ from llamaduo.tracker import database
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TORCHDYNAMO_DISABLE"] = "1"
+"""bitsandbytes would have its 8-bit optimizers compiled, and none is used: a second a process."""
+
+SLOW = (
+    "sweep/test_launchers_run.py",
+    "tuner/test_launch.py",
+    "promotion/test_promote.py",
+    "tuner/test_qlora.py",
+    "test_docs.py",
+    "test_recipes.py",
+    "search/test_workers.py",
+    "tracker/test_server.py",
+)
+"""Files that take longest. They are run first, or one of two workers would wait for the other."""
+
+assert all((Path(__file__).parent / name).exists() for name in SLOW)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have xdist hand out the files as they come, and not those with the most tests first."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the slow files first."""
+    here = Path(__file__).parent
+    order = {here / name: place for place, name in enumerate(SLOW)}
+    items.sort(key=lambda item: order.get(item.path, len(SLOW)))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    """Look for garbage no more in what a test imported: with torch each look takes half a second.
+
+    Trainers and engines collect garbage after every use, by hand.
+    """
+    if len(sys.modules) > _known[-1]:
+        _known.append(len(sys.modules))
+        gc.collect()
+        gc.freeze()
+
+
+_known = [0]
+"""How many modules there were, each time there were more."""
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +96,20 @@ def clean_environment(
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     monkeypatch.chdir(tmp_path)
     yield
+
+
+@pytest.fixture(autouse=True)
+def quick_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw every figure whole, but small and not laid out, which is what takes long.
+
+    A file of tests about pictures has a fixture of this name that changes nothing.
+    """
+
+    def save(figure: Any, path: Path) -> None:
+        figure.set_layout_engine("none")
+        figure.savefig(path, format="png", dpi=20, metadata={"Software": None})
+
+    monkeypatch.setattr(plots, "save", save)
 
 
 @pytest.fixture(scope="session")
@@ -84,10 +145,18 @@ def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Kept:
     return Kept(tmp_path / "private", on_server=request.param == "server")
 
 
+@pytest.fixture(scope="session")
+def somewhere(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
+    """The checked experiment `demo_tiny`, composed once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("somewhere"))
+        return from_overrides(["experiments=demo_tiny", "tracker=none"])
+
+
 @pytest.fixture
-def tiny() -> Experiment:
+def tiny(somewhere: Experiment) -> Experiment:
     """The checked experiment `demo_tiny`, at home in the test's folder."""
-    return from_overrides(["experiments=demo_tiny", "tracker=none"])
+    return somewhere.model_copy(update={"home": Path.cwd()})
 
 
 @dataclass(frozen=True)

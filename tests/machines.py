@@ -23,7 +23,7 @@ KEY = "SIMULATED_API_KEY"
 SECRET = "sk-of-the-laptop-0123456789"
 WORDS = [
     *("experiments=demo_tiny", "tracker=none", f"service.key_env={KEY}", "rounds=1"),
-    *("tuner.steps=2", "samples=1", "baselines=[untuned]", "judge.audit=2"),
+    *("tuner.steps=2", "samples=1", "baselines=[untuned]", "judge.audit=2", "judge.repeats=3"),
 ]
 
 

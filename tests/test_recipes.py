@@ -8,6 +8,7 @@ template, end of turn and tuner are the recipe's own.
 import json
 import runpy
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +60,14 @@ def row(n: int) -> Example:
 ROWS = [row(n) for n in range(8)]
 
 
+@cache
+def made(*overrides: str) -> Experiment:
+    """Return what is composed, once for each choice; nothing here hangs on its home."""
+    return from_overrides(list(overrides))
+
+
 def recipe(*overrides: str) -> Experiment:
-    return from_overrides(["experiments=paper_today", "tracker=none", *overrides])
+    return made("experiments=paper_today", "tracker=none", *overrides)
 
 
 def tuner_of(exp: Experiment, **fields: Any) -> Qlora:
@@ -100,8 +107,8 @@ def test_every_cell_of_the_grid_composes(name: str, local: str) -> None:
         words = [f"task={task}", f"local={local}", f"service@judge.service={judge}"]
         cell = from_overrides([f"experiments={name}", *words])
         assert cell.task.name == task
-        assert cell.judges == (from_overrides([f"service={judge}"]).service,)
-        assert cell.local == from_overrides([f"local={local}"]).local
+        assert cell.judges == (made(f"service={judge}").service,)
+        assert cell.local == made(f"local={local}").local
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from small_world import workload
 
+from llamaduo import plots
 from llamaduo.audit.repeats import PASSES
 from llamaduo.cost import project
 from llamaduo.decision import decide
@@ -135,6 +136,18 @@ def report(
     return path.read_text(encoding="utf-8")
 
 
+@pytest.fixture(autouse=True)
+def quick_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put empty files in the place of the pictures, where a test is about the words."""
+    if "drawn" not in request.fixturenames:
+        monkeypatch.setattr(plots, "save", lambda figure, path: path.touch())
+
+
+@pytest.fixture
+def drawn() -> None:
+    """Have the pictures drawn as they are drawn for a user."""
+
+
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The report of `outcome()`."""
@@ -152,6 +165,7 @@ def cells(text: str, first: str) -> dict[str, str]:
     return dict(zip(head, row, strict=True))
 
 
+@pytest.mark.usefixtures("drawn")
 def test_the_same_result_gives_the_same_bytes(tmp_path: Path) -> None:
     report(outcome(), tmp_path / "one")
     report(outcome(), tmp_path / "two" / "deeper")
@@ -419,6 +433,7 @@ def test_a_result_without_a_round_is_still_a_report(tmp_path: Path) -> None:
     assert "coverage.png" not in text
 
 
+@pytest.mark.usefixtures("drawn")
 def test_every_figure_that_is_named_is_there(tmp_path: Path) -> None:
     text = report(outcome(), tmp_path)
     for name in PICTURES:

@@ -16,6 +16,11 @@ from llamaduo.findings import Result
 from llamaduo.progress import Progress
 
 
+@pytest.fixture(autouse=True)
+def quick_pictures() -> None:
+    """Draw them as they were drawn for the first time: they are compared."""
+
+
 def mlflow_runs(home: Path) -> int:
     client = MlflowClient(tracking_uri=f"sqlite:///{home}/mlruns/mlflow.db")
     experiment = client.get_experiment_by_name("llamaduo/ticket_triage")

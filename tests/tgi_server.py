@@ -1,44 +1,64 @@
 """A TGI server on a real socket, made from TGI's own description of its protocol.
 
-It holds every request body against the schema, and its own replies too. To an adapter it does
-not know it answers with the base, as TGI does.
+Every request and every reply is held against the schema; what does not hold fails the test at
+the end of `serving`. To an adapter it does not know it answers with the base, as TGI does, and
+calls the answer by the name it was asked for.
 """
 
 import hashlib
-import json
+import random
+import re
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
-import jsonschema
-
-SCHEMA = json.loads((Path(__file__).parent / "tgi_schema.json").read_text(encoding="utf-8"))
-
-VALID = {
-    name: jsonschema.Draft202012Validator({**SCHEMA, "$ref": f"#/$defs/{name}"})
-    for name in SCHEMA["$defs"]
-}
-
-OVERLOADED = (429, {"error": "Model is overloaded", "error_type": "overloaded"})
-GENERATION = (424, {"error": "CUDA out of memory", "error_type": "generation"})
-INCOMPLETE = (500, {"error": "Incomplete generation", "error_type": "incomplete_generation"})
-UNHEALTHY = (503, {"error": "unhealthy", "error_type": "healthcheck"})
-TOO_LONG = (
-    422,
-    {
-        "error": "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 64. "
-        "Given: 60 `inputs` tokens and 8 `max_new_tokens`",
-        "error_type": "validation",
-    },
+import tgi_contract
+from tgi_replies import (
+    GENERATION,
+    INCOMPLETE,
+    NO_SYSTEM,
+    OVERLOADED,
+    TOO_LONG,
+    UNAUTHORIZED,
+    UNHEALTHY,
+    Canned,
+    Json,
+    Said,
+    invalid,
 )
-UNAUTHORIZED = (401, None)
-"""TGI's reply to a wrong key has no body."""
+from tgi_socket import Http
 
-Canned = tuple[int, dict[str, Any] | None]
+__all__ = [
+    "GENERATION",
+    "INCOMPLETE",
+    "NO_SYSTEM",
+    "OVERLOADED",
+    "TOO_LONG",
+    "UNAUTHORIZED",
+    "UNHEALTHY",
+    "Canned",
+    "TgiServer",
+    "seeds",
+    "serving",
+]
+
+CHAT = "POST /v1/chat/completions"
+SAMPLING = ("temperature", "top_k", "top_p", "typical_p")
+"""What turns sampling on at /generate where `do_sample` does not."""
+
+
+def hashed(prompt: str, by: str, draw: int) -> str:
+    """Say who answers, and what hangs on all that makes an answer."""
+    return f"{by} {hashlib.sha256(f'{prompt}{by}{draw}'.encode()).hexdigest()[:6]}"
+
+
+def laid_out(messages: Sequence[Json]) -> str:
+    """Lay a chat out as the model's template does."""
+    turns = [f"<|im_start|>{one['role']}\n{one['content']}<|im_end|>\n" for one in messages]
+    return "".join([*turns, "<|im_start|>assistant\n"])
 
 
 @dataclass
@@ -48,10 +68,28 @@ class TgiServer:
     adapters: set[str] = field(default_factory=lambda: {"triage"})
     model_id: str = "llamaduo/tiny-random"
     key: str | None = None
+    strict: bool = True
+    """Whether a key of a request that TGI would ignore is a fault."""
+    says: Callable[[str, str, int], str] = hashed
+    """Returns the answer to a prompt, laid out, by an adapter or `base`; 0 is the greedy draw."""
+    layout: Callable[[Sequence[Json]], str] = laid_out
+    takes_system: bool = True
+    """Whether the template knows a system turn."""
+    healthy: bool = True
     canned: list[Canned] = field(default_factory=list)
     """Said in the place of the next answers."""
     too_long: str = "\0"
     """What makes a prompt too long."""
+    most: int = 2048
+    """Tokens of a prompt and its answer, at most. A token is a word."""
+    admits: int = 128
+    """Requests answered at once; one more is told that the server is overloaded."""
+    seconds: float = 0.0
+    """How long an answer takes."""
+    cut: int | None = None
+    """Events of a stream, or bytes of a reply, after which the connection breaks."""
+    fails: int | None = None
+    """Events of a stream after which generation fails."""
     after: int | None = None
     """Answers given until it only turns keys away."""
     wavers: int = 0
@@ -61,109 +99,122 @@ class TgiServer:
     finish: str = "eos_token"
     shown: str = ""
     """What of the last token stands in the text: nothing, if the tokenizer calls it special."""
-    sent: list[dict[str, Any]] = field(default_factory=list)
-    """Bodies of the requests to /generate."""
+    sent: list[Json] = field(default_factory=list)
+    """Bodies of the requests to /generate and /generate_stream."""
+    chats: list[Json] = field(default_factory=list)
+    """Bodies of the requests to /v1/chat/completions."""
+    answered: list[Json] = field(default_factory=list)
+    """Bodies of the requests that got an answer."""
+    refused: int = 0
+    """Requests that were told that the server is overloaded, for it was."""
     headers: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
-    """What the schema has against a request."""
+    """What the schema has against a request or a reply; a test that means it takes it out."""
     url: str = ""
     bare: int = 0
+    busy: int = 0
+    lock: threading.RLock = field(default_factory=threading.RLock)
 
-    def sampled(self) -> list[dict[str, Any]]:
+    def sampled(self) -> list[Json]:
         """Return what was asked for answers, and not to prove anything."""
-        return [body for body in self.sent if body["parameters"]["do_sample"]]
+        return [body for body in [*self.sent, *self.chats] if _is_sampled(body)]
+
+    def get(self, path: str) -> Canned | None:
+        """Return what a path says; None: nothing is there."""
+        if path == "/health":
+            return (200, None) if self.healthy else UNHEALTHY
+        if path == "/v1/models":
+            one = {"id": self.model_id, "object": "model", "created": 0, "owned_by": self.model_id}
+            return 200, {"object": "list", "data": [one]}
+        return self.info() if path == "/info" else None
 
     def info(self) -> Canned:
         said = {
             "model_id": self.model_id,
             "model_sha": None,
-            "max_concurrent_requests": 128,
+            "max_concurrent_requests": self.admits,
             "max_best_of": 2,
             "max_stop_sequences": 4,
-            "max_input_tokens": 1024,
-            "max_total_tokens": 2048,
+            "max_input_tokens": self.most - 1,
+            "max_total_tokens": self.most,
             "validation_workers": 2,
             "max_client_batch_size": 4,
             "router": "text-generation-router",
             "version": "3.3.5",
         }
-        return 200, self.valid("Info", said)
+        return 200, said
 
-    def generate(self, body: dict[str, Any]) -> Canned:
-        self.sent.append(body)
+    def answer(self, route: str, body: Json) -> Canned | Said:
+        """Return the answer to a request, or the error in its place."""
+        with self.lock:
+            (self.chats if route == CHAT else self.sent).append(body)
+            if wrong := tgi_contract.of_request(route, body, strict=self.strict):
+                self.wrong += wrong
+                return invalid(wrong[0])
+            if self.after is not None and len(self.sampled()) > self.after:
+                return UNAUTHORIZED
+            if self.canned:
+                return self.canned.pop(0)
+            if self.busy >= self.admits:
+                self.refused += 1
+                return OVERLOADED
+            self.busy += 1
         try:
-            self.valid("GenerateRequest", body)
-        except jsonschema.ValidationError as error:
-            self.wrong.append(error.message)
-            return 422, {"error": error.message, "error_type": "validation"}
-        if self.after is not None and len(self.sampled()) > self.after:
-            return UNAUTHORIZED
-        if self.canned:
-            return self.canned.pop(0)
-        if self.too_long in body["inputs"]:
+            time.sleep(self.seconds)
+            return self._said(route, body)
+        finally:
+            with self.lock:
+                self.busy -= 1
+
+    def _said(self, route: str, body: Json) -> Canned | Said:
+        if route == CHAT:
+            if not self.takes_system and any(m["role"] == "system" for m in body["messages"]):
+                return NO_SYSTEM
+            prompt, asked, model = self.layout(body["messages"]), body, body.get("model")
+            adapter, limit = (None if model == "tgi" else model), body.get("max_tokens")
+        else:
+            prompt, asked = body["inputs"], body.get("parameters", {})
+            adapter, limit = asked.get("adapter_id"), asked.get("max_new_tokens")
+            model = adapter
+        taken = len(_words(prompt))
+        limit = 1024 if limit is None else limit
+        if self.too_long in prompt:
             return TOO_LONG
-        return 200, self.valid("GenerateResponse", self.answer(body))
-
-    def answer(self, body: dict[str, Any]) -> dict[str, Any]:
-        asked = body["parameters"]
-        known = asked.get("adapter_id") in self.adapters
-        by = asked["adapter_id"] if known else "base"
-        if not known and not asked["do_sample"]:
-            self.bare += 1
-            by += str(self.bare) if self.wavers and self.bare % self.wavers == 0 else ""
-        draw = asked["seed"] if asked["do_sample"] else 0
-        name = hashlib.sha256(f"{body['inputs']}{by}{draw}".encode()).hexdigest()[:6]
-        token = {"id": 2, "text": self.last, "logprob": -0.1, "special": True}
-        details = {
-            "finish_reason": self.finish,
-            "generated_tokens": 3,
-            "seed": asked["seed"],
-            "prefill": [],
-            "tokens": [{**token, "text": f"{by} {name}"}, token],
-        }
-        return {"generated_text": f"{by} {name}{self.shown}", "details": details}
-
-    def valid(self, name: str, value: dict[str, Any]) -> dict[str, Any]:
-        """Return `value`, which is as the schema has it."""
-        VALID[name].validate(value)
-        return value
+        if taken + limit > self.most:
+            return invalid(
+                f"`inputs` tokens + `max_new_tokens` must be <= {self.most}. "
+                f"Given: {taken} `inputs` tokens and {limit} `max_new_tokens`"
+            )
+        warm, known, seed = _is_sampled(body), adapter in self.adapters, asked.get("seed")
+        by = adapter if known and adapter else "base"
+        with self.lock:
+            if not known and not warm:
+                self.bare += 1
+                by += str(self.bare) if self.wavers and self.bare % self.wavers == 0 else ""
+            self.answered.append(body)
+        draw = random.getrandbits(62) if seed is None else seed
+        text = self.says(prompt, by, draw if warm else 0)
+        told = [{"id": 5, "text": one, "logprob": -0.1, "special": False} for one in _words(text)]
+        end = {"id": 2, "text": self.last, "logprob": -0.1, "special": True}
+        whole = len(told) < limit
+        return Said(
+            model=model or self.model_id,
+            tokens=(*told, end) if whole else tuple(told[:limit]),
+            finish=self.finish if whole else "length",
+            shown=self.shown if whole else "",
+            prompt_tokens=taken,
+            seed=draw if warm else None,
+        )
 
 
 @contextmanager
 def serving(server: TgiServer) -> Iterator[TgiServer]:
-    """Put `server` on a socket of its own."""
+    """Put `server` on a socket of its own.
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.say(*(server.info() if self.path == "/info" else (404, None)))
-
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            server.headers.append(str(self.headers))
-            right = server.key is None or self.headers["Authorization"] == f"Bearer {server.key}"
-            if self.path != "/generate":
-                self.say(404, None)
-            elif not right:
-                self.say(*UNAUTHORIZED)
-            else:
-                self.say(*server.generate(body))
-
-        def say(self, status: int, value: dict[str, Any] | None) -> None:
-            body = b"" if value is None else json.dumps(value).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        request_queue_size = 64
-
-    with Server(("127.0.0.1", 0), Handler) as http:
+    Raises:
+        AssertionError: at the end, if a request or a reply was not as the schema has it.
+    """
+    with Http(server) as http:
         server.url = f"http://127.0.0.1:{http.server_port}"
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -172,7 +223,21 @@ def serving(server: TgiServer) -> Iterator[TgiServer]:
         finally:
             http.shutdown()
             thread.join()
+    assert not server.wrong, "\n".join(["not as TGI's schema has it:", *server.wrong])
 
 
 def seeds(bodies: Sequence[dict[str, Any]]) -> list[int]:
-    return [body["parameters"]["seed"] for body in bodies]
+    return [body.get("parameters", body)["seed"] for body in bodies]
+
+
+def _words(text: str) -> list[str]:
+    """Cut a text into words that come to the text when put together."""
+    return re.findall(r"\s*\S+|\s+$", text)
+
+
+def _is_sampled(body: Json) -> bool:
+    """Whether TGI samples: a chat always, unless the temperature is said to be 0."""
+    if "messages" in body:
+        return body.get("temperature") != 0
+    asked = body.get("parameters", {})
+    return bool(asked.get("do_sample")) or any(asked.get(name) is not None for name in SAMPLING)

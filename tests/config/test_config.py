@@ -9,6 +9,7 @@ import pytest
 
 from llamaduo.config import from_overrides
 from llamaduo.errors import ConfigError
+from llamaduo.experiment import Experiment
 from llamaduo.options import EXPERIMENTS, groups, options
 from llamaduo.service.chat import ChatService
 
@@ -36,6 +37,11 @@ def refused(overrides: Sequence[str]) -> str:
     with pytest.raises(ConfigError) as error:
         from_overrides(list(overrides))
     return str(error.value)
+
+
+def test_what_tests_start_from_is_what_is_composed_where_they_stand(tiny: Experiment) -> None:
+    assert tiny == from_overrides(["experiments=demo_tiny", "tracker=none"])
+    assert tiny.home == Path.cwd()
 
 
 @pytest.mark.parametrize("option", [f"{g}={o}" for g in groups() for o in options(g)])

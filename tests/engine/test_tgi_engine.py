@@ -32,7 +32,6 @@ SHOWN = 2 * 3 * 12
 def tgi() -> Iterator[TgiServer]:
     with serving(TgiServer()) as server:
         yield server
-    assert not server.wrong, "every body is as TGI's schema has it"
 
 
 def engine(url: str, **changes: Any) -> Tgi:

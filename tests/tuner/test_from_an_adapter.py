@@ -35,9 +35,19 @@ def tuned(exp: Experiment, by: Qlora | Untuned, into: Path) -> Path:
     return into
 
 
+@pytest.fixture(scope="module")
+def first(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An adapter that was tuned: once, for all tests here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(cache))
+        exp = from_overrides(["experiments=demo_tiny", "tracker=none"])
+        return tuned(exp, qlora(exp, steps=6, lr=0.01), tmp_path_factory.mktemp("tuned") / "first")
+
+
 @pytest.fixture
-def adapter(tiny: Experiment, tmp_path: Path) -> Path:
-    return tuned(tiny, qlora(tiny, steps=6, lr=0.01), tmp_path / "first")
+def adapter(first: Path, tmp_path: Path) -> Path:
+    """A copy of it, to spoil."""
+    return Path(shutil.copytree(first, tmp_path / "first"))
 
 
 def with_adapter(folder: Path, *more: str) -> Experiment:
@@ -81,7 +91,7 @@ def test_untuned_it_answers_as_it_is(adapter: Path, tmp_path: Path) -> None:
 
 
 def test_another_adapter_is_another_run_and_a_moved_one_is_the_same(
-    adapter: Path, tiny: Experiment, tmp_path: Path
+    adapter: Path, tmp_path: Path
 ) -> None:
     moved = tmp_path / "elsewhere"
     shutil.copytree(adapter, moved)

@@ -10,7 +10,10 @@ from llamaduo.config.overrides import check
 from llamaduo.errors import ConfigError, UsageError
 from llamaduo.verbs import run
 
-QUICK = ["experiments=demo_tiny", "tracker=none", "rounds=1", "baselines=[]", "tuner.steps=2"]
+QUICK = [
+    *("experiments=demo_tiny", "tracker=none", "rounds=1", "baselines=[]", "tuner.steps=2"),
+    *("samples=1", "judge.audit=0"),
+]
 
 
 def ends(home: Path) -> list[dict[str, object]]:
