@@ -1,5 +1,5 @@
 # Two commands do all set-up on a machine with Python 3.11 to 3.13: `make demo` and `make test`.
-# `make test-gateway` needs one more environment, since a gateway brings half a gigabyte along.
+# `make test-gateway` needs one more environment, since a gateway brings 750 MB along.
 PYTHON ?= python3
 BIN := .venv/bin
 GATEWAY := .venv-gateway/bin

@@ -222,7 +222,7 @@ def test_every_cost_command_prints_its_table(
 
 
 def test_what_else_the_pages_have_one_type_exists() -> None:
-    targets = re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    targets = re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     for page, line in TYPED:
         said = shlex.split(line)

@@ -165,6 +165,8 @@ def proved(version: Version) -> bool:
 def mark(local: Local, step: Step) -> None:
     """Write on the registered model where it is served, and on the version what was forced."""
     version = local.held.version
+    if step.phase not in BEFORE and not step.forced:
+        return
     with opened(local.tracker, local.home) as registry:
         if step.phase in BEFORE:
             url = local.endpoint.url

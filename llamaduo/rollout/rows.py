@@ -135,7 +135,7 @@ def _answer(choice: dict[str, Any]) -> str:
         raise LeftOut("refused")
     if finish == "length":
         raise LeftOut("truncated")
-    if finish not in ENDED:
+    if not isinstance(finish, str) or finish not in ENDED:
         raise LeftOut(f"unfinished: finish_reason is {str(finish)[:40]}")
     text = words_of(message.get("content"))
     if text is None:
@@ -159,12 +159,12 @@ def _prompt(payload: Payload) -> list[dict[str, str]]:
         role = message.get("role")
         if role in ("tool", "function") or message.get("tool_calls"):
             raise LeftOut("tool call")
-        if role not in ROLES:
+        if not isinstance(role, str) or role not in ROLES:
             raise LeftOut(f"no row: a message's role is {str(role)[:40]}")
         text = words_of(message.get("content"))
         if text is None:
             raise LeftOut("not text: a message is not all words")
-        found.append({"role": ROLES[str(role)], "content": text})
+        found.append({"role": ROLES[role], "content": text})
     return found
 
 
