@@ -153,7 +153,7 @@ def promoted(home: Path) -> None:
 def payload(number: int = 1, arm: str = "1-capture-service", **given: Any) -> dict[str, Any]:
     """A captured call as litellm 1.106.2 gave it, answered with the right label."""
     text = f"Ticket {number}: where is my parcel?"
-    message = {"content": label(text), "role": "assistant", "tool_calls": None}
+    message: dict[str, Any] = {"content": label(text), "role": "assistant", "tool_calls": None}
     message |= {"function_call": None, "provider_specific_fields": {"refusal": None}}
     choice = {"finish_reason": "stop", "index": 0, "message": message}
     group = "triage-local" if arm.endswith("-local") and "shadow" in arm else "triage"

@@ -27,7 +27,20 @@ from llamaduo.options import groups, options
 from llamaduo.power import out_of_reach
 from llamaduo.progress import Progress
 from llamaduo.records import Answer, Example, Message, Score
-from llamaduo.verbs import VERBS, compare, cost, help, pack, promote, report, run, store, ui, unpack
+from llamaduo.verbs import (
+    VERBS,
+    compare,
+    cost,
+    help,
+    pack,
+    promote,
+    report,
+    rollout,
+    run,
+    store,
+    ui,
+    unpack,
+)
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -90,6 +103,7 @@ NO_RUNS = (
     "pack",
     "promote",
     "report",
+    "rollout",
     "store",
     "ui",
     "unpack",
@@ -102,6 +116,7 @@ COMPARED = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["compare"]]
 KEPT = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["store"]]
 PROMOTED = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["promote"]]
 REPORTS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["report"]]
+ROLLED = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["rollout"]]
 LOOKS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["ui"]]
 COSTS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["cost"]]
 
@@ -211,6 +226,16 @@ def test_every_promotion_the_pages_show_is_one_that_only_lacks_its_run(typed: li
     lacks = "no finished run under|no run under .* begins so|was not begun here|no runs in MLflow"
     with pytest.raises(LlamaDuoError, match=lacks):
         promote.main(local)
+
+
+@pytest.mark.parametrize("typed", ROLLED, ids=" ".join)
+def test_every_phase_the_pages_show_only_lacks_a_model_or_calls(typed: list[str]) -> None:
+    if typed[0] == "capture":
+        assert rollout.main(typed) == 0
+        return
+    lacks = "no runs in MLflow|nothing was begun|there is no file or folder|who is the service"
+    with pytest.raises(LlamaDuoError, match=lacks):
+        rollout.main(typed)
 
 
 @pytest.mark.parametrize("overrides", COSTS, ids=" ".join)

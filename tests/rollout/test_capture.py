@@ -63,7 +63,9 @@ def test_a_line_holds_the_call_and_nobody_s_name_key_or_address(
     capture: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STANDIN_API_KEY", "svc-secret-0123456789")
-    private = {"metadata": {"user_api_key_hash": "abc", "requester_ip_address": "10.0.0.1"}}
+    private: dict[str, Any] = {
+        "metadata": {"user_api_key_hash": "abc", "requester_ip_address": "10.0.0.1"}
+    }
     private |= {"hidden_params": {"headers": 1}, "model_map_information": {"price": 1}}
     given = payload(1, end_user="jo", user_agent="x", **private)
     given["model_parameters"] = {"temperature": 0, "extra_headers": {"Authorization": "x"}}
