@@ -17,7 +17,6 @@ from llamaduo.rollout.settings import Settings
 from llamaduo.rollout.state import Asked, State, Step, put
 from llamaduo.service import Service
 from llamaduo.service.chat import ChatService
-from llamaduo.serving import Given, Serving
 from llamaduo.serving.endpoint import Endpoint
 from llamaduo.tracker.mlflow import MlflowTracker
 from llamaduo.tracker.registry import Version, opened
@@ -25,7 +24,7 @@ from llamaduo.tracker.registry import Version, opened
 PARITY = "llamaduo.parity"
 """Tag of a version: whether the served copy was shown to answer as the promoted one."""
 SERVED_AT = "llamaduo.served_at"
-"""Tag of a registered model: the address that clients are sent to by the gateway."""
+"""Tag of a registered model: where clients were first answered by it, and since when."""
 FORCED = "llamaduo.rollout_forced"
 """Tag of a version: the last step that was forced, by whom and why."""
 SHARES: dict[Phase, float] = {"shadow": 0.1, "canary": 0.1}
@@ -141,11 +140,11 @@ def against(state: State, phase: Phase, local: Local | None) -> list[str]:
         return []
     version = local.held.version
     found = []
-    if not proved(version):
+    if not proved(version, local.endpoint.engine):
         found.append(
-            f"{version.name} version {version.number} has not been shown to answer at "
-            f"{local.endpoint.url} as it was promoted: `llamaduo probe {local.endpoint.url} "
-            f"{version.name}/{version.number}` shows it"
+            f"{version.name} version {version.number} has not been shown to answer as it was "
+            f"promoted when {local.endpoint.engine} serves it: `llamaduo probe "
+            f"{local.endpoint.url} {version.name}/{version.number}` shows it"
         )
     earlier = BEFORE[phase]
     if not state.passed(earlier, version.number):
@@ -157,9 +156,10 @@ def against(state: State, phase: Phase, local: Local | None) -> list[str]:
     return found
 
 
-def proved(version: Version) -> bool:
-    """Whether a served copy of the version passed its probe."""
-    return version.tags.get(PARITY) == "passed"
+def proved(version: Version, engine: str) -> bool:
+    """Whether a copy of the version, served by this engine, passed the latest probe."""
+    tags = version.tags
+    return tags.get(PARITY) == "passed" and tags.get(f"{PARITY}_engine", engine) == engine
 
 
 def mark(local: Local, step: Step) -> None:
@@ -168,9 +168,10 @@ def mark(local: Local, step: Step) -> None:
     if step.phase not in BEFORE and not step.forced:
         return
     with opened(local.tracker, local.home) as registry:
-        if step.phase in BEFORE:
-            url = local.endpoint.url
-            registry.client.set_registered_model_tag(version.name, SERVED_AT, url)
+        model = registry.client.get_registered_model(version.name)
+        if step.phase in BEFORE and SERVED_AT not in model.tags:
+            said = f"{local.endpoint.url}, {step.at}"
+            registry.client.set_registered_model_tag(version.name, SERVED_AT, said)
         if step.forced:
             words = f"{step.at} by {step.by}: {step.phase}: {step.forced}"
             registry.tag(version, {FORCED: words})
@@ -188,22 +189,6 @@ def asked_of(service: Service) -> Asked | None:
         usd_per_million=(service.price.input, service.price.output),
         timeout=service.timeout,
     )
-
-
-def endpoint_of(held: Held, serving: Serving) -> Endpoint:
-    """Return where a version is asked for, in the form that the engine is given."""
-    local, engine = held.served.local, held.served.engine
-    given = Given(
-        name=held.version.name,
-        number=held.version.number,
-        form=held.served.form,
-        family="",
-        base=str(local.get("base", "")),
-        revision=str(local.get("revision", "")),
-        dtype=str(engine.get("dtype", "")),
-    )
-    form, _ = serving.delivered(given)
-    return serving.endpoint(held.version.name, form)
 
 
 def capture_settings(name: str, rules: Settings) -> str:

@@ -15,13 +15,12 @@ from llamaduo.promotion.held import Held
 from llamaduo.promotion.served import Served
 from llamaduo.rollout import PHASES, Phase
 from llamaduo.rollout.gateway import GATEWAY, config, text, variables
-from llamaduo.rollout.phase import Local, asked_of, begin, endpoint_of
+from llamaduo.rollout.phase import Local, asked_of, begin
 from llamaduo.rollout.settings import FILE, Settings, read
 from llamaduo.rollout.state import Asked, Checked, Step
 from llamaduo.rollout.state import read as state_of
 from llamaduo.rollout.state import write as write_state
 from llamaduo.serving.endpoint import Endpoint
-from llamaduo.serving.transformers import TransformersServing
 from llamaduo.tracker.mlflow import MlflowTracker
 from llamaduo.tracker.registry import Version
 
@@ -328,9 +327,12 @@ def test_a_state_that_cannot_be_read_is_said_and_left_alone(tmp_path: Path) -> N
         go("capture", tmp_path)
 
 
-def test_a_served_version_is_asked_for_by_its_name() -> None:
-    found = endpoint_of(held({}), TransformersServing())
-    assert (found.model, found.engine) == ("triage", "transformers")
+def test_a_probe_of_another_engine_shows_nothing_of_this_one(tmp_path: Path) -> None:
+    go("shadow", tmp_path, here())
+    checked(tmp_path, "advance")
+    tags = {"llamaduo.parity": "passed", "llamaduo.parity_engine": "vllm"}
+    with pytest.raises(LlamaDuoError, match="when tgi serves it"):
+        go("canary", tmp_path, here(**tags))
 
 
 def test_the_gateway_that_is_installed_is_the_one_the_configs_were_tried_with() -> None:
