@@ -5,6 +5,7 @@ VERBS = {
     "compare": "set finished runs side by side: figures, judges, data volume, dollars",
     "report": "write the dossier of a finished run: what its verdict rests on, to read and to sign",
     "promote": "register the model of a verdict in MLflow as champion; roll back; list versions",
+    "serve": "put a promoted version behind an address of this machine, until Ctrl-C",
     "pack": "put all that a run has made and paid into a folder, to go on with elsewhere",
     "unpack": "take in what was packed elsewhere; what is here stays",
     "ui": "open MLflow's pages on the runs under home, until Ctrl-C",
