@@ -27,7 +27,20 @@ from llamaduo.options import groups, options
 from llamaduo.power import out_of_reach
 from llamaduo.progress import Progress
 from llamaduo.records import Answer, Example, Message, Score
-from llamaduo.verbs import VERBS, compare, cost, help, pack, promote, report, run, store, ui, unpack
+from llamaduo.verbs import (
+    VERBS,
+    compare,
+    cost,
+    help,
+    pack,
+    promote,
+    report,
+    run,
+    serve,
+    store,
+    ui,
+    unpack,
+)
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -90,6 +103,7 @@ NO_RUNS = (
     "pack",
     "promote",
     "report",
+    "serve",
     "store",
     "ui",
     "unpack",
@@ -102,6 +116,7 @@ COMPARED = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["compare"]]
 KEPT = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["store"]]
 PROMOTED = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["promote"]]
 REPORTS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["report"]]
+SERVED = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["serve"]]
 LOOKS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["ui"]]
 COSTS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["cost"]]
 
@@ -203,6 +218,12 @@ def test_every_word_of_housekeeping_runs_on_a_finished_run(
 def test_every_look_at_runs_is_one_at_a_home(typed: list[str]) -> None:
     with pytest.raises(UsageError, match="there are no runs under"):
         ui.main(typed)
+
+
+@pytest.mark.parametrize("typed", SERVED, ids=" ".join)
+def test_every_serving_the_pages_show_is_one_that_only_lacks_its_version(typed: list[str]) -> None:
+    with pytest.raises(LlamaDuoError, match="there are no runs in MLflow under"):
+        serve.main(typed)
 
 
 @pytest.mark.parametrize("typed", PROMOTED, ids=" ".join)
