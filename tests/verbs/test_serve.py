@@ -27,8 +27,11 @@ ROOT = Path(llamaduo.__file__).parents[1]
 @pytest.fixture(scope="module")
 def promoted(finished: Finished, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home whose run is promoted."""
+    from mlflow.tracking._tracking_service import utils
+
     home = tmp_path_factory.mktemp("promoted")
     move_in(finished.home, home)
+    utils._artifact_repos_cache.clear()  # this process knows the runs' files where they were
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()):
         patch.setenv("XDG_CACHE_HOME", str(cache))
         patch.chdir(home)
