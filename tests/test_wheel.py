@@ -7,7 +7,7 @@ from pathlib import Path
 from hatchling.builders.wheel import WheelBuilder
 
 ROOT = Path(__file__).parent.parent
-SHIPPED = {".css", ".html", ".jsonl", ".sql", ".yaml"}
+SHIPPED = {".css", ".html", ".jsonl", ".md", ".sql", ".yaml"}
 """Ends of the names of what is read at run time, and is no code."""
 
 

@@ -14,6 +14,7 @@ from llamaduo.experiment import Experiment, Until
 from llamaduo.machine import Machine
 from llamaduo.preflight import disk, hub, libraries, model, room, rows
 from llamaduo.preflight.finding import Finding, Level, look, missing, ok
+from llamaduo.preflight.model import unserved
 from llamaduo.preflight.services import services
 from llamaduo.preflight.tracker import tracker
 from llamaduo.progress import Progress
@@ -57,6 +58,7 @@ def quick(exp: Experiment, here: Machine, until: Until | None = None) -> Iterato
     yield from tracker(exp)
     if until is None:
         yield from services(exp)
+        yield from unserved(exp)
     yield from (missing(fault) for fault in exp.faults(until))
 
 

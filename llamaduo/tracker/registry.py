@@ -2,21 +2,19 @@
 
 import json
 import os
-import shutil
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from llamaduo.errors import TrackerError
 from llamaduo.locks import flocked
 from llamaduo.progress import Progress
 from llamaduo.records import Record
 from llamaduo.tracker import database
+from llamaduo.tracker.brought import brought
 from llamaduo.tracker.mlflow import MlflowTracker
 from llamaduo.tracker.shown import FINGERPRINT
 
@@ -141,29 +139,8 @@ class Registry:
         return Version(name=name, number=str(made.version), run=run, tags=dict(tags), aliases=())
 
     def files(self, version: Version, cache: Path) -> Path:
-        """Return the folder of a version's files.
-
-        Args:
-            cache: where they are brought to if a server has them; they are there for the next time.
-        """
-        place = self._place(version)
-        stands = str(self.client.get_run(version.run).info.artifact_uri)
-        if stands.startswith(("/", "file:")):
-            return Path(url2pathname(urlsplit(stands).path)) / place
-        there = cache / version.run / place
-        if not there.is_dir():
-            draft = cache / f".{version.run}-{os.getpid()}"
-            draft.mkdir(parents=True, exist_ok=True)
-            try:
-                brought = Path(self.client.download_artifacts(version.run, place, str(draft)))
-                there.parent.mkdir(parents=True, exist_ok=True)
-                brought.rename(there)
-            except OSError:
-                if not there.is_dir():  # brought by another process meanwhile
-                    raise
-            finally:
-                shutil.rmtree(draft, ignore_errors=True)
-        return there
+        """Return the folder of a version's files; from a server they are brought to `cache`."""
+        return brought(self.client, version.run, self._place(version), cache)
 
     def _place(self, version: Version) -> str:
         """Return where a version's files stand among its run's artifacts."""

@@ -16,6 +16,7 @@ from llamaduo.local.hub import HubModel
 from llamaduo.local.shape import shape_of
 from llamaduo.machine import Gpu, Machine
 from llamaduo.preflight import disk, hub, model, room, rows
+from llamaduo.preflight.finding import look
 from llamaduo.preflight.services import services
 from llamaduo.progress import Progress
 from llamaduo.tuner.qlora import Qlora
@@ -291,10 +292,63 @@ def test_a_large_file_is_left_for_the_run(
     assert "read when the run starts" in said.line
 
 
-def test_gemma_is_merged_for_tgi_and_not_for_vllm(gemma: Experiment) -> None:
-    tgi, vllm, llama_cpp = model.serving(gemma, CPU)
-    assert tgi.level == "look"
-    assert (vllm.level, llama_cpp.level) == ("ok", "ok")
+def served(*words: str, on: Machine = CPU) -> list[tuple[str, str]]:
+    exp = from_overrides(list(words))
+    return [(one.level, one.line) for one in (*model.unserved(exp), *model.serving(exp, on))]
+
+
+def test_the_chosen_engine_comes_first_and_the_others_in_brief(gemma: Experiment) -> None:
+    assert served("local=gemma_7b", "serving=tgi_l4") == [
+        (
+            "look",
+            "will be served by TGI: merged: it has no adapter layers for models of type gemma",
+        ),
+        ("ok", "would be served by vLLM, SGLang, llama.cpp: adapter"),
+    ]
+    first, *others = served("local=gemma_7b", "serving=vllm_l4")
+    assert first == ("ok", "will be served by vLLM: adapter")
+    assert [line.split(":")[0] for _, line in others] == [
+        "would be served by TGI",
+        "would be served by SGLang, llama.cpp",
+    ]
+    assert served("local=gemma_7b")[0] == (
+        "ok",
+        "will be served by transformers serve: merged: it takes no adapter",
+    )
+    asked = served("local=gemma_7b", "serving=tgi_l4", "serving.delivery=merged")
+    assert asked[0] == ("ok", "will be served by TGI: merged: serving.delivery=merged")
+
+
+def test_an_adapter_that_the_engine_cannot_put_on_is_worth_a_look_and_stops_no_run(
+    gemma: Experiment,
+) -> None:
+    words = ["local=gemma_7b", "serving=tgi_l4", "serving.delivery=adapter"]
+    [(level, line), _] = served(*words)
+    assert level == "look"
+    assert "TGI cannot put the adapter of ticket_triage on: it has no adapter layers" in line
+    found = list(preflight.quick(from_overrides(words), CPU))
+    assert look(line) in found
+    assert not any(one.line == line for one in preflight.quick(gemma, CPU))
+    until = list(preflight.quick(from_overrides(words), CPU, "adapter"))
+    assert look(line) not in until
+
+
+def test_a_gpu_without_flash_attention_is_held_against_tgi_alone(gemma: Experiment) -> None:
+    words = ["local=mistral_7b", "serving=tgi_l4"]
+    assert [level for level, _ in served(*words, on=with_gpus(L4))] == ["ok", "ok"]
+    _, (level, line), _ = served(*words, on=with_gpus(T4))
+    assert level == "look"
+    assert "not on a GPU as here: it needs flash attention for adapters" in line
+
+
+def test_an_adapter_that_one_brings_is_read(tmp_path: Path, gemma: Experiment) -> None:
+    (tmp_path / "adapter_model.safetensors").touch()
+    (tmp_path / "adapter_config.json").write_text('{"r": 4, "use_dora": true}', encoding="utf-8")
+    assert isinstance(gemma.local, HubModel)
+    local = gemma.local.model_copy(update={"adapter": tmp_path})
+    planned = model.planned(gemma.model_copy(update={"local": local}))
+    assert planned is not None
+    assert (planned.r, planned.dora, planned.form) == (4, True, "adapter")
 
 
 def test_warnings_are_said_and_the_run_goes_on(

@@ -1,0 +1,65 @@
+"""What of a registered version matters to who serves it, read from its files."""
+
+from typing import Any
+
+import yaml
+
+from llamaduo.local import LocalModel
+from llamaduo.local.adapter import settings
+from llamaduo.local.hub import HubModel
+from llamaduo.local.shape import Shape, folder_of, read_shape, shape_of
+from llamaduo.promotion.held import Held
+from llamaduo.promotion.version import CONFIG
+from llamaduo.serving import Given, Lengths
+from llamaduo.serving.reading import of_adapter, of_base
+
+LENGTHS = "lengths.json"
+"""File of a version: how long the task's prompts are."""
+
+
+def given(held: Held) -> Given:
+    """Return what engines are told of a version: in its own form, not yet the delivered one.
+
+    What is on this machine of its base is looked at; nothing is brought here.
+
+    Raises:
+        ModelError: for a base that this llamaduo does not know.
+    """
+    merged = held.served.form == "merged"
+    local = held.served.model(held.folder / "artifacts")
+    shape = read_shape(held.weights) if merged else shape_of(local) or _said_shape(held)
+    return Given(
+        name=held.version.name,
+        number=held.version.number,
+        form=held.served.form,
+        family="" if shape is None else shape.family,
+        base=local.base,
+        revision=local.revision,
+        dtype=str(held.served.engine["dtype"]),
+        lengths=_lengths(held),
+        **({"ends": True} if merged else _on_its_base(held, local, shape)),
+    )
+
+
+def _on_its_base(held: Held, local: LocalModel, shape: Shape | None) -> dict[str, Any]:
+    return {
+        "hub": isinstance(local, HubModel),
+        "gated": isinstance(local, HubModel) and local.gated,
+        **of_adapter(settings(held.weights), None if shape is None else shape.layers),
+        **of_base(folder_of(local), local.end_of_turn),
+    }
+
+
+def _said_shape(held: Held) -> Shape | None:
+    """Return the base's shape as the run's config has it, for a base that is not here."""
+    file = held.folder / CONFIG
+    values = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    said = dict((values.get("local") or {}).get("shape") or {})
+    said.pop("_target_", None)
+    return Shape.model_validate(said) if said else None
+
+
+def _lengths(held: Held) -> Lengths | None:
+    """Return how long its prompts are; None for a version of before they were counted."""
+    file = held.folder / LENGTHS
+    return Lengths.model_validate_json(file.read_bytes()) if file.is_file() else None
