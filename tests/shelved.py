@@ -73,8 +73,13 @@ def taught(folder: Path, says: Mapping[str, str], *, steps: int = 80) -> Held:
     likeliest, wanted = out.logits[:, :-1].argmax(-1), labels[:, 1:]
     assert ((likeliest == wanted) | (wanted == -100)).all(), float(out.loss)
     model.save_pretrained(found.weights)
-    said = (Reference(id=a, messages=_turn(a), text=b, finish="stop") for a, b in says.items())
-    return replace(found, references=tuple(said))
+    return replace(
+        found,
+        references=tuple(
+            Reference(id=asked, messages=_turn(asked), text=said, finish="stop")
+            for asked, said in says.items()
+        ),
+    )
 
 
 def _turn(text: str) -> tuple[Message, ...]:

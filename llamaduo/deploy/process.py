@@ -15,13 +15,13 @@ from urllib.request import Request
 
 from llamaduo import child_server, running
 from llamaduo.child_server import DIRECT, HOST
+from llamaduo.deploy.given import given
 from llamaduo.deploy.merged import SERVED, merged
 from llamaduo.errors import LlamaDuoError, ModelError, UsageError
-from llamaduo.local.shape import read_shape, shape_of
 from llamaduo.progress import Progress
 from llamaduo.promotion.held import Held
 from llamaduo.secrets import secrets
-from llamaduo.serving import Given, Serving
+from llamaduo.serving import Serving
 from llamaduo.serving.endpoint import Endpoint
 
 READY = 1800.0
@@ -56,20 +56,18 @@ def serving(
     """
     child_server.refuse_taken(port, "serve")
     form, _ = how.delivered(given(held))
-    endpoint = how.endpoint(held.version.name, form, f"http://{HOST}:{port}")
+    endpoint = how.endpoint(held.version.name, "merged", f"http://{HOST}:{port}")
+    _refuse_containers(how, endpoint.model, port)
+    if form == "adapter":
+        progress.say("a server of this machine takes merged weights; the adapter is merged")
     private = home / ".llamaduo"
-    if how.process("", endpoint.model, port) is None:
-        raise UsageError(
-            f"serve: {how.engine} does not run as a process of this machine; --render DIR writes "
-            "the containers that run it, serving=transformers serves it here"
-        )
     with running.beside(private, f"serve {held.version.name}"):
         weights = merged(held, private / SERVED, progress)
+    command = how.process(str(weights), endpoint.model, port)
+    assert command is not None, "it was refused above"
     log = private / SERVED / f"serve-{port}.log"
     with tempfile.TemporaryDirectory(prefix="llamaduo-serve-") as room:
         _laid_out(Path(room), endpoint.model, weights)
-        command = how.process(str(weights), endpoint.model, port)
-        assert command is not None, "asked above"
         progress.say(f"starting {how.engine} with {weights}; what it says is in {log}")
         try:
             with child_server.started(
@@ -82,20 +80,21 @@ def serving(
             raise UsageError(f"serve: {command[0]} is not installed here, or not on PATH") from None
 
 
-def given(held: Held) -> Given:
-    """Return what of a version matters to a server on this machine."""
-    whole = held.served.form == "merged"
-    model = held.served.model(held.folder / "artifacts")
-    shape = read_shape(held.weights) if whole else shape_of(model)
-    return Given(
-        name=held.version.name,
-        number=held.version.number,
-        form=held.served.form,
-        family="" if shape is None else shape.family,
-        base=model.base,
-        revision=model.revision,
-        dtype=str(held.served.engine["dtype"]),
-    )
+def _refuse_containers(how: Serving, name: str, port: int) -> None:
+    """Refuse an engine that does not run as a process here.
+
+    Raises:
+        UsageError: with what serves it.
+    """
+    try:
+        command = how.process("", name, port)
+    except UsageError:  # it misses something in a folder that is not there yet
+        return
+    if command is None:
+        raise UsageError(
+            f"serve: {how.engine} does not run as a process of this machine; --render DIR writes "
+            "the containers that run it, serving=transformers serves it here"
+        )
 
 
 def environment(of: Mapping[str, str], room: str) -> dict[str, str]:

@@ -54,7 +54,8 @@ def _serve(found: versioned.Versioned, port: int, typed: str, progress: "Progres
 def _render(found: versioned.Versioned, into: Path, progress: "Progress", *, weights: bool) -> None:
     from llamaduo.deploy.render import render
 
-    render(found.held, found.exp.serving, into, progress=progress)
+    made = render(found.held, found.exp.serving, into, weights=weights, progress=progress)
+    print(f"{into}: {len(made)} files; README.md there says how it is started")
 
 
 def _port(how: "Serving") -> int:

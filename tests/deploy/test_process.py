@@ -9,45 +9,16 @@ from pathlib import Path
 
 import pytest
 from mlflow_server import free_port
+from recording import Recording
 from shelved import MODEL, held
 
 from llamaduo.deploy.merged import SERVED
-from llamaduo.deploy.process import given, prompt_of, serving
+from llamaduo.deploy.process import prompt_of, serving
 from llamaduo.errors import LlamaDuoError, ModelError, UsageError
 from llamaduo.progress import Progress
 from llamaduo.promotion.held import Held
 from llamaduo.records import Message
 from llamaduo.serving.transformers import TransformersServing
-
-ENGINE = """
-import http.server, json, os, pathlib, sys
-name, port, status = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-class Engine(http.server.BaseHTTPRequestHandler):
-    def answer(self, status, said):
-        self.send_response(status)
-        self.end_headers()
-        self.wfile.write(json.dumps(said).encode())
-    def do_GET(self):
-        self.answer(200, {})
-    def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        held = sorted(path.name for path in pathlib.Path(name).iterdir())
-        cache = pathlib.Path(os.environ["HF_HUB_CACHE"])
-        listed = sorted(str(path.relative_to(cache)) for path in cache.rglob("*"))
-        print(json.dumps({"asked": body, "held": held, "listed": listed,
-                          "environment": dict(os.environ)}), flush=True)
-        self.answer(status, {"error": "out of memory"} if status != 200 else {})
-http.server.HTTPServer(("127.0.0.1", port), Engine).serve_forever()
-"""
-
-
-class Recording(TransformersServing):
-    """An engine that says what it was started with, and answers nothing in many words."""
-
-    status: int = 200
-
-    def process(self, weights: str, name: str, port: int) -> Sequence[str]:
-        return [sys.executable, "-c", ENGINE, name, str(port), str(self.status)]
 
 
 class Dying(TransformersServing):
@@ -148,7 +119,7 @@ def test_an_adapter_that_cannot_be_put_on_is_refused_before_anything_is_merged(
     version: Held, home: Path
 ) -> None:
     with (
-        pytest.raises((UsageError, ValueError), match="merged"),
+        pytest.raises((UsageError, ValueError), match="merge"),
         serving(
             version,
             TransformersServing(delivery="adapter"),
@@ -168,10 +139,3 @@ def test_the_shortest_prompt_is_the_one_that_is_shown(version: Held) -> None:
         {"role": "user", "content": "Hi"}
     ]
     assert prompt_of(replace(version, references=())) == []
-
-
-def test_what_a_server_has_to_know_of_a_version_is_read_from_its_base(version: Held) -> None:
-    known = given(version)
-    assert (known.name, known.number, known.form, known.family, known.dtype) == (
-        *(MODEL, "3", "adapter", "llama", "float32"),
-    )

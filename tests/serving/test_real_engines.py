@@ -50,7 +50,7 @@ class Engine:
     """What it serves, where it is ours."""
 
     def chat(self, **what: Any) -> requests.Response:
-        body = {
+        body: dict[str, Any] = {
             "model": self.endpoint.model,
             "messages": [{"role": "user", "content": self.prompt}],
             "temperature": 0,

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-import requests
 from conftest import Finished, move_in
 from mlflow_server import free_port
 
 import llamaduo
+from llamaduo.deploy.merged import SERVED, merged
 from llamaduo.errors import UsageError
-from llamaduo.promotion.served import Chat
+from llamaduo.progress import Progress
 from llamaduo.verbs import promote, serve, versioned
 
 ROOT = Path(llamaduo.__file__).parents[1]
@@ -36,6 +36,8 @@ def promoted(finished: Finished, cache: Path, tmp_path_factory: pytest.TempPathF
         patch.setenv("XDG_CACHE_HOME", str(cache))
         patch.chdir(home)
         promote.main([f"home={home}", "--force", "to try it"])
+        found = versioned.find([f"home={home}"], "serve")
+        merged(found.held, home / ".llamaduo" / SERVED, Progress(io.StringIO()))
     return home
 
 
@@ -43,13 +45,18 @@ def test_a_champion_is_served_until_it_is_ended_and_nothing_is_left(
     promoted: Path, tmp_path: Path
 ) -> None:
     port, out, err = free_port(), tmp_path / "out", tmp_path / "err"
-    words = ["serve", f"home={promoted}", f"--port={port}"]
+    ours = (ROOT / "conf/serving/transformers.yaml").read_text()
+    (tmp_path / "conf/serving").mkdir(parents=True)
+    (tmp_path / "conf/serving/recording.yaml").write_text(
+        ours.replace("llamaduo.serving.transformers.TransformersServing", "recording.Recording")
+    )
+    words = [f"home={promoted}", "serving=recording", "trusted=[recording]"]
     with out.open("w") as said, err.open("w") as told:
         process = subprocess.Popen(
-            [sys.executable, "-m", "llamaduo", *words],
+            [sys.executable, "-m", "llamaduo", "serve", *words, f"--port={port}"],
             stdout=said,
             stderr=told,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
         )
     try:
         until = time.monotonic() + 180
@@ -61,7 +68,6 @@ def test_a_champion_is_served_until_it_is_ended_and_nothing_is_left(
         assert below
         with pytest.raises(UsageError, match=f"serve: port {port} is taken; --port N takes"):
             serve.main([f"home={promoted}", "--port", str(port)])
-        assert answers(promoted, f"http://127.0.0.1:{port}") == 3
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
         psutil.wait_procs(below, timeout=20)
@@ -74,25 +80,22 @@ def test_a_champion_is_served_until_it_is_ended_and_nothing_is_left(
     assert "its first answer took" in text
     [probe] = [line for line in out.read_text().splitlines() if "llamaduo probe" in line]
     assert shlex.split(probe) == [
-        *("llamaduo", "probe", f"http://127.0.0.1:{port}", "ticket_triage/1", f"home={promoted}")
+        *("llamaduo", "probe", f"http://127.0.0.1:{port}", "ticket_triage/1", *words)
     ]
 
 
-def answers(home: Path, url: str) -> int:
-    """Return how many of its first three references it says word for word."""
-    found = versioned.find([f"home={home}"], "serve").held
-    same = 0
-    for reference in found.references[:3]:
-        chat: Chat = reference.messages
-        body = {
-            "model": "ticket_triage",
-            "messages": [message.model_dump() for message in chat],
-            "temperature": 0,
-            "max_tokens": found.served.max_new_tokens,
-        }
-        reply = requests.post(f"{url}/v1/chat/completions", json=body, timeout=60).json()
-        same += reply["choices"][0]["message"]["content"] == reference.text
-    return same
+def test_an_engine_in_a_container_is_written_and_not_started(
+    promoted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [f"home={promoted}", "serving=vllm_l4"]
+    with pytest.raises(
+        UsageError, match="vllm does not run as a process of this machine; --render"
+    ):
+        serve.main(words)
+    assert serve.main([*words, "--render", str(tmp_path / "out"), "--no-weights"]) == 0
+    assert "README.md there says how it is started" in capsys.readouterr().out
+    assert (tmp_path / "out" / "compose.yaml").is_file()
+    assert not (tmp_path / "out" / "models" / "ticket_triage").exists()
 
 
 def test_flags_that_do_not_go_together_are_refused_before_anything_is_looked_up() -> None:
