@@ -19,7 +19,7 @@ help:  ## list what can be made
 demo: .venv/ready $(MODEL)  ## run the whole loop on a real small model: minutes, no key, no GPU
 	$(BIN)/llamaduo experiments=demo
 
-test: check  ## run all checks and tests
+test: check $(MODEL)  ## run all checks and tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-gateway: .venv/ready .venv-gateway/ready  ## run the rollout's tests against a real litellm proxy

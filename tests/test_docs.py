@@ -40,6 +40,7 @@ from llamaduo.verbs import (
     rollout,
     run,
     sentinel,
+    serve,
     store,
     ui,
     unpack,
@@ -110,6 +111,7 @@ NO_RUNS = (
     "report",
     "sentinel",
     "rollout",
+    "serve",
     "store",
     "ui",
     "unpack",
@@ -125,6 +127,7 @@ LOADS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["load"]]
 REPORTS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["report"]]
 PROBED = [words(c) for c in COMMANDS if words(c)[:1] in (["probe"], ["sentinel"])]
 ROLLED = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["rollout"]]
+SERVED = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["serve"]]
 LOOKS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["ui"]]
 COSTS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["cost"]]
 
@@ -226,6 +229,12 @@ def test_every_word_of_housekeeping_runs_on_a_finished_run(
 def test_every_look_at_runs_is_one_at_a_home(typed: list[str]) -> None:
     with pytest.raises(UsageError, match="there are no runs under"):
         ui.main(typed)
+
+
+@pytest.mark.parametrize("typed", SERVED, ids=" ".join)
+def test_every_serving_the_pages_show_is_one_that_only_lacks_its_version(typed: list[str]) -> None:
+    with pytest.raises(LlamaDuoError, match="there are no runs in MLflow under"):
+        serve.main(typed)
 
 
 @pytest.mark.parametrize("typed", PROMOTED, ids=" ".join)

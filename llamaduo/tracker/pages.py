@@ -1,27 +1,17 @@
 """MLflow's pages on the runs of a home: a server of one's own, for as long as one looks."""
 
 import os
-import signal
-import socket
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
-from urllib.error import URLError
-from urllib.request import urlopen
 
+from llamaduo import child_server
+from llamaduo.child_server import HOST
 from llamaduo.errors import TrackerError, UsageError
 from llamaduo.progress import Progress
 from llamaduo.tracker import database
 
-HOST = "127.0.0.1"
 READY = 120.0
 """Seconds to wait until it answers; most of them are imports."""
-GONE = 10.0
-"""Seconds it has to end."""
 
 
 def look(home: Path, port: int, progress: Progress) -> None:
@@ -40,33 +30,23 @@ def look(home: Path, port: int, progress: Progress) -> None:
             if shown
             else f"ui: there are no runs under {home}; home=DIR names another folder"
         )
-    with socket.socket() as tried:
-        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if tried.connect_ex((HOST, port)) == 0:
-            raise UsageError(f"ui: port {port} is taken; --port N takes another")
+    child_server.refuse_taken(port, "ui")
     with database.locked(home):
         database.put_right(home, progress)
     log = file.with_name("ui.log")
-    with _told_to_stop(), log.open("wb") as said:
-        server = subprocess.Popen(
-            command(file, port),
-            cwd=file.parent,
-            env=environment(os.environ),
-            stdout=said,
-            stderr=said,
-            start_new_session=True,  # Ctrl-C is ours, and it is ended by us
-        )
-        try:
-            if not _answers(server, port):
-                why = log.read_text(encoding="utf-8", errors="replace")[-1000:].strip()
+    what = command(file, port)
+    try:
+        with child_server.started(
+            what, cwd=file.parent, environment=environment(os.environ), log=log
+        ) as server:
+            if not child_server.answers(server, port, READY):
+                why = child_server.last_words(log)
                 raise TrackerError(f"ui: MLflow's server did not come up ({log}):\n{why}")
             progress.say(f"the runs of {home}: http://{HOST}:{port} (Ctrl-C ends it)")
             server.wait()
             raise TrackerError(f"ui: MLflow's server ended by itself; it said why in {log}")
-        except KeyboardInterrupt:
-            return
-        finally:
-            _end(server)
+    except KeyboardInterrupt:
+        return
 
 
 def command(file: Path, port: int) -> list[str]:
@@ -86,35 +66,3 @@ def environment(of: "os._Environ[str]") -> dict[str, str]:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
-
-
-@contextmanager
-def _told_to_stop() -> Iterator[None]:
-    """Take the signal by which `kill` and service managers end a process as Ctrl-C."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _answers(server: "subprocess.Popen[bytes]", port: int) -> bool:
-    until = time.monotonic() + READY
-    while server.poll() is None and time.monotonic() < until:
-        with suppress(URLError, OSError), urlopen(f"http://{HOST}:{port}/health", timeout=5):
-            return True
-        time.sleep(0.2)
-    return False
-
-
-def _end(server: "subprocess.Popen[bytes]") -> None:
-    """End the server and all that it started."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with suppress(ProcessLookupError):
-            os.killpg(server.pid, number)
-        with suppress(subprocess.TimeoutExpired):
-            server.wait(GONE)

@@ -5,6 +5,7 @@ VERBS = {
     "compare": "set finished runs side by side: figures, judges, data volume, dollars",
     "report": "write the dossier of a finished run: what its verdict rests on, to read and to sign",
     "promote": "register the model of a verdict in MLflow as champion; roll back; list versions",
+    "serve": "put a promoted version behind an address of this machine, until Ctrl-C",
     "probe": "hold a served copy to what was judged: the same answers, or why they are not",
     "load": "test a served version under load by its own prompts: waits, tokens/s, the knee",
     "rollout": "move traffic over: capture, shadow, canary, cutover, rollback; check; import rows",

@@ -87,7 +87,9 @@ def test_it_is_made_once_and_anew_when_anything_of_it_changed(
 ) -> None:
     folder, _ = made(version, tmp_path)
     before = (folder / MANIFEST).stat().st_mtime_ns
+    (folder / "model.gguf").write_bytes(b"made of the rest")
     assert made(version, tmp_path) == (folder, "")
+    assert (folder / "model.gguf").is_file()
     assert (folder / MANIFEST).stat().st_mtime_ns == before
     other = version.version.model_copy(update={"tags": {"llamaduo.adapter": "another"}})
     _, text = made(replace(version, version=other), tmp_path)

@@ -1,0 +1,141 @@
+"""The embedded server: what it is started with, and what is said where it does not come up."""
+
+import io
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from mlflow_server import free_port
+from recording import Recording
+from shelved import MODEL, held
+
+from llamaduo.deploy.merged import SERVED
+from llamaduo.deploy.process import prompt_of, serving
+from llamaduo.errors import LlamaDuoError, ModelError, UsageError
+from llamaduo.progress import Progress
+from llamaduo.promotion.held import Held
+from llamaduo.records import Message
+from llamaduo.serving.transformers import TransformersServing
+
+
+class Dying(TransformersServing):
+    def process(self, weights: str, name: str, port: int) -> Sequence[str]:
+        return [sys.executable, "-c", "print('no memory left'); raise SystemExit(1)"]
+
+
+class Missing(TransformersServing):
+    def process(self, weights: str, name: str, port: int) -> Sequence[str]:
+        return ["no-such-server", weights]
+
+
+class Contained(TransformersServing):
+    def process(self, weights: str, name: str, port: int) -> None:  # type: ignore[override]
+        return None
+
+
+@pytest.fixture(scope="module")
+def version(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Held:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(cache))
+        return held(tmp_path_factory.mktemp("version"))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / ".llamaduo").mkdir()
+    return tmp_path
+
+
+def log_of(home: Path, port: int) -> Path:
+    return home / ".llamaduo" / SERVED / f"serve-{port}.log"
+
+
+@pytest.mark.parametrize("called", [None, "triage-2"])
+def test_it_is_called_as_requests_name_it_is_warm_and_has_no_key_and_no_hub(
+    called: str | None, version: Held, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOME_API_KEY", "sk-not-for-the-server")
+    port, name = free_port(), called or MODEL
+    how = Recording(called=called)
+    with serving(version, how, home, port, Progress(io.StringIO())) as (endpoint, server):
+        assert server.poll() is None
+        assert (endpoint.url, endpoint.model) == (f"http://127.0.0.1:{port}", name)
+    [line] = [one for one in log_of(home, port).read_text().splitlines() if "asked" in one]
+    said = json.loads(line)
+    assert said["asked"] == {
+        "model": name,
+        "messages": [{"role": "user", "content": "Hi"}],
+        "temperature": 0,
+        "max_tokens": version.served.max_new_tokens,
+    }
+    assert {"model.safetensors", "tokenizer.json", "chat_template.jinja"} <= set(said["held"])
+    assert f"models--{name}/refs/main" in said["listed"]
+    assert [path for path in said["listed"] if path.endswith("config.json")]
+    environment = said["environment"]
+    assert environment["HF_HUB_OFFLINE"] == "1"
+    assert environment["HF_HUB_DISABLE_TELEMETRY"] == "1"
+    assert "sk-not-for-the-server" not in environment.values()
+    assert environment["PATH"]
+
+
+def test_one_that_dies_is_quoted(version: Held, home: Path) -> None:
+    with (
+        pytest.raises(
+            LlamaDuoError, match=r"did not come up \(.*serve-\d+\.log\):\nno memory left"
+        ),
+        serving(version, Dying(), home, free_port(), Progress(io.StringIO())),
+    ):
+        raise AssertionError("it never serves")
+
+
+def test_one_that_is_up_and_cannot_answer_is_quoted(version: Held, home: Path) -> None:
+    with (
+        pytest.raises(ModelError, match=r'cannot answer: 500 \{"error": "out of memory"\}'),
+        serving(version, Recording(status=500), home, free_port(), Progress(io.StringIO())),
+    ):
+        raise AssertionError("it never serves")
+
+
+def test_an_engine_that_is_not_here_or_takes_a_container_is_said(version: Held, home: Path) -> None:
+    quiet = Progress(io.StringIO())
+    with (
+        pytest.raises(UsageError, match="no-such-server is not installed here, or not on PATH"),
+        serving(version, Missing(), home, free_port(), quiet),
+    ):
+        raise AssertionError("it never serves")
+    there = sorted((home / ".llamaduo" / SERVED).iterdir())
+    with (
+        pytest.raises(UsageError, match=r"--render DIR writes the containers"),
+        serving(version, Contained(), home, free_port(), quiet),
+    ):
+        raise AssertionError("it never serves")
+    assert sorted((home / ".llamaduo" / SERVED).iterdir()) == there
+
+
+def test_an_adapter_that_cannot_be_put_on_is_refused_before_anything_is_merged(
+    version: Held, home: Path
+) -> None:
+    with (
+        pytest.raises((UsageError, ValueError), match="merge"),
+        serving(
+            version,
+            TransformersServing(delivery="adapter"),
+            home,
+            free_port(),
+            Progress(io.StringIO()),
+        ),
+    ):
+        raise AssertionError("it never serves")
+    assert not (home / ".llamaduo" / SERVED).exists()
+
+
+def test_the_shortest_prompt_is_the_one_that_is_shown(version: Held) -> None:
+    [one] = version.references
+    long = one.model_copy(update={"messages": (Message(role="user", content="Hi " * 50),)})
+    assert prompt_of(replace(version, references=(long, one))) == [
+        {"role": "user", "content": "Hi"}
+    ]
+    assert prompt_of(replace(version, references=())) == []
