@@ -9,6 +9,7 @@ from typing import Any
 from llamaduo.errors import LlamaDuoError, UsageError
 from llamaduo.promotion.candidate import in_a_line, now, who
 from llamaduo.promotion.held import Held
+from llamaduo.promotion.probed import is_served, passed
 from llamaduo.rollout import BEFORE, ESCALATED, PHASES, Phase, group
 from llamaduo.rollout import settings as settings_of
 from llamaduo.rollout import state as state_of
@@ -21,10 +22,6 @@ from llamaduo.serving.endpoint import Endpoint
 from llamaduo.tracker.mlflow import MlflowTracker
 from llamaduo.tracker.registry import Version, opened
 
-PARITY = "llamaduo.parity"
-"""Tag of a version: whether the served copy was shown to answer as the promoted one."""
-SERVED_AT = "llamaduo.served_at"
-"""Tag of a registered model: where clients were first answered by it, and since when."""
 FORCED = "llamaduo.rollout_forced"
 """Tag of a version: the last step that was forced, by whom and why."""
 SHARES: dict[Phase, float] = {"shadow": 0.1, "canary": 0.1}
@@ -158,8 +155,8 @@ def against(state: State, phase: Phase, local: Local | None) -> list[str]:
 
 def proved(version: Version, engine: str) -> bool:
     """Whether a copy of the version, served by this engine, passed the latest probe."""
-    tags = version.tags
-    return tags.get(PARITY) == "passed" and tags.get(f"{PARITY}_engine", engine) == engine
+    probe = passed(version)
+    return probe is not None and probe.engine in ("", engine)
 
 
 def mark(local: Local, step: Step) -> None:
@@ -168,10 +165,8 @@ def mark(local: Local, step: Step) -> None:
     if step.phase not in BEFORE and not step.forced:
         return
     with opened(local.tracker, local.home) as registry:
-        model = registry.client.get_registered_model(version.name)
-        if step.phase in BEFORE and SERVED_AT not in model.tags:
-            said = f"{local.endpoint.url}, {step.at}"
-            registry.client.set_registered_model_tag(version.name, SERVED_AT, said)
+        if step.phase in BEFORE:
+            is_served(registry, version.name, local.endpoint.url)
         if step.forced:
             words = f"{step.at} by {step.by}: {step.phase}: {step.forced}"
             registry.tag(version, {FORCED: words})

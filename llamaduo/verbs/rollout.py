@@ -14,10 +14,8 @@ from llamaduo.options import nearest
 from llamaduo.verbs import VERBS, arguments, versioned
 
 if TYPE_CHECKING:
-    from llamaduo.promotion.held import Held
     from llamaduo.rollout.phase import Begun
     from llamaduo.rollout.rows import Imported
-    from llamaduo.serving import Given
 
 PAIRS = 300
 """Pairs that `check` judges, at most, unless told otherwise."""
@@ -81,6 +79,7 @@ def main(words: list[str]) -> int:
 
 def _begin(asked: str, words: list[str], given: argparse.Namespace) -> "Begun":
     from llamaduo.config import from_overrides
+    from llamaduo.deploy.given import given as given_of
     from llamaduo.rollout import PHASES
     from llamaduo.rollout.phase import Local, asked_of, begin
 
@@ -89,7 +88,7 @@ def _begin(asked: str, words: list[str], given: argparse.Namespace) -> "Begun":
     if phase in ("shadow", "canary", "cutover"):
         found = versioned.find(words, f"rollout {phase}")
         exp, home, name = found.exp, found.home, found.held.version.name
-        form, _ = exp.serving.delivered(_given(found.held))
+        form, _ = exp.serving.delivered(given_of(found.held))
         endpoint = exp.serving.endpoint(name, form)
         local = Local(found.held, endpoint, found.tracker, home)
     else:
@@ -104,22 +103,6 @@ def _begin(asked: str, words: list[str], given: argparse.Namespace) -> "Begun":
         local=local,
         share=given.share,
         force=given.force,
-    )
-
-
-def _given(held: "Held") -> "Given":
-    """Return what decides the form that an engine is given."""
-    from llamaduo.serving import Given
-
-    local, engine = held.served.local, held.served.engine
-    return Given(
-        name=held.version.name,
-        number=held.version.number,
-        form=held.served.form,
-        family="",
-        base=str(local.get("base", "")),
-        revision=str(local.get("revision", "")),
-        dtype=str(engine.get("dtype", "")),
     )
 
 
