@@ -67,8 +67,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_teardown() -> None:
     """Look for garbage no more in what a test imported: with torch each look takes half a second.
 
-    Trainers and engines collect garbage after every use, by hand.
+    Trainers and engines collect garbage after every use, by hand. MLflow forgets where runs have
+    their files: it knows a run by its id alone, and some tests look at copies of one home.
     """
+    if (service := sys.modules.get("mlflow.tracking._tracking_service.utils")) is not None:
+        service._artifact_repos_cache.clear()
     if len(sys.modules) > _known[-1]:
         _known.append(len(sys.modules))
         gc.collect()

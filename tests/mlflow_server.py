@@ -112,6 +112,7 @@ def mlflow_server(folder: Path, workers: int = 1) -> Iterator[MlflowServer]:
     } | {
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # three processes that this asks nothing of
         "MLFLOW_AUTH_CONFIG_PATH": str(settings),
         "MLFLOW_AUTH_ADMIN_PASSWORD": password,
         "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_hex(16),

@@ -67,7 +67,7 @@ def serving(
     assert command is not None, "it was refused above"
     log = private / SERVED / f"serve-{port}.log"
     with tempfile.TemporaryDirectory(prefix="llamaduo-serve-") as room:
-        _laid_out(Path(room), endpoint.model, weights)
+        laid_out(Path(room), endpoint.model, weights)
         progress.say(f"starting {how.engine} with {weights}; what it says is in {log}")
         try:
             with child_server.started(
@@ -119,7 +119,7 @@ def prompt_of(held: Held) -> list[dict[str, str]]:
     return min(chats, key=lambda chat: len(json.dumps(chat)), default=[])
 
 
-def _laid_out(room: Path, name: str, weights: Path) -> None:
+def laid_out(room: Path, name: str, weights: Path) -> None:
     """Have the model stand in `room` by the name that requests give it, and in a hub's cache.
 
     `transformers serve` calls a model as its folder is called, seen from the working folder, and

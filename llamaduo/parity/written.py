@@ -47,7 +47,7 @@ def files(found: Probed, held: Held, said: dict[str, str | None], home: Path) ->
     """
     folder = home / ".llamaduo" / PROBES
     folder.mkdir(parents=True, exist_ok=True)
-    at = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    at = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
     name = f"{held.version.name}-{held.version.number}-{at}"
     differ = [one for one in found.heard if one.finish != "none" and not one.identical][:SHOWN]
     lines = [
