@@ -28,7 +28,7 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Health).serve_forever()
 STUBBORN = (
     """
 import signal
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
+signal.signal(signal.SIGTERM, lambda *_: print("asked to end", flush=True))
 """
     + HEALTHY
 )
@@ -98,8 +98,9 @@ with started({command(STUBBORN, (port := free_port()))!r}, cwd=Path({str(tmp_pat
         server = psutil.Process(int(process.stdout.readline()))
         process.send_signal(signal.SIGTERM)
         assert process.stdout.readline() == "told\n"
+        while "asked to end" not in last_words(tmp_path / "log"):  # it waits for its end then
+            time.sleep(0.05)
         assert server.is_running()
-        time.sleep(0.2)  # it waits for its server's end now
         process.send_signal(signal.SIGINT)
         assert process.wait(8) == 0  # sooner than the time a server has to end
     psutil.wait_procs([server], timeout=20)

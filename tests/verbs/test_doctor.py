@@ -2,10 +2,15 @@
 
 import pytest
 
+from llamaduo.experiment import Experiment
+from llamaduo.local import load
 from llamaduo.verbs import doctor
 
 
-def test_a_machine_that_can_run_it_ends_with_0(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_machine_that_can_run_it_ends_with_0(
+    tiny: Experiment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    load.template(tiny.local)  # lengths are counted once its tokenizer is here
     assert doctor.main(["experiments=demo_tiny"]) == 0
     said = capsys.readouterr().out
     assert "MISSING" not in said
