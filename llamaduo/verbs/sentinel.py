@@ -27,6 +27,13 @@ def main(words: list[str]) -> int:
         raise UsageError(f"sentinel: --n {given.n}: at least one prompt has to be asked")
     url, rest = asking.address(given.words, "sentinel")
     found = versioned.find(rest, "sentinel")
+    from llamaduo import running
+
+    with running.beside(found.home / ".llamaduo", "sentinel"):
+        return _look(found, url, rest, given.n)
+
+
+def _look(found: "Versioned", url: str | None, rest: Sequence[str], n: int | None) -> int:
     from llamaduo.hosts import ledger_of
     from llamaduo.progress import Progress
     from llamaduo.sentinel.changed import ALPHA, needed
@@ -35,7 +42,7 @@ def main(words: list[str]) -> int:
 
     references = found.held.references
     folder = folder_of(found.home, found.held.version)
-    what = pinned(folder, references, given.n, N)
+    what = pinned(folder, references, n, N)
     ledger = ledger_of(found.exp)
     try:
         sides = _sides(found, url, rest, ledger)
