@@ -109,7 +109,7 @@ def given(services: Iterable[Service], here: Experiment, file: str) -> None:
 
 def _options() -> set[Sent]:
     """Return where the calls of each option go that says so by itself."""
-    found = set()
+    found: set[Sent] = set()
     for path in options("service").values():
         said = yaml.safe_load(path.read_text(encoding="utf-8"))
         if isinstance(said, Mapping) and "???" not in (said.get("model"), said.get("api_base")):

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from llamaduo.errors import LlamaDuoError
 from llamaduo.keeping.needles import SHORT, Needles
@@ -128,5 +128,5 @@ def _words(message: dict[str, Any]) -> str:
     return "\n".join(text for text in texts if isinstance(text, str))
 
 
-def _is(value: Any) -> bool:
+def _is(value: Any) -> TypeGuard[dict[str, Any]]:
     return isinstance(value, dict)

@@ -12,6 +12,7 @@ from llamaduo.verbs import VERBS, arguments, asking, versioned
 
 if TYPE_CHECKING:
     from llamaduo.parity.probe import Probed
+    from llamaduo.promotion.candidate import Forced
     from llamaduo.verbs.versioned import Versioned
 
 
@@ -29,7 +30,7 @@ def main(words: list[str]) -> int:
         return _main(found, url, rest, force)
 
 
-def _main(found: "Versioned", url: str | None, rest: Sequence[str], force: str | None) -> int:
+def _main(found: "Versioned", url: str | None, rest: Sequence[str], force: "Forced | None") -> int:
     from llamaduo.parity.text import table, verdict
     from llamaduo.parity.written import files, tags
 
