@@ -9,7 +9,7 @@ from typing import Any
 from llamaduo.errors import LlamaDuoError, UsageError
 from llamaduo.promotion.candidate import in_a_line, now, who
 from llamaduo.promotion.held import Held
-from llamaduo.promotion.probed import is_served, passed
+from llamaduo.promotion.probed import is_served, opens, passed
 from llamaduo.rollout import BEFORE, ESCALATED, PHASES, Phase, group
 from llamaduo.rollout import settings as settings_of
 from llamaduo.rollout import state as state_of
@@ -18,9 +18,10 @@ from llamaduo.rollout.settings import Settings
 from llamaduo.rollout.state import Asked, State, Step, put
 from llamaduo.service import Service
 from llamaduo.service.chat import ChatService
+from llamaduo.serving import Form
 from llamaduo.serving.endpoint import Endpoint
 from llamaduo.tracker.mlflow import MlflowTracker
-from llamaduo.tracker.registry import Version, opened
+from llamaduo.tracker.registry import opened
 
 FORCED = "llamaduo.rollout_forced"
 """Tag of a version: the last step that was forced, by whom and why."""
@@ -34,6 +35,9 @@ class Local:
 
     held: Held
     endpoint: Endpoint
+    form: Form
+    dtype: str
+    """What it is served in; "" where it is not known."""
     tracker: MlflowTracker
     home: Path
 
@@ -137,10 +141,11 @@ def against(state: State, phase: Phase, local: Local | None) -> list[str]:
         return []
     version = local.held.version
     found = []
-    if not proved(version, local.endpoint.engine):
+    if not proved(local):
         found.append(
             f"{version.name} version {version.number} has not been shown to answer as it was "
-            f"promoted when {local.endpoint.engine} serves it: `llamaduo probe "
+            f"promoted when {local.endpoint.engine} serves it, {local.form} in "
+            f"{local.dtype or 'a type that is not known'}: `llamaduo probe "
             f"{local.endpoint.url} {version.name}/{version.number}` shows it"
         )
     earlier = BEFORE[phase]
@@ -153,10 +158,10 @@ def against(state: State, phase: Phase, local: Local | None) -> list[str]:
     return found
 
 
-def proved(version: Version, engine: str) -> bool:
-    """Whether a copy of the version, served by this engine, passed the latest probe."""
-    probe = passed(version)
-    return probe is not None and probe.engine in ("", engine)
+def proved(local: Local) -> bool:
+    """Whether a copy of the version, served as this one is, passed the latest probe."""
+    seen, engine = passed(local.held.version), local.endpoint.engine
+    return opens(seen, engine=engine, form=local.form, dtype=local.dtype)
 
 
 def mark(local: Local, step: Step) -> None:

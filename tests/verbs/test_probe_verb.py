@@ -86,6 +86,16 @@ def test_a_probe_is_printed_tagged_and_written_and_force_lets_a_failed_one_pass(
         "transformers",
         chat.url,
     )
+    tags = shelf.version.tags
+    assert (there.dtype, tags["llamaduo.parity_identical_percent"]) == ("float32", "100.00")
+    assert {tags[f"llamaduo.parity_{name}"] for name in ("tokens_n", "ended", "ended_before")} == {
+        str(N)
+    }
+    assert (tags["llamaduo.parity_judged_as"], tags["llamaduo.parity_identical_bar"]) == (
+        "merged in float32",
+        "99",
+    )
+    assert tags["llamaduo.parity_template"].startswith("the server counted as many")
     served = shelf.client.get_registered_model("ticket_triage").tags[SERVED]
     assert served.startswith(chat.url)
 
@@ -94,6 +104,7 @@ def test_a_probe_is_printed_tagged_and_written_and_force_lets_a_failed_one_pass(
         said = capsys.readouterr().out
         assert "FAILED: a wrong model behind the name" in said
         failed = shelf.version
+        assert f"0 of {N}, 0.0 %" in failed.tags["llamaduo.parity_reasons"]
         assert gate.passed(failed) is None
         assert "its latest probe failed (a wrong model" in gate.refused(failed, "canary")
         [differing] = (shelf.home / ".llamaduo" / "probes").glob("*.differing.jsonl")
@@ -157,6 +168,10 @@ def test_the_sentinel_looks_at_both_and_ends_with_1_where_the_served_model_drift
     spent = re.search(r"spent now: \$(\S+);", said)
     assert spent is not None
     assert float(spent[1]) > 0  # the service is simulated, and has a price all the same
+    with serving(Chat(RIGHT, turned_away=lambda number: 400)) as chat:
+        assert sentinel.main([chat.url, home]) == 1  # another address, and nothing answered there
+    said = capsys.readouterr().out
+    assert "served: no baseline: 16 of 16 not answered both times; none is kept" in said
     with pytest.raises(Unreachable):
         sentinel.main([chat.url, home])
     with pytest.raises(OverBudget), serving(chat):
