@@ -72,6 +72,19 @@ def begin(
         UsageError: for a share or reason that makes no sense, or no service.
         LlamaDuoError: if something stands against it and it is not forced.
     """
+    with state_of.locked(folder):
+        return _begin(phase, name, folder, service, local, share, force)
+
+
+def _begin(
+    phase: Phase,
+    name: str,
+    folder: Path,
+    service: Asked | None,
+    local: Local | None,
+    share: float | None,
+    force: str | None,
+) -> Begun:
     before = state_of.read(folder)
     if before is not None and before.name != name:
         raise UsageError(f"rollout: {folder} is of {before.name}, not {name}; give another --into")
@@ -182,6 +195,8 @@ def asked_of(service: Service) -> Asked | None:
         api_base=service.api_base,
         key_env=service.key_env,
         usd_per_million=(service.price.input, service.price.output),
+        as_of=service.price.as_of,
+        source=service.price.source,
         timeout=service.timeout,
     )
 

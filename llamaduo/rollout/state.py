@@ -1,6 +1,9 @@
 """Where a rollout stands, and how it came there: `state.json` in its folder."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Literal
 from uuid import uuid4
@@ -8,10 +11,12 @@ from uuid import uuid4
 from pydantic import ValidationError
 
 from llamaduo.errors import LlamaDuoError
+from llamaduo.locks import flocked
 from llamaduo.records import Record
 from llamaduo.rollout import Phase
 
 FILE = "state.json"
+LOCK = "lock"
 
 Verdict = Literal["advance", "hold", "go back"]
 
@@ -26,6 +31,10 @@ class Asked(Record):
     key_env: str | None = None
     usd_per_million: tuple[float, float]
     """Of prompt tokens, and of completion tokens."""
+    as_of: date
+    """The day the price was read."""
+    source: str
+    """Where it was read."""
     timeout: float
     """Seconds."""
 
@@ -100,6 +109,22 @@ def read(folder: Path) -> State | None:
             f"{path} cannot be read: {words}. Move it away to begin anew; the gateway goes on with "
             "the config it has"
         ) from None
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Be alone with the state from reading it to writing it, for no longer than that."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with flocked(folder / LOCK):
+        yield
+
+
+def checked(folder: Path, found: Checked) -> None:
+    """Add what a check said to the state as it is by now: judging takes its time."""
+    with locked(folder):
+        state = read(folder)
+        if state is not None:
+            write(folder, state.model_copy(update={"checks": (*state.checks, found)}))
 
 
 def write(folder: Path, state: State) -> None:

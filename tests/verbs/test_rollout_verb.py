@@ -1,6 +1,7 @@
 """`llamaduo rollout` as it is typed."""
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,8 @@ def test_logs_may_stand_elsewhere(tmp_path: Path, capsys: pytest.CaptureFixture[
         (["capture", "a", "b", *SERVICE], "one model at a time"),
         (["capture", "a b", *SERVICE], "letters, digits"),
         (["capture", "tickets"], "who is the service"),
+        (["capture", "..", *SERVICE], r"rollout: \.\.: the name of a model begins with no dot"),
+        (["check", ".hidden"], "begins with no dot"),
     ],
 )
 def test_what_cannot_be_is_said_with_what_to_type(words: list[str], said: str) -> None:
@@ -119,7 +122,14 @@ def test_a_forced_canary_stands_on_the_version_and_where_it_is_served_on_the_mod
     served = Served(form="adapter", base="TinyModel", local={}, engine={}, max_new_tokens=8)
     endpoint = Endpoint(engine="tgi", url="http://tgi:80", model="tickets", base=None)
     local = Local(Held(version, weights, served, ()), endpoint, tracker, home)
-    asked = Asked(name="gpt", model="openai/gpt-x", usd_per_million=(2, 8), timeout=60)
+    asked = Asked(
+        name="gpt",
+        model="openai/gpt-x",
+        usd_per_million=(2, 8),
+        as_of=date(2026, 11, 1),
+        source="a test",
+        timeout=60,
+    )
     done = begin(
         "canary",
         "tickets",
