@@ -14,6 +14,7 @@ from llamaduo.errors import LlamaDuoError
 from llamaduo.locks import flocked
 from llamaduo.records import Record
 from llamaduo.rollout import Phase
+from llamaduo.serving.endpoint import Endpoint
 
 FILE = "state.json"
 LOCK = "lock"
@@ -54,6 +55,8 @@ class Step(Record):
     """Of the calls that are mirrored (shadow) or answered here (canary), 0..1."""
     forced: str = ""
     """Why it was begun though something stood against it; "" where nothing did."""
+    endpoint: Endpoint | None = None
+    """Where the local model is asked; None where the service answers alone."""
     against: tuple[str, ...] = ()
     """What stood against it."""
 
@@ -80,6 +83,13 @@ class State(Record):
     def current(self) -> Step:
         """The step that the files are of."""
         return self.steps[-1]
+
+    def last(self, phase: Phase, version: str) -> Step | None:
+        """Return the last step of a phase with a version; None: there was none."""
+        for step in reversed(self.steps):
+            if step.phase == phase and step.version == version:
+                return step
+        return None
 
     def passed(self, phase: Phase, version: str) -> bool:
         """Whether a phase of this version was checked, last with `advance`, and not rolled back."""

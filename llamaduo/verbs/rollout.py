@@ -36,7 +36,9 @@ OF: dict[str, tuple[str, ...]] = {
 
 def parser() -> argparse.ArgumentParser:
     """Return what reads the verb's arguments."""
-    meaning = f"PHASE, or check or import; then {versioned.MEANING}; or files of captured calls"
+    meaning = f"PHASE, or check or import; then {versioned.MEANING}; or files of captured calls. "
+    meaning += "Also: service= and service.KEY= (who answers), workload=, and of check "
+    meaning += "service@judge.service=, goal.KEY= and budget_usd="
     made = arguments.parser("rollout", VERBS["rollout"], word="WORD", meaning=meaning)
     made.usage = (
         "llamaduo rollout capture|shadow|canary|cutover|rollback [MODEL] [key=value ...]\n"
@@ -51,11 +53,17 @@ def parser() -> argparse.ArgumentParser:
         help="folder of the rollout (home/.llamaduo/rollout/MODEL); of import, the file of rows",
     )
     made.add_argument(
-        "--share", type=float, help="of calls to mirror or to answer here, 0.001 to 1 (0.1)"
+        "--share",
+        type=float,
+        help="shadow, canary: of calls to mirror or to answer here, 0.001 to 1 (0.1)",
     )
-    made.add_argument("--force", metavar="REASON", help="begin it in spite of what is against it")
-    made.add_argument("--logs", type=Path, help="folder of captured calls (logs in the folder)")
-    made.add_argument("--pairs", type=int, help=f"shadow pairs to judge at most ({PAIRS})")
+    made.add_argument(
+        "--force", metavar="REASON", help="a phase: begin it in spite of what is against it"
+    )
+    made.add_argument(
+        "--logs", type=Path, help="check: folder of captured calls (logs in the folder)"
+    )
+    made.add_argument("--pairs", type=int, help=f"check: shadow pairs to judge at most ({PAIRS})")
     return made
 
 
@@ -106,7 +114,14 @@ def _begin(asked: str, words: list[str], given: argparse.Namespace) -> "Begun":
         local=local,
         share=given.share,
         force=given.force,
+        typed=_typed(words, given.into),
     )
+
+
+def _typed(words: Sequence[str], into: Path | None) -> list[str]:
+    """Return what the commands that come next have to be given too."""
+    keys = [word for word in words if "=" in word]
+    return [*keys, *(["--into", str(into)] if into else [])]
 
 
 def _folder(into: Path | None, home: Path, name: str) -> Path:

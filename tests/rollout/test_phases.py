@@ -3,6 +3,7 @@
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from llamaduo.promotion.held import Held
 from llamaduo.promotion.served import Served
 from llamaduo.rollout import PHASES, Phase
 from llamaduo.rollout.gateway import GATEWAY, config, text, variables
-from llamaduo.rollout.phase import Local, asked_of, begin
+from llamaduo.rollout.phase import Local, against, asked_of, begin
 from llamaduo.rollout.settings import FILE, Settings, read
 from llamaduo.rollout.state import Asked, Checked, Step, locked
 from llamaduo.rollout.state import checked as add
@@ -317,6 +318,32 @@ def test_nothing_is_begun_between_another_s_look_at_the_state_and_its_writing(
             with pytest.raises(TimeoutError):
                 begun.result(0.5)
         assert begun.result(30).step.number == 1
+
+
+def test_what_is_said_to_type_next_has_all_that_was_typed(tmp_path: Path) -> None:
+    typed = ["home=a b", "serving=tgi_l4", "--into", "mine"]
+    go("shadow", tmp_path, here(), typed=typed)
+    said = (tmp_path / "README.md").read_text()
+    assert "llamaduo rollout check triage 'home=a b' serving=tgi_l4 --into mine\n" in said
+    with pytest.raises(LlamaDuoError) as refused:
+        go("canary", tmp_path, here(), typed=typed)
+    words = str(refused.value)
+    assert "`llamaduo probe http://tgi:80 triage/1 'home=a b' serving=tgi_l4` shows it" in words
+    assert "`llamaduo rollout shadow triage 'home=a b' serving=tgi_l4 --into mine`" in words
+    assert "canary triage 'home=a b' serving=tgi_l4 --into mine --force \"reason\"" in words
+
+
+def test_a_phase_at_another_address_than_the_one_before_it_is_refused(tmp_path: Path) -> None:
+    passed = here(**{"llamaduo.parity": "passed"})
+    go("shadow", tmp_path, passed)
+    checked(tmp_path, "advance")
+    moved = HERE.model_copy(update={"url": "http://127.0.0.1:8080", "key_env": None})
+    said = r"shadow asked triage at http://tgi:80 \(tgi, with TGI_KEY\), and this would ask triage"
+    with pytest.raises(LlamaDuoError, match=said):
+        go("canary", tmp_path, replace(passed, endpoint=moved))
+    state = state_of(tmp_path)
+    assert state is not None and state.current.endpoint == HERE
+    assert against(state, "canary", passed) == []
 
 
 def test_going_back_needs_nothing_but_the_folder(tmp_path: Path) -> None:
