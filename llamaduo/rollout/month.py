@@ -53,8 +53,8 @@ def at_price_of(workload: Workload, service: Asked) -> Workload:
     asked = Price.model_validate(
         {"input": prompt, "output": completion, "as_of": service.as_of, "source": source}
     )
-    further = [one.name for one in (*workload.services, *workload.models)]
-    free = service.name not in (*further, workload.local_name)
+    taken = [workload.local_name, *(one.name for one in workload.services)]
+    free = service.name not in (*taken, *(one.name for one in workload.models))
     name = service.name if free else workload.service_name
     return workload.model_copy(update={"price": asked, "service_name": name})
 
