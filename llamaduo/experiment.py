@@ -102,7 +102,8 @@ class Experiment(Component):
     trusted: tuple[str, ...] = ()
     """Packages, beside this one, that a `_target_` may come from."""
     allow_simulated: bool = False
-    """Whether a simulated and a paid service may meet in one run."""
+    """Whether a simulated and a paid service may meet in one run, and a simulated judge may have a
+    rollout advance."""
 
     @field_validator("search", mode="before")
     @classmethod

@@ -42,6 +42,8 @@ class LocalLine(Line):
     """Of the first month."""
     rent_usd: float
     """Of the first month."""
+    escalated_usd: float
+    """Of the first month: tokens that the service still answers."""
     retunings: int
     """By the last month."""
 

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -46,7 +47,8 @@ def label(text: str) -> str:
 class Chat:
     """A server that speaks OpenAI's chat protocol, with TGI's errors where a prompt asks for one.
 
-    A prompt that says `make422` (or 424, 429) gets that error, if it has some.
+    A prompt that says `make422` (or 424, 429) gets that error, if it has some; one that says
+    `slowly` has its stream take a second.
     """
 
     says: str = ""
@@ -115,8 +117,10 @@ def chat(server: Chat, port: int = 0) -> Iterator[Chat]:
             self.send_response(200)
             self.send_header("Content-Type", "text/event-stream")
             self.end_headers()
+            slowly = "slowly" in str(body["messages"][-1]["content"])
             for piece in chunks(said):
                 self.wfile.write(piece)
+                time.sleep(0.3 * slowly)
 
         def say(self, code: int, said: dict[str, Any]) -> None:
             text = json.dumps(said).encode()

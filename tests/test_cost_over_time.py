@@ -232,6 +232,39 @@ def test_a_share_without_a_price_of_its_own_is_said_to_be_at_the_full_one() -> N
     assert "$4.00 in, $1.00 in from its cache, $10.00 out per million tokens; batches $2.00" in said
 
 
+def test_tokens_that_stay_with_the_service_are_a_cost_of_the_local_model() -> None:
+    without, staying = project(ours(price=PRICE)), project(ours(price=PRICE, escalated_share=0.1))
+    assert staying.locals[0].escalated_usd == pytest.approx(150)
+    assert staying.service_usd == without.service_usd
+    more = [b - a for a, b in zip(without.local_usd, staying.local_usd, strict=True)]
+    assert more == pytest.approx([150 * month for month in without.months])
+    once, saved = staying.locals[0].once_usd, 1500 - 150 - staying.locals[0].electricity_usd
+    assert staying.break_even_month == pytest.approx(once / saved)
+    said = table(ours(price=PRICE, escalated_share=0.1), staying)
+    assert "tokens that stay, a month" in said and "10 % of tokens stay with a service" in said
+    growing = project(ours(price=PRICE, escalated_share=0.1, growth_per_month=0.1, months=[2]))
+    assert growing.local_usd[0] == pytest.approx(
+        once + 2 * staying.locals[0].electricity_usd + 150 * 2.1
+    )
+
+
+def test_with_all_tokens_staying_nothing_is_ever_saved() -> None:
+    workload = ours(price=PRICE, escalated_share=1)
+    assert project(workload).break_even_month is None
+    assert "a month of electricity and tokens that stay is $1,530" in table(
+        workload, project(workload)
+    )
+
+
+def test_they_are_at_the_workload_s_own_price_whomever_it_is_compared_with() -> None:
+    other = {"name": "another", "price": PRICE | {"input": 1.0, "output": 1.0}}
+    one = project(ours(price=PRICE, escalated_share=0.1, services=[other]))
+    assert one.locals[0].escalated_usd == pytest.approx(150)
+    wide = ours(price=PRICE | {"input": [2, 6]}, escalated_share=[0, 0.2], services=[other])
+    assert [pair.break_even is not None for pair in project(wide).pairs] == [True, True]
+    assert {swing.key for swing in project(wide).tornado} == {"price.input", "escalated_share"}
+
+
 def several() -> tuple[Workload, Projection]:
     workload = ours(
         services=[{"name": "another", "price": PRICE}],

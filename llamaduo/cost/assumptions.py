@@ -71,6 +71,15 @@ def _tokens(workload: Workload) -> Rows:
     if workload.batch_share != 0.0:
         share = ranged(workload.batch_share, percent)
         rows.append(("batches", f"{share} of tokens wait for the service's batch API"))
+    if workload.escalated_share != 0.0:
+        share = ranged(workload.escalated_share, percent)
+        rows.append(
+            (
+                "escalated",
+                f"{share} of tokens stay with {workload.service_name}, at its price, a cost of the "
+                "local model; its servers are as many as all tokens need",
+            )
+        )
     return rows
 
 

@@ -82,6 +82,8 @@ class LocalMonths:
     kwh: Numbers
     electricity: Numbers
     rent: Numbers
+    escalated: Numbers
+    """Dollars for the tokens that the service still answers."""
     retunings: Numbers
     """So far."""
 
@@ -98,7 +100,7 @@ def services_of(workload: Workload) -> list[Service]:
     Raises:
         UsageError: a price is to be looked up and is not there.
     """
-    first = Service(workload.service_name, workload.price.rates())
+    first = _own_service(workload)
     further = [
         Service(one.name, one.price.rates(), f"services.{one.name}.price")
         for one in workload.services
@@ -106,9 +108,16 @@ def services_of(workload: Workload) -> list[Service]:
     return [first, *further]
 
 
+def _own_service(workload: Workload) -> Service:
+    return Service(workload.service_name, workload.price.rates())
+
+
 def ranges_of(local: Local, service: Service) -> dict[str, Range]:
     """Return the inputs of a pair that are ranges, by key."""
     found = {local.key(name): r for name, r in _ranges(local.workload)}
+    if local.workload.escalated_share != 0.0:
+        kept = _own_service(local.workload)
+        found |= {f"{kept.at}.{name}": r for name, r in _ranges(kept.rates)}
     return found | {f"{service.at}.{name}": r for name, r in _ranges(service.rates)}
 
 
@@ -147,14 +156,16 @@ def local_months(local: Local, horizon: int, draws: Draws, migration_usd: float)
     kwh = hours * at("watts_per_server") / 1000
     electricity = kwh * at("usd_per_kwh")
     rent = hours * at("usd_per_server_hour")
+    escalated = _escalated(workload, horizon, draws)
     return LocalMonths(
-        spent=Spent(lump, electricity + rent),
+        spent=Spent(lump, electricity + rent + escalated),
         tuning=tuning[:, 0],
         servers=servers,
         bought=bought,
         kwh=kwh,
         electricity=electricity,
         rent=rent,
+        escalated=escalated,
         retunings=retuned,
     )
 
@@ -181,6 +192,14 @@ def service_months(workload: Workload, service: Service, horizon: int, draws: Dr
     per_written = per_written + batched * asked("batch_output", "output")
     flow = (read * per_read + written * per_written) / 1e6
     return Spent(np.zeros_like(flow), flow)
+
+
+def _escalated(workload: Workload, horizon: int, draws: Draws) -> Numbers:
+    """Return what the service is still paid by month; its price is not looked up for nothing."""
+    if workload.escalated_share == 0.0:
+        return np.zeros((draws.n, horizon))
+    share = draws.of("escalated_share", workload.escalated_share)[:, None]
+    return share * service_months(workload, _own_service(workload), horizon, draws).flow
 
 
 def break_even(local: Spent, service: Spent) -> Numbers:

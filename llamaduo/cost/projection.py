@@ -196,6 +196,7 @@ def _local_line(
         kwh=float(found.kwh[0, 0]),
         electricity_usd=float(found.electricity[0, 0]),
         rent_usd=float(found.rent[0, 0]),
+        escalated_usd=float(found.escalated[0, 0]),
         retunings=int(found.retunings[0, -1]),
     )
 

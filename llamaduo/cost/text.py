@@ -65,6 +65,7 @@ def _costs(workload: Workload, projection: Projection) -> list[tuple[str, ...]]:
         *(local(f"{on}, once", lambda line: line.hardware_usd)),
         *(local(f"rent of {on}, {first}", lambda line: line.rent_usd)),
         *(local(f"electricity, {first}{kwh}", lambda line: line.electricity_usd)),
+        *(local(f"tokens that stay, {first}", lambda line: line.escalated_usd)),
         (
             f"tokens, {first} ({tokens})",
             *("-" for _ in ours),
@@ -123,9 +124,10 @@ def _break_even(pair: Pair, workload: Workload, projection: Projection) -> str:
         said = f"{pair.break_even_month:,.2f} months"
         past = pair.break_even_month > projection.months[-1]
         return said + (", past the last one shown" if past else "")
-    runs = local.electricity_usd + local.rent_usd
+    runs = local.electricity_usd + local.rent_usd + local.escalated_usd
     if workload.growth_per_month == 0.0 and runs >= service.tokens_usd:
         what = "rent" if local.rent_usd else "electricity"
+        what += " and tokens that stay" if local.escalated_usd else ""
         return (
             f"never; a month of {what} is {usd(runs)}, of {service.name} {usd(service.tokens_usd)}"
         )

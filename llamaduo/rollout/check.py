@@ -1,20 +1,24 @@
 """What a step's captured calls allow: advance, hold, or go back. Pure."""
 
-from collections.abc import Callable
-
 from llamaduo.findings import Measure
 from llamaduo.metrics import share
 from llamaduo.power import prompts_needed
 from llamaduo.records import Record
-from llamaduo.rollout import ESCALATED, FALLBACK, LOCAL, Phase
+from llamaduo.rollout import LOCAL, Phase
+from llamaduo.rollout.back import Back, back, kept
+from llamaduo.rollout.month import Month, costing
 from llamaduo.rollout.pairs import Judged
-from llamaduo.rollout.seen import Seen, callers, service_usd
+from llamaduo.rollout.seen import Seen
 from llamaduo.rollout.state import State, Step, Verdict
 
 ARRIVE = 95.0
 """% of mirrored calls whose copy has to leave a line, or the pairs are no fair sample."""
 IN_TIME = 95.0
 """% of the local model's answers that have to come within goal.latency_p95_ms."""
+SIMULATED = (
+    "a simulated service judged, which is no fact about any answer: give a judge that is none "
+    "(service@judge.service=), or allow_simulated=true to go on by it"
+)
 ROUNDS_OFF = 0.05
 """Points that a weight of 1 in 1000 may round a share by."""
 
@@ -30,21 +34,6 @@ class ArmFigures(Record):
     usd: float
 
 
-class Back(Record):
-    """Calls that the service answered in the local model's place."""
-
-    kind: str
-    """`escalated`: by a rule. `fallback`: the local model failed."""
-    share: Measure
-    """Of all callers' calls, in %."""
-    by: dict[str, int]
-    """Rule or cause to calls."""
-    usd: float
-    """In these logs."""
-    usd_per_month: float | None
-    """Their part of what the workload would cost on the service; None: no call was seen."""
-
-
 class Report(Record):
     """What `rollout check` says."""
 
@@ -55,6 +44,8 @@ class Report(Record):
     arms: tuple[ArmFigures, ...]
     other_lines: int
     unreadable: int
+    lost: int = 0
+    """Calls whose line the gateway could not write."""
     sent: Measure | None = None
     """Share of calls that were mirrored or answered here, in %; the interval of a binomial."""
     expected: float | None = None
@@ -65,6 +56,10 @@ class Report(Record):
     """Share of the local model's calls that failed, in %."""
     in_time: Measure | None = None
     back: tuple[Back, ...] = ()
+    month: str = ""
+    """What dollars a month go by."""
+    cost: str = ""
+    """The command that says what it would save with the calls that stay; "" where none does."""
     judged: Judged | None = None
     reasons: tuple[str, ...]
     verdict: Verdict
@@ -98,7 +93,8 @@ def report(
     judged: Judged | None,
     margin: float,
     latency_p95_ms: float | None,
-    usd_per_month: float,
+    month: Month,
+    allow_simulated: bool = False,
 ) -> Report:
     """Say what a step has shown.
 
@@ -106,7 +102,8 @@ def report(
         judged: its pairs; only shadow has some.
         margin: points of coverage, and % of failed calls, that the local model may be worse by.
         latency_p95_ms: that 95 of 100 of its answers have to come in; None: no matter.
-        usd_per_month: what the workload costs on the service in its first month.
+        month: what the workload costs on the service in its first month.
+        allow_simulated: whether a simulated judge may open the next phase.
     """
     step, said = state.current, Sayings()
     arms = tuple(_figures(name, seen) for name in sorted(seen.arms))
@@ -121,6 +118,8 @@ def report(
         arrived = share("arrived %", copies, copies + seen.missing)
         _arrival(said, arrived)
         _pairs(said, judged)
+        if judged is not None and judged.simulated and not allow_simulated:
+            said.say("hold", SIMULATED)
     elif step.phase in ("canary", "cutover"):
         local = seen.arm(LOCAL)
         failed = share("failed %", len(local.failed), local.calls)
@@ -139,12 +138,15 @@ def report(
         arms=arms,
         other_lines=seen.others,
         unreadable=seen.unreadable,
+        lost=seen.lost,
         sent=sent,
         expected=expected,
         arrived=arrived,
         failed=failed,
         in_time=in_time,
-        back=_back(seen, state, usd_per_month),
+        back=back(seen, state, month.usd),
+        month=month.said,
+        cost=costing(kept(seen, state), month),
         judged=judged,
         reasons=tuple(said.reasons),
         verdict=said.verdict,
@@ -247,29 +249,6 @@ def _time(said: Sayings, in_time: Measure, limit: float) -> None:
         said.say("go back", what)
     else:
         said.say("hold", f"not enough data: {what}")
-
-
-def _back(seen: Seen, state: State, usd_per_month: float) -> tuple[Back, ...]:
-    prices = state.service.usd_per_million
-    everything = callers(seen, state.current.phase)
-    whole = service_usd(everything, prices)
-    by: dict[str, Callable[[], dict[str, int]]] = {ESCALATED: seen.rules, FALLBACK: seen.causes}
-    found = []
-    for kind, counts in by.items():
-        arm = seen.arm(kind)
-        if arm.calls == 0:
-            continue
-        part = service_usd(arm.answered, prices)
-        found.append(
-            Back(
-                kind=kind,
-                share=share(f"{kind} %", len(arm.answered), len(everything)),
-                by=counts(),
-                usd=arm.usd,
-                usd_per_month=usd_per_month * part / whole if whole else None,
-            )
-        )
-    return tuple(found)
 
 
 def _interval(measure: Measure) -> str:

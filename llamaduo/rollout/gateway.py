@@ -28,8 +28,8 @@ def config(
     """
     models = _answering(name, service, local, step)
     fallbacks: list[Values] = []
-    if settings.escalate:
-        models.append(_service(group(name, ESCALATED), service, step, ESCALATED))
+    # Also without a rule: a gateway never sends a call to a group that its file does not have.
+    models.append(_service(group(name, ESCALATED), service, step, ESCALATED))
     if step.phase in ("canary", "cutover"):
         models.append(_service(group(name, FALLBACK), service, step, FALLBACK))
         fallbacks = [{name: [group(name, FALLBACK)]}]

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,7 @@ def begin(
     local: Local | None,
     share: float | None,
     force: str | None,
+    typed: Sequence[str] = (),
 ) -> Begun:
     """Write the files of a phase, and take down that it is the current one.
 
@@ -71,11 +73,26 @@ def begin(
         local: None where the service answers alone.
         share: of shadow and canary; None: a tenth.
         force: why it shall be begun in spite of what stands against it.
+        typed: key=value and `--into DIR` as they were given, for the commands that come next.
 
     Raises:
         UsageError: for a share or reason that makes no sense, or no service.
         LlamaDuoError: if something stands against it and it is not forced.
     """
+    with state_of.locked(folder):
+        return _begin(phase, name, folder, service, local, share, force, typed)
+
+
+def _begin(
+    phase: Phase,
+    name: str,
+    folder: Path,
+    service: Asked | None,
+    local: Local | None,
+    share: float | None,
+    force: str | None,
+    typed: Sequence[str],
+) -> Begun:
     before = state_of.read(folder)
     if before is not None and before.name != name:
         raise UsageError(f"rollout: {folder} is of {before.name}, not {name}; give another --into")
@@ -86,7 +103,7 @@ def begin(
             "give service=gpt, or service=openai_compatible with its service.KEY=VALUE"
         )
     state = (before or State(name=name, service=asked)).model_copy(update={"service": asked})
-    found = against(state, phase, local)
+    found = against(state, phase, local, typed)
     if force is not None and not force.strip():
         raise UsageError('rollout: --force needs a reason, in words: --force "why it is right"')
     if found and force is None:
@@ -95,8 +112,8 @@ def begin(
                 [
                     f"rollout {phase}: this stands against it:",
                     *found,
-                    f'`llamaduo rollout {phase} {name} --force "reason"` begins it on your word, '
-                    "which is kept",
+                    f'`{_command("rollout", phase, name, *typed)} --force "reason"` begins it on '
+                    "your word, which is kept",
                 ]
             )
         )
@@ -106,6 +123,7 @@ def begin(
         at=now(),
         by=who(),
         version=local.held.version.number if local else "",
+        endpoint=local.endpoint if local else None,
         share=_share(phase, share),
         forced=in_a_line(force) if found and force else "",
         against=tuple(found),
@@ -117,7 +135,7 @@ def begin(
     put(folder / "capture.json", capture_settings(name, rules))
     put(folder / ".env.example", environment(named))
     put(folder / f"litellm.{phase}.yaml", text(values, step))
-    put(folder / "README.md", readme(name, step, named))
+    put(folder / "README.md", readme(name, step, named, typed))
     state_of.write(folder, state.model_copy(update={"steps": (*state.steps, step)}))
     if local is not None:
         mark(local, step)
@@ -135,27 +153,52 @@ def _share(phase: Phase, given: float | None) -> float:
     return share
 
 
-def against(state: State, phase: Phase, local: Local | None) -> list[str]:
-    """Return what stands against a phase, in words; nothing stands against going back."""
+def _command(verb: str, *words: str) -> str:
+    return shlex.join(["llamaduo", verb, *words])
+
+
+def against(
+    state: State, phase: Phase, local: Local | None, typed: Sequence[str] = ()
+) -> list[str]:
+    """Return what stands against a phase, in words; nothing stands against going back.
+
+    Args:
+        typed: as `begin` takes it.
+    """
     if local is None or phase not in BEFORE:
         return []
     version = local.held.version
     found = []
+    named = [word for word in typed if "=" in word and not word.startswith("--")]
+    probe = _command("probe", local.endpoint.url, f"{version.name}/{version.number}", *named)
     if not proved(local):
         found.append(
             f"{version.name} version {version.number} has not been shown to answer as it was "
             f"promoted when {local.endpoint.engine} serves it, {local.form} in "
-            f"{local.dtype or 'a type that is not known'}: `llamaduo probe "
-            f"{local.endpoint.url} {version.name}/{version.number}` shows it"
+            f"{local.dtype or 'a type that is not known'}: `{probe}` shows it"
         )
     earlier = BEFORE[phase]
+    before = state.last(earlier, version.number)
+    if before is not None and before.endpoint is not None:
+        then, now_ = _where(before.endpoint), _where(local.endpoint)
+        if then != now_:
+            found.append(
+                f"{earlier} asked {then}, and this would ask {now_}: type the serving= and "
+                f"serving.KEY= of then, or begin {earlier} with these"
+            )
     if not state.passed(earlier, version.number):
         found.append(
             f"{earlier} of version {version.number} has not been checked with the verdict "
-            f"`advance` (since the last rollback): `llamaduo rollout {earlier} {version.name}`, "
-            "then `llamaduo rollout check`"
+            "`advance` (since the last rollback): "
+            f"`{_command('rollout', earlier, version.name, *typed)}`, then "
+            f"`{_command('rollout', 'check', version.name, *typed)}`"
         )
     return found
+
+
+def _where(endpoint: Endpoint) -> str:
+    key = f", with {endpoint.key_env}" if endpoint.key_env else ""
+    return f"{endpoint.model} at {endpoint.url} ({endpoint.engine}{key})"
 
 
 def proved(local: Local) -> bool:
@@ -187,6 +230,8 @@ def asked_of(service: Service) -> Asked | None:
         api_base=service.api_base,
         key_env=service.key_env,
         usd_per_million=(service.price.input, service.price.output),
+        as_of=service.price.as_of,
+        source=service.price.source,
         timeout=service.timeout,
     )
 
@@ -215,9 +260,8 @@ def environment(names: list[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def readme(name: str, step: Step, names: list[str]) -> str:
+def readme(name: str, step: Step, names: list[str], typed: Sequence[str] = ()) -> str:
     """Return what a user does with the folder."""
-    typed = shlex.quote(name)
     return f"""# {name}: step {step.number}, {step.phase}
 
 {PHASES[step.phase].capitalize()}. Clients ask the gateway for the model `{name}`, in every phase.
@@ -230,8 +274,8 @@ def readme(name: str, step: Step, names: list[str]) -> str:
 A new phase takes effect when the gateway is started again with its file. It writes a line for
 each call into `logs/`: prompts and answers are in it, so treat the folder as you treat them.
 
-    llamaduo rollout check {typed}
-    llamaduo rollout rollback {typed}
+    {_command("rollout", "check", name, *typed)}
+    {_command("rollout", "rollback", name, *typed)}
 
 `rollout.yaml` is yours: retries, cooling down, and which calls always go to the service.
 """

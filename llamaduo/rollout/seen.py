@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from llamaduo.rollout import ESCALATED, FALLBACK, LOCAL
+from llamaduo.rollout import BEFORE, ESCALATED, FALLBACK, LOCAL
 from llamaduo.rollout.payloads import Line, Payload, call_of, number_of, text_of
 from llamaduo.rollout.state import State
 
@@ -35,12 +35,12 @@ class Arm:
 
     def quantile_ms(self, share: float) -> float | None:
         """Return the milliseconds that so large a share of its answers came in, 0..1."""
-        times = sorted(1000 * number_of(one, "response_time") for one in self.answered)
+        times = sorted(map(took_ms, self.answered))
         return times[math.ceil(share * len(times)) - 1] if times else None
 
     def within(self, ms: float) -> int:
         """Return how many of its answers came in `ms`."""
-        return sum(1000 * number_of(one, "response_time") <= ms for one in self.answered)
+        return sum(took_ms(one) <= ms for one in self.answered)
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,8 @@ class Seen:
     others: int = 0
     """Lines of other steps, or of other groups."""
     unreadable: int = 0
+    lost: int = 0
+    """Calls whose line could not be written, as the lines after them say."""
     pairs: list[Pair] = field(default_factory=list)
     missing: int = 0
     """Mirrored calls whose copy left no line."""
@@ -67,9 +69,28 @@ class Seen:
         """Return an arm; one without calls where it had none."""
         return self.arms.get(name, Arm())
 
-    def causes(self) -> dict[str, int]:
-        """Return why calls of the local model failed, the commonest first."""
-        return dict(Counter(map(cause_of, self.arm(LOCAL).failed)).most_common())
+    def causes(self, name: str = LOCAL) -> dict[str, int]:
+        """Return why calls of an arm failed, the commonest first."""
+        return dict(Counter(map(cause_of, self.arm(name).failed)).most_common())
+
+    def fallbacks(self, phase: str) -> tuple[Arm, Arm]:
+        """Return the fallback's calls after the local model failed, and after the service did.
+
+        litellm falls back for the whole group that clients ask for, and in canary the service
+        stands in it too. A call has one id from its first try on.
+        """
+        whole = self.arm(FALLBACK)
+        if phase != "canary":
+            return whole, Arm()
+        failed = {call_of(one) for one in self.arm(LOCAL).failed}
+
+        def part(ours: bool) -> Arm:
+            return Arm(
+                [one for one in whole.answered if (call_of(one) in failed) == ours],
+                [one for one in whole.failed if (call_of(one) in failed) == ours],
+            )
+
+        return part(True), part(False)
 
     def rules(self) -> dict[str, int]:
         """Return the calls that each rule sent to the service."""
@@ -86,8 +107,8 @@ class Seen:
 def look(lines: Iterable[Line], state: State) -> Seen:
     """Sort the lines of the current step by who was asked.
 
-    A call that no deployment was picked for (all cool down) has no id in its line: it counts as
-    a failure of the one that clients are sent to, if it came after the step was written.
+    A call that no deployment was picked for (all cool down) has no id in its line: in canary and
+    cutover it counts as a failure of the local model, if it came after the step was written.
     """
     step = state.current
     begins = f"{step.number}-{step.phase}-"
@@ -102,7 +123,8 @@ def look(lines: Iterable[Line], state: State) -> Seen:
         arm = of.removeprefix(begins) if of.startswith(begins) else ""
         failed = text_of(payload, "status") == "failure"
         late = number_of(payload, "startTime") >= since
-        if failed and not of and late and text_of(payload, "model_group") == state.name:
+        ours = text_of(payload, "model_group") == state.name and step.phase in BEFORE
+        if failed and not of and late and ours:
             arm = LOCAL
         if not arm:
             seen.others += 1
@@ -111,6 +133,7 @@ def look(lines: Iterable[Line], state: State) -> Seen:
         if key in known and key[0]:
             continue
         known.add(key)
+        seen.lost += int(number_of(payload, "lost_before"))
         (seen.arms[arm].failed if failed else seen.arms[arm].answered).append(payload)
     if step.phase == "shadow":
         _pair(seen)
@@ -142,6 +165,16 @@ def _same_prompt(payload: Payload, there: Sequence[Payload]) -> Payload | None:
         if json.dumps(one.get("messages"), sort_keys=True, default=str) == said:
             return one
     return there[0] if len(there) == 1 and there[0].get("messages") is None else None
+
+
+def took_ms(payload: Payload) -> float:
+    """Return the milliseconds from the request to the answer's last token.
+
+    litellm's response_time is, of a stream, the time to its first token
+    (litellm 1.106.2, litellm_logging.py, get_response_time): it counts where no end is given.
+    """
+    start, end = number_of(payload, "startTime"), number_of(payload, "endTime")
+    return 1000 * (end - start if 0 < start <= end else number_of(payload, "response_time"))
 
 
 def cause_of(payload: Payload) -> str:

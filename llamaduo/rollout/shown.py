@@ -28,12 +28,18 @@ def table(report: Report) -> str:
             f"{report.other_lines} lines are of other steps or models, {report.unreadable} could "
             "not be read; neither counts"
         )
+    if report.lost:
+        lines.append(f"{report.lost} calls have no line: the gateway could not write it")
     if report.arrived is not None and report.arrived.value is not None:
         lines.append(f"copies that left a line: {_share(report.arrived)}")
     for one in report.back:
         by = ", ".join(f"{name}: {n}" for name, n in one.by.items())
         month = "" if one.usd_per_month is None else f", ${one.usd_per_month:,.2f} a month"
-        lines.append(f"{one.kind}: {_share(one.share)} of calls{month} by the workload ({by})")
+        lines.append(f"{one.kind}: {_share(one.share)} of calls{month} ({by})")
+    if report.back:
+        lines.append(f"dollars a month: {report.month}")
+    if report.cost:
+        lines.append(f"what is saved with the calls that stay: {report.cost}")
     lines += _judged(report)
     lines += [f"  {reason}" for reason in report.reasons]
     return "\n".join([*lines, f"verdict: {report.verdict}"])

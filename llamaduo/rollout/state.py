@@ -1,6 +1,9 @@
 """Where a rollout stands, and how it came there: `state.json` in its folder."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Literal
 from uuid import uuid4
@@ -8,10 +11,13 @@ from uuid import uuid4
 from pydantic import ValidationError
 
 from llamaduo.errors import LlamaDuoError
+from llamaduo.locks import flocked
 from llamaduo.records import Record
 from llamaduo.rollout import Phase
+from llamaduo.serving.endpoint import Endpoint
 
 FILE = "state.json"
+LOCK = "lock"
 
 Verdict = Literal["advance", "hold", "go back"]
 
@@ -26,6 +32,10 @@ class Asked(Record):
     key_env: str | None = None
     usd_per_million: tuple[float, float]
     """Of prompt tokens, and of completion tokens."""
+    as_of: date
+    """The day the price was read."""
+    source: str
+    """Where it was read."""
     timeout: float
     """Seconds."""
 
@@ -45,6 +55,8 @@ class Step(Record):
     """Of the calls that are mirrored (shadow) or answered here (canary), 0..1."""
     forced: str = ""
     """Why it was begun though something stood against it; "" where nothing did."""
+    endpoint: Endpoint | None = None
+    """Where the local model is asked; None where the service answers alone."""
     against: tuple[str, ...] = ()
     """What stood against it."""
 
@@ -71,6 +83,13 @@ class State(Record):
     def current(self) -> Step:
         """The step that the files are of."""
         return self.steps[-1]
+
+    def last(self, phase: Phase, version: str) -> Step | None:
+        """Return the last step of a phase with a version; None: there was none."""
+        for step in reversed(self.steps):
+            if step.phase == phase and step.version == version:
+                return step
+        return None
 
     def passed(self, phase: Phase, version: str) -> bool:
         """Whether a phase of this version was checked, last with `advance`, and not rolled back."""
@@ -100,6 +119,22 @@ def read(folder: Path) -> State | None:
             f"{path} cannot be read: {words}. Move it away to begin anew; the gateway goes on with "
             "the config it has"
         ) from None
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Be alone with the state from reading it to writing it, for no longer than that."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with flocked(folder / LOCK):
+        yield
+
+
+def checked(folder: Path, found: Checked) -> None:
+    """Add what a check said to the state as it is by now: judging takes its time."""
+    with locked(folder):
+        state = read(folder)
+        if state is not None:
+            write(folder, state.model_copy(update={"checks": (*state.checks, found)}))
 
 
 def write(folder: Path, state: State) -> None:

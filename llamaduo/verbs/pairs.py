@@ -8,17 +8,20 @@ from llamaduo.verbs import versioned
 
 if TYPE_CHECKING:
     from llamaduo.experiment import Experiment
+    from llamaduo.rollout.month import Month
     from llamaduo.rollout.pairs import Judged
     from llamaduo.rollout.seen import Pair
+    from llamaduo.rollout.state import Asked
 
 JUDGE = ("judge=", "judge.", "service@judge.service=", "service@judge.")
 GOAL = ("goal.",)
+WORKLOAD = ("workload=", "workload.")
 
 
 def as_promoted(words: Sequence[str], name: str, number: str) -> "Experiment":
-    """Return what the words compose to, with judge, goal and seed of the version's run.
+    """Return what the words compose to, with judge, goal, workload and seed of the version's run.
 
-    What the words themselves say of judge or goal stays as they say it.
+    What the words themselves say of judge, goal or workload stays as they say it.
 
     Raises:
         UsageError: if only its own file says where the run's judge is asked, or with which key.
@@ -36,7 +39,7 @@ def as_promoted(words: Sequence[str], name: str, number: str) -> "Experiment":
     path = found.held.folder / "config.yaml"
     try:
         run = yaml.safe_load(path.read_text(encoding="utf-8"))
-        its = {key: run[key] for key in ("judge", "goal", "seed", "baselines")}
+        its = {key: run[key] for key in ("judge", "goal", "workload", "seed", "baselines")}
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
         raise LlamaDuoError(
             f"{name} version {number}: {path} does not say how it was judged "
@@ -47,9 +50,37 @@ def as_promoted(words: Sequence[str], name: str, number: str) -> "Experiment":
         del its["judge"]
     if any(word.startswith(GOAL) for word in overrides):
         del its["goal"]
+    if typed_workload(overrides):
+        del its["workload"]
     made = build(values | its | {"allow_simulated": True})
     given(made.judges, found.exp, f"rollout check: {name} version {number}: its {path.name}")
     return made
+
+
+def typed_workload(words: Sequence[str]) -> bool:
+    """Whether the words say something of the workload."""
+    return any(word.startswith(WORKLOAD) for word in words)
+
+
+def month_for(words: Sequence[str], exp: "Experiment", version: str, asked: "Asked") -> "Month":
+    """Return what a month of `exp`'s workload costs on the service that the gateway asks.
+
+    Args:
+        version: whose run the workload is of, unless it was typed; "" where there is none.
+    """
+    from llamaduo.config import from_overrides
+    from llamaduo.errors import ConfigError, UsageError
+    from llamaduo.rollout.month import month_of
+
+    try:
+        otherwise = from_overrides([f"workload={exp.workload.name}"]).workload
+    except (ConfigError, UsageError):  # no file is called as it calls itself
+        otherwise = from_overrides([]).workload
+    if typed_workload(words):
+        whose = "as typed"
+    else:
+        whose = f"of version {version}'s run" if version else "as composed, since none was typed"
+    return month_of(exp.workload, whose, otherwise, asked)
 
 
 def judge_all(pairs: "Sequence[Pair]", exp: "Experiment", name: str, most: int) -> "Judged":

@@ -6,6 +6,7 @@ shown, `import` makes coverage rows of them.
 
 import argparse
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from llamaduo.rollout.phase import Begun
     from llamaduo.rollout.rows import Imported
 
+PRIVATE = ".llamaduo"
+"""Folder under a home that nobody forgets rows in while something goes on there."""
 PAIRS = 300
 """Pairs that `check` judges, at most, unless told otherwise."""
 OF: dict[str, tuple[str, ...]] = {
@@ -33,7 +36,9 @@ OF: dict[str, tuple[str, ...]] = {
 
 def parser() -> argparse.ArgumentParser:
     """Return what reads the verb's arguments."""
-    meaning = f"PHASE, or check or import; then {versioned.MEANING}; or files of captured calls"
+    meaning = f"PHASE, or check or import; then {versioned.MEANING}; or files of captured calls. "
+    meaning += "Also: service= and service.KEY= (who answers), workload=, and of check "
+    meaning += "service@judge.service=, goal.KEY= and budget_usd="
     made = arguments.parser("rollout", VERBS["rollout"], word="WORD", meaning=meaning)
     made.usage = (
         "llamaduo rollout capture|shadow|canary|cutover|rollback [MODEL] [key=value ...]\n"
@@ -48,11 +53,17 @@ def parser() -> argparse.ArgumentParser:
         help="folder of the rollout (home/.llamaduo/rollout/MODEL); of import, the file of rows",
     )
     made.add_argument(
-        "--share", type=float, help="of calls to mirror or to answer here, 0.001 to 1 (0.1)"
+        "--share",
+        type=float,
+        help="shadow, canary: of calls to mirror or to answer here, 0.001 to 1 (0.1)",
     )
-    made.add_argument("--force", metavar="REASON", help="begin it in spite of what is against it")
-    made.add_argument("--logs", type=Path, help="folder of captured calls (logs in the folder)")
-    made.add_argument("--pairs", type=int, help=f"shadow pairs to judge at most ({PAIRS})")
+    made.add_argument(
+        "--force", metavar="REASON", help="a phase: begin it in spite of what is against it"
+    )
+    made.add_argument(
+        "--logs", type=Path, help="check: folder of captured calls (logs in the folder)"
+    )
+    made.add_argument("--pairs", type=int, help=f"check: shadow pairs to judge at most ({PAIRS})")
     return made
 
 
@@ -98,12 +109,26 @@ def _begin(asked: str, words: list[str], given: argparse.Namespace) -> "Begun":
     return begin(
         phase,
         name,
-        given.into or home / ".llamaduo" / "rollout" / name,
+        _folder(given.into, home, name),
         service=asked_of(exp.service),
         local=local,
         share=given.share,
         force=given.force,
+        typed=_typed(words, given.into),
     )
+
+
+def _typed(words: Sequence[str], into: Path | None) -> list[str]:
+    """Return what the commands that come next have to be given too."""
+    keys = [word for word in words if "=" in word]
+    return [*keys, *(["--into", str(into)] if into else [])]
+
+
+def _folder(into: Path | None, home: Path, name: str) -> Path:
+    """Return the folder of a rollout: the one that is given, or the model's own under home."""
+    if name.startswith("."):
+        raise UsageError(f"rollout: {name}: the name of a model begins with no dot")
+    return into or home / ".llamaduo" / "rollout" / name
 
 
 def _name(words: Sequence[str], home: Path, task: str, verb: str) -> str:
@@ -141,11 +166,19 @@ def _said(done: "Begun", phase: str) -> list[str]:
 
 
 def _import(words: Sequence[str], into: Path | None) -> "Imported":
+    from llamaduo import running
     from llamaduo.rollout.rows import bring_in
 
     if not words or into is None:
         raise UsageError("rollout import: give files of captured calls, and --into rows.jsonl")
-    return bring_in([Path(word) for word in words], into)
+    places = [Path(word) for word in words]
+    privates = {
+        above for one in (*places, into) for above in one.resolve().parents if above.name == PRIVATE
+    }
+    with ExitStack() as going_on:
+        for private in sorted(privates):
+            going_on.enter_context(running.beside(private, "rollout import"))
+        return bring_in(places, into)
 
 
 def _brought(done: "Imported") -> list[str]:
@@ -157,40 +190,43 @@ def _brought(done: "Imported") -> list[str]:
 
 
 def _check(words: list[str], given: argparse.Namespace) -> str:
+    from llamaduo import running
     from llamaduo.config import from_overrides
-    from llamaduo.cost import project
+    from llamaduo.home import writable
     from llamaduo.promotion.candidate import now
     from llamaduo.rollout.check import report
     from llamaduo.rollout.payloads import files_of, lines
     from llamaduo.rollout.seen import look
     from llamaduo.rollout.shown import table
-    from llamaduo.rollout.state import Checked, put, read, write
-    from llamaduo.verbs.pairs import as_promoted, judge_all
+    from llamaduo.rollout.state import Checked, checked, put, read
+    from llamaduo.verbs.pairs import as_promoted, judge_all, month_for
 
     exp = from_overrides([word for word in words if "=" in word])
     home = Path(exp.home)
     name = _name(words, home, exp.task.name, "rollout check")
-    folder = given.into or home / ".llamaduo" / "rollout" / name
+    folder = _folder(given.into, home, name)
     state = read(folder)
     if state is None or not state.steps:
         raise UsageError(
             f"rollout check: nothing was begun in {folder}; `llamaduo rollout capture`"
         )
-    logs = given.logs or folder / "logs"
-    seen = look(lines(files_of([logs]) if given.logs or logs.is_dir() else []), state)
-    of = as_promoted(words, name, state.current.version) if state.current.version else exp
-    most = PAIRS if given.pairs is None else given.pairs
-    if most < 1:
-        raise UsageError(f"rollout check: --pairs is 1 or more; got {most}")
-    found = report(
-        seen,
-        state,
-        judged=judge_all(seen.pairs, of, name, most) if seen.pairs else None,
-        margin=of.goal.margin,
-        latency_p95_ms=of.goal.latency_p95_ms,
-        usd_per_month=project(exp.workload).services[0].tokens_usd,
-    )
-    put(folder / "check.json", found.model_dump_json(indent=2) + "\n")
-    checked = Checked(number=found.step, verdict=found.verdict, at=now())
-    write(folder, state.model_copy(update={"checks": (*state.checks, checked)}))
-    return table(found)
+    with running.beside(writable(home / PRIVATE, "home"), f"rollout check {name}"):
+        version = state.current.version
+        logs = given.logs or folder / "logs"
+        seen = look(lines(files_of([logs]) if given.logs or logs.is_dir() else []), state)
+        of = as_promoted(words, name, version) if version else exp
+        most = PAIRS if given.pairs is None else given.pairs
+        if most < 1:
+            raise UsageError(f"rollout check: --pairs is 1 or more; got {most}")
+        found = report(
+            seen,
+            state,
+            judged=judge_all(seen.pairs, of, name, most) if seen.pairs else None,
+            margin=of.goal.margin,
+            latency_p95_ms=of.goal.latency_p95_ms,
+            month=month_for(words, of, version, state.service),
+            allow_simulated=exp.allow_simulated,
+        )
+        put(folder / "check.json", found.model_dump_json(indent=2) + "\n")
+        checked(folder, Checked(number=found.step, verdict=found.verdict, at=now()))
+        return table(found)

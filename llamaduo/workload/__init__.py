@@ -100,6 +100,10 @@ class Workload(Component):
     batches. A range is taken."""
     batch_share: Share = 0.0
     """Share of the tokens that can wait for the service's batch API, 0..1. A range is taken."""
+    escalated_share: Share = 0.0
+    """Share of the tokens that the service still answers after the switch, 0..1, at `price`: by a
+    rule, or where the local model fails. It is a cost of the local model; its servers stay as
+    many as all tokens need. A range is taken."""
     months: tuple[int, ...] = tuple(range(1, 13))
     """Months, counted from the purchase, whose totals are printed and plotted; rising."""
     price: Asked

@@ -27,6 +27,7 @@ from llamaduo.config import from_overrides
 from llamaduo.progress import Progress
 from llamaduo.rollout.gateway import NOT_FOR_TGI, config, text
 from llamaduo.rollout.rows import bring_in
+from llamaduo.rollout.seen import took_ms
 from llamaduo.rollout.settings import Settings
 from llamaduo.rollout.state import read
 from llamaduo.serving.endpoint import Endpoint
@@ -192,11 +193,14 @@ def test_capture_leaves_a_line_for_every_call_and_the_lines_become_a_task(
     asked = tickets("capture", 24)
     with gateway(world.folder, "capture") as one:
         replies = one.ask_all(asked)
-        streamed = one.ask("capture streamed: the box was open", stream=True)
+        streamed = one.ask("capture streamed slowly: the box was open", stream=True)
         escalated = one.ask("I will call my lawyer")
         found = soon(world, "capture", 26)
     assert replies == [(200, label(text)) for text in asked]
-    assert streamed == (200, label("capture streamed: the box was open"))
+    assert streamed == (200, label("capture streamed slowly: the box was open"))
+    [took] = [row for row in found if row["stream"]]
+    assert took["response_time"] < 0.6 < 0.9 < took["endTime"] - took["startTime"]
+    assert took_ms(took) > 900
     assert escalated[0] == 200
     assert len(found) == 26
     assert world.service.keys == {f"Bearer {KEY}"}
@@ -227,7 +231,9 @@ def test_shadow_mirrors_its_share_and_costs_no_caller_anything(
         time.sleep(1)
     assert replies == [(200, label(text)) for text in asked]
     assert [status for status, _ in streamed] == [200] * 6
-    said = world.check(capsys)
+    assert "allow_simulated=true" in world.check(capsys)
+    assert world.report()["verdict"] == "hold"
+    said = world.check(capsys, "allow_simulated=true")
     report = world.report()
     assert report["sent"]["low"] <= 60 <= report["sent"]["high"]
     assert report["arrived"]["value"] == 100

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -15,13 +16,22 @@ from llamaduo.metrics import share
 from llamaduo.progress import Progress
 from llamaduo.records import Score
 from llamaduo.rollout.check import Report, report
+from llamaduo.rollout.month import Month
 from llamaduo.rollout.pairs import Judged, judge_pairs
 from llamaduo.rollout.payloads import Line
 from llamaduo.rollout.seen import Seen, cause_of, look
 from llamaduo.rollout.shown import table
 from llamaduo.rollout.state import Asked, State, Step
 
-ASKED = Asked(name="gpt", model="openai/gpt-x", usd_per_million=(2, 8), timeout=60)
+ASKED = Asked(
+    name="gpt",
+    model="openai/gpt-x",
+    usd_per_million=(2, 8),
+    as_of=date(2026, 11, 1),
+    source="a test",
+    timeout=60,
+)
+MONTH = Month(usd=100, said="the light workload", words=("workload=light",))
 
 
 def at(phase: Any, part: float = 1.0, number: int = 1) -> State:
@@ -35,7 +45,7 @@ def seen(state: State, rows: Sequence[Any]) -> Seen:
 
 
 def said(state: State, rows: Sequence[Any], judged: Judged | None = None, **given: Any) -> Report:
-    asked: dict[str, Any] = {"margin": 5, "latency_p95_ms": None, "usd_per_month": 100, **given}
+    asked: dict[str, Any] = {"margin": 5, "latency_p95_ms": None, "month": MONTH, **given}
     return report(seen(state, rows), state, judged=judged, **asked)
 
 
@@ -182,6 +192,14 @@ def test_the_run_s_judge_is_asked_through_the_ledger_and_the_same_again_costs_no
     assert "A simulated service judged" in text
 
 
+def test_a_simulated_judge_opens_no_gate_unless_it_may() -> None:
+    rows = [one for n in range(80) for one in copied(n)]
+    played = judged(rows).model_copy(update={"simulated": True})
+    found = said(at("shadow"), rows, played)
+    assert found.verdict == "hold" and "allow_simulated=true" in found.reasons[-1]
+    assert said(at("shadow"), rows, played, allow_simulated=True).verdict == "advance"
+
+
 @pytest.mark.parametrize(("here", "verdict"), [(20, "advance"), (45, "hold")])
 def test_the_share_of_a_canary_is_held_against_its_weight(here: int, verdict: str) -> None:
     rows = [payload(n, "1-canary-local") for n in range(here)]
@@ -205,9 +223,9 @@ def test_a_cutover_hangs_on_how_many_of_its_calls_fail(
 
 
 def test_a_latency_that_the_goal_asks_for_is_held_against_answers_here() -> None:
-    rows = [payload(n, "1-cutover-local", response_time=0.05) for n in range(100)]
+    rows = [payload(n, "1-cutover-local") for n in range(100)]
     assert said(at("cutover"), rows, latency_p95_ms=60).verdict == "advance"
-    slow = [payload(n, "1-cutover-local", response_time=0.5) for n in range(100, 120)]
+    slow = [payload(n, "1-cutover-local", endTime=2e9 + 0.5) for n in range(100, 120)]
     assert said(at("cutover"), [*rows, *slow], latency_p95_ms=60).verdict == "go back"
     few = said(at("cutover"), rows[:20], latency_p95_ms=60, margin=50)
     assert few.verdict == "hold" and any("not enough data: 100.0 %" in r for r in few.reasons)
@@ -229,17 +247,56 @@ def test_what_goes_back_to_the_service_is_counted_by_cause_and_rule_with_its_pri
     assert back["fallback"].usd_per_month == pytest.approx(10)
     text = table(found)
     assert "escalated: 20.0 %" in text and "$20.00 a month" in text
+    assert "dollars a month: the light workload" in text
+    assert "llamaduo cost workload=light workload.escalated_share=0.3" in text
     assert text.splitlines()[-1] == "verdict: go back"
+
+
+def test_a_failure_of_the_service_in_canary_is_no_fallback_of_the_local_model() -> None:
+    rows = [payload(n, "1-canary-local") for n in range(18)]
+    rows += [payload(n, "1-canary-service") for n in range(100, 176)]
+    for n, arm in ((200, "local"), (201, "local"), (202, "service"), (203, "service")):
+        one = {"litellm_call_id": f"call-{n}"}
+        rows.append(failure(n, f"1-canary-{arm}", "500", "InternalServerError", **one))
+        rows.append(payload(n, "1-canary-fallback", **one))
+    rows += [payload(n, "1-canary-escalated") for n in range(300, 302)]
+    found = said(at("canary", 0.2), rows)
+    back = {one.kind: (one.share, one.by) for one in found.back}
+    assert back["fallback"] == (share("fallback %", 2, 100), {"500 InternalServerError": 2})
+    assert back["asked again"] == (share("asked again %", 2, 100), {"500 InternalServerError": 2})
+    stays = 0.02 + 0.98 * 2 / 20  # 2 of 100 by rule; of the others 2 in 20 fail here
+    assert f"escalated_share={stays:.4g}" in found.cost
+
+
+def test_nothing_that_stays_means_nothing_to_add_up() -> None:
+    found = said(at("cutover"), [payload(n, "1-cutover-local") for n in range(9)])
+    assert found.back == () and found.cost == "" and "a month" not in table(found)
 
 
 def test_figures_of_each_arm_are_those_of_its_calls() -> None:
     times = [0.01 * n for n in range(1, 21)]
-    rows = [payload(n, "1-canary-local", response_time=s) for n, s in enumerate(times)]
+    rows = [payload(n, "1-canary-local", endTime=2e9 + s) for n, s in enumerate(times)]
     rows += [payload(50, "1-canary-service", response_cost=0.5)]
     arms = {one.arm: one for one in said(at("canary", 0.9), rows).arms}
     assert arms["local"].p50_ms == pytest.approx(100)
     assert arms["local"].p95_ms == pytest.approx(190)
     assert arms["service"].usd == 0.5
+
+
+def test_a_stream_takes_until_its_last_token_and_not_its_first() -> None:
+    streamed = {"stream": True, "endTime": 2e9 + 4, "response_time": 0.2}
+    found = said(at("cutover"), [payload(1, "1-cutover-local", **streamed)])
+    assert found.arms[0].p95_ms == pytest.approx(4000)
+    of_others = {"startTime": None, "endTime": None, "response_time": 0.3}
+    found = said(at("cutover"), [payload(1, "1-cutover-local", **of_others)])
+    assert found.arms[0].p95_ms == pytest.approx(300)
+
+
+def test_calls_that_left_no_line_are_counted() -> None:
+    rows = [payload(n, "1-cutover-local", lost_before=n) for n in (1, 2)]
+    rows.append(payload(7, "2-canary-local", lost_before=9))
+    found = said(at("cutover"), rows)
+    assert found.lost == 3 and "3 calls have no line" in table(found)
 
 
 def test_lines_of_another_step_do_not_count_and_say_what_runs() -> None:
@@ -262,6 +319,8 @@ def test_calls_that_no_deployment_was_picked_for_are_failures_here() -> None:
     early = {**row, "litellm_call_id": "early", "startTime": 1.0}
     found = seen(at("cutover"), [row, early])
     assert found.causes() == {"cooling down": 1} and found.others == 1
+    for phase in ("capture", "shadow", "rollback"):
+        assert "local" not in seen(at(phase), [row]).arms, "there the service answers"
 
 
 @pytest.mark.parametrize(

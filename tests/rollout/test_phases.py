@@ -2,6 +2,9 @@
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,8 @@ from llamaduo.rollout import PHASES, Phase
 from llamaduo.rollout.gateway import GATEWAY, config, text, variables
 from llamaduo.rollout.phase import Local, against, asked_of, begin
 from llamaduo.rollout.settings import FILE, Settings, read
-from llamaduo.rollout.state import Asked, Checked, Step
+from llamaduo.rollout.state import Asked, Checked, Step, locked
+from llamaduo.rollout.state import checked as add
 from llamaduo.rollout.state import read as state_of
 from llamaduo.rollout.state import write as write_state
 from llamaduo.serving.endpoint import Endpoint
@@ -26,7 +30,13 @@ from llamaduo.tracker.registry import Version
 
 ROOT = Path(__file__).parents[2]
 ASKED = Asked(
-    name="gpt", model="openai/gpt-x", key_env="A_API_KEY", usd_per_million=(2, 8), timeout=60
+    name="gpt",
+    model="openai/gpt-x",
+    key_env="A_API_KEY",
+    usd_per_million=(2, 8),
+    as_of=date(2026, 11, 1),
+    source="a test",
+    timeout=60,
 )
 HERE = Endpoint(engine="tgi", url="http://tgi:80", model="triage", base="tgi", key_env="TGI_KEY")
 DEPLOYMENT = {
@@ -119,6 +129,12 @@ def test_only_the_mirrored_deployment_copies_and_only_to_the_local_group() -> No
 
 
 @pytest.mark.parametrize("phase", PHASES)
+def test_where_calls_are_escalated_to_is_there_before_any_rule_is(phase: Phase) -> None:
+    names = [one["model_name"] for one in made(phase, 0.5)["model_list"]]
+    assert names.count("triage-escalated") == 1
+
+
+@pytest.mark.parametrize("phase", PHASES)
 def test_fallbacks_are_plain_and_there_where_the_local_model_answers(phase: Phase) -> None:
     router = made(phase, 0.5)["router_settings"]
     expected = [{"triage": ["triage-fallback"]}] if phase in ("canary", "cutover") else None
@@ -132,8 +148,6 @@ def test_every_key_of_rollout_yaml_reaches_the_gateway() -> None:
     router = values["router_settings"]
     assert (router["num_retries"], router["allowed_fails"]) == (2, 7)
     assert router["cooldown_time"] == 9
-    assert "triage-escalated" in {one["model_name"] for one in values["model_list"]}
-    assert "triage-escalated" not in {one["model_name"] for one in made("cutover")["model_list"]}
 
 
 def test_calls_are_counted_at_the_service_s_price_and_free_here() -> None:
@@ -148,6 +162,7 @@ def test_calls_are_counted_at_the_service_s_price_and_free_here() -> None:
     assert prices == {
         "3-canary-service": paid,
         "3-canary-local": (0, 0),
+        "3-canary-escalated": paid,
         "3-canary-fallback": paid,
     }
 
@@ -157,14 +172,14 @@ def test_no_openai_model_has_params_dropped_since_a_422_would_then_be_answered_w
         for one in made(phase, 0.5)["model_list"]:
             assert "drop_params" not in one["litellm_params"]
     other = ASKED.model_copy(update={"model": "anthropic/claude"})
-    [one] = config("triage", other, None, Settings(), step("capture"))["model_list"]
+    [one, _] = config("triage", other, None, Settings(), step("capture"))["model_list"]
     assert one["litellm_params"]["drop_params"] is True
 
 
 @pytest.mark.parametrize(("engine", "dropped"), [("tgi", True), ("vllm", False)])
 def test_tgi_alone_has_what_it_misreads_dropped(engine: str, dropped: bool) -> None:
     local = HERE.model_copy(update={"engine": engine})
-    [here, _] = config("triage", ASKED, local, Settings(), step("cutover"))["model_list"]
+    [here, *_] = config("triage", ASKED, local, Settings(), step("cutover"))["model_list"]
     given = here["litellm_params"].get("additional_drop_params")
     assert given == (["presence_penalty", "n", "logit_bias"] if dropped else None)
 
@@ -237,7 +252,7 @@ def test_a_phase_writes_all_that_the_gateway_needs_and_no_secret(
     done = go("shadow", tmp_path, here(), share=0.3)
     names = {path.name for path in tmp_path.iterdir()}
     papers = {"litellm.shadow.yaml", "capture.py", "capture.json", ".env.example", "README.md"}
-    assert names == papers | {"state.json", "rollout.yaml"}
+    assert names == papers | {"state.json", "rollout.yaml", "lock"}
     for path in tmp_path.iterdir():
         assert "svc-secret" not in path.read_text()
     said = (tmp_path / ".env.example").read_text()
@@ -282,11 +297,60 @@ def test_a_check_that_says_go_back_or_a_rollback_takes_back_what_was_passed(
         go("canary", tmp_path, passed)
 
 
+def test_a_rollback_that_comes_while_a_check_judges_stays(tmp_path: Path) -> None:
+    passed = here(**{"llamaduo.parity": "passed"})
+    step = go("shadow", tmp_path, passed).step
+    go("rollback", tmp_path, service=None)
+    add(tmp_path, Checked(number=step.number, verdict="advance", at="now"))
+    state = state_of(tmp_path)
+    assert state is not None and [one.phase for one in state.steps] == ["shadow", "rollback"]
+    assert [one.number for one in state.checks] == [1]
+    with pytest.raises(LlamaDuoError, match="since the last rollback"):
+        go("canary", tmp_path, passed)
+
+
+def test_nothing_is_begun_between_another_s_look_at_the_state_and_its_writing(
+    tmp_path: Path,
+) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with locked(tmp_path):
+            begun = pool.submit(go, "capture", tmp_path)
+            with pytest.raises(TimeoutError):
+                begun.result(0.5)
+        assert begun.result(30).step.number == 1
+
+
+def test_what_is_said_to_type_next_has_all_that_was_typed(tmp_path: Path) -> None:
+    typed = ["home=a b", "serving=tgi_l4", "--into", "mine"]
+    go("shadow", tmp_path, here(), typed=typed)
+    said = (tmp_path / "README.md").read_text()
+    assert "llamaduo rollout check triage 'home=a b' serving=tgi_l4 --into mine\n" in said
+    with pytest.raises(LlamaDuoError) as refused:
+        go("canary", tmp_path, here(), typed=typed)
+    words = str(refused.value)
+    assert "`llamaduo probe http://tgi:80 triage/1 'home=a b' serving=tgi_l4` shows it" in words
+    assert "`llamaduo rollout shadow triage 'home=a b' serving=tgi_l4 --into mine`" in words
+    assert "canary triage 'home=a b' serving=tgi_l4 --into mine --force \"reason\"" in words
+
+
+def test_a_phase_at_another_address_than_the_one_before_it_is_refused(tmp_path: Path) -> None:
+    passed = here(**{"llamaduo.parity": "passed"})
+    go("shadow", tmp_path, passed)
+    checked(tmp_path, "advance")
+    moved = HERE.model_copy(update={"url": "http://127.0.0.1:8080", "key_env": None})
+    said = r"shadow asked triage at http://tgi:80 \(tgi, with TGI_KEY\), and this would ask triage"
+    with pytest.raises(LlamaDuoError, match=said):
+        go("canary", tmp_path, replace(passed, endpoint=moved))
+    state = state_of(tmp_path)
+    assert state is not None and state.current.endpoint == HERE
+    assert against(state, "canary", passed) == []
+
+
 def test_going_back_needs_nothing_but_the_folder(tmp_path: Path) -> None:
     go("capture", tmp_path)
     done = go("rollback", tmp_path, service=None)
     values = yaml.safe_load(done.config.read_text())
-    assert [one["litellm_params"]["model"] for one in values["model_list"]] == ["openai/gpt-x"]
+    assert {one["litellm_params"]["model"] for one in values["model_list"]} == {"openai/gpt-x"}
 
 
 def test_a_simulated_service_stands_behind_no_gateway(tmp_path: Path) -> None:

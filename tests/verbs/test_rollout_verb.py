@@ -1,6 +1,7 @@
 """`llamaduo rollout` as it is typed."""
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -8,16 +9,19 @@ import pytest
 from conftest import Finished, move_in
 from rollout_world import jsonl, payload
 
+from llamaduo import running
 from llamaduo.config import from_overrides
 from llamaduo.errors import LlamaDuoError, UsageError
 from llamaduo.promotion.held import Held
 from llamaduo.promotion.served import Served
+from llamaduo.rollout import payloads
 from llamaduo.rollout.phase import Local, begin
 from llamaduo.rollout.state import Asked, read
 from llamaduo.serving.endpoint import Endpoint
 from llamaduo.tracker.mlflow import MlflowTracker
 from llamaduo.tracker.registry import opened
 from llamaduo.verbs import rollout
+from llamaduo.verbs.pairs import month_for
 
 SERVICE = [
     "service=openai_compatible",
@@ -83,6 +87,8 @@ def test_logs_may_stand_elsewhere(tmp_path: Path, capsys: pytest.CaptureFixture[
         (["capture", "a", "b", *SERVICE], "one model at a time"),
         (["capture", "a b", *SERVICE], "letters, digits"),
         (["capture", "tickets"], "who is the service"),
+        (["capture", "..", *SERVICE], r"rollout: \.\.: the name of a model begins with no dot"),
+        (["check", ".hidden"], "begins with no dot"),
     ],
 )
 def test_what_cannot_be_is_said_with_what_to_type(words: list[str], said: str) -> None:
@@ -94,6 +100,46 @@ def test_a_number_of_pairs_is_one_or_more(tmp_path: Path) -> None:
     typed("capture", "tickets", *SERVICE)
     with pytest.raises(UsageError, match="--pairs is 1 or more; got 0"):
         typed("check", "--pairs=0")
+
+
+def test_a_rollback_given_while_check_judges_is_not_undone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed("capture", "tickets", *SERVICE)
+    folder, real = tmp_path / ".llamaduo/rollout/tickets", month_for
+
+    def slowly(*given: Any) -> Any:
+        typed("rollback", "tickets")
+        return real(*given)
+
+    monkeypatch.setattr("llamaduo.verbs.pairs.month_for", slowly)
+    typed("check", "tickets")
+    state = read(folder)
+    assert state is not None and state.current.phase == "rollback"
+    assert [one.number for one in state.checks] == [1]
+
+
+@pytest.mark.parametrize("asked", ["check", "import"])
+def test_nothing_is_forgotten_while_captured_calls_are_read(
+    asked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed("capture", "tickets", *SERVICE)
+    logs = captured(tmp_path / ".llamaduo/rollout/tickets", [payload(1)])
+    beside: list[Any] = []
+
+    real = payloads.lines
+
+    def lines(files: Any) -> Any:
+        forgetting = running.alone(tmp_path / ".llamaduo", "forget")
+        with pytest.raises(LlamaDuoError, match=f"rollout {asked}"), forgetting:
+            pass
+        beside.append(files)
+        return real(files)
+
+    monkeypatch.setattr("llamaduo.rollout.payloads.lines", lines)
+    monkeypatch.setattr("llamaduo.rollout.rows.lines", lines)
+    typed(*(["check"] if asked == "check" else ["import", str(logs), "--into=rows.jsonl"]))
+    assert len(beside) == 1
 
 
 def test_shadow_wants_a_promoted_model(tmp_path: Path) -> None:
@@ -121,7 +167,14 @@ def test_a_forced_canary_stands_on_the_version_and_where_it_is_served_on_the_mod
     local = Local(
         Held(version, weights, served, ()), endpoint, "adapter", "bfloat16", tracker, home
     )
-    asked = Asked(name="gpt", model="openai/gpt-x", usd_per_million=(2, 8), timeout=60)
+    asked = Asked(
+        name="gpt",
+        model="openai/gpt-x",
+        usd_per_million=(2, 8),
+        as_of=date(2026, 11, 1),
+        source="a test",
+        timeout=60,
+    )
     done = begin(
         "canary",
         "tickets",
