@@ -6,14 +6,20 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-_NAMED = re.compile(r"(?:^|_)(?:API)?(?:KEY|TOKEN|SECRET|PASSWORD)S?(?:_|$)")
-_LOGIN = re.compile(r"(?<=//)[^/\s]*@")
+_NAMED = re.compile(
+    r"(?:^|_)(?:API)?(?:KEY|TOKEN|SECRET)S?(?:_|$)|PASSWORD|PASSWD|PASSPHRASE"
+    r"|(?<!^)(?<!^OLD)PWD(?:_|$)"
+)
+"""PGPASSWORD and MYSQL_PWD; not the shell's own PWD and OLDPWD."""
 _SHORTEST = 8
 """Characters; what is shorter is a word that may stand in any text."""
 
-
-_IN_ADDRESS = re.compile(r"(?<=//)([^/\s:@]*):[^/\s]*@")
+_IN_ADDRESS = re.compile(r"(?<=//)([^/\s:@]*):([^/\s]*)@")
 """User and password of an address."""
+_USER = re.compile(r"(?i)(\bhttps?://)[^/\s:@?#]+@")
+"""A user alone, as a token stands in an address that is asked by HTTP; in that of a database it
+is a name."""
+_LOGIN = re.compile(r"(?<=//)[^/\s]*@")
 _IN_QUERY = re.compile(
     r"([?&](?:password|passwd|pwd|sslpassword|api_?key|token|access_token|secret)=)[^&#\s'\"]+",
     re.IGNORECASE,
@@ -22,12 +28,16 @@ _IN_QUERY = re.compile(
 
 
 def secrets(*names: str) -> dict[str, str]:
-    """Return the secrets there are, by variable: those named so, and `names`; longest first."""
-    found = {
-        name: value
-        for name, value in os.environ.items()
-        if len(value) >= _SHORTEST and (name in names or _NAMED.search(name.upper()))
-    }
+    """Return the secrets there are, by variable: those named so, and `names`; longest first.
+
+    Of a variable that holds an address with a password, that password.
+    """
+    found = {}
+    for name, value in os.environ.items():
+        inside = _IN_ADDRESS.search(value)
+        secret = value if name in names or _NAMED.search(name.upper()) else inside and inside[2]
+        if secret and len(secret) >= _SHORTEST:
+            found[name] = secret
     return dict(sorted(found.items(), key=lambda item: (-len(item[1]), item[0])))
 
 
@@ -38,7 +48,13 @@ def without_secrets(text: str, *names: str) -> str:
     """
     for name, value in secrets(*names).items():
         text = text.replace(value, f"[{name}]")
-    return _IN_QUERY.sub(r"\1[password]", _IN_ADDRESS.sub(r"\1:[password]@", text))
+    text = _USER.sub(r"\1[user]@", _IN_ADDRESS.sub(r"\1:[password]@", text))
+    return _IN_QUERY.sub(r"\1[password]", text)
+
+
+def holds_login(text: str) -> bool:
+    """Whether there is an address in `text` with a password, or with a user where HTTP asks."""
+    return any(one.search(text) for one in (_IN_ADDRESS, _USER, _IN_QUERY))
 
 
 def address(given: str) -> str:
@@ -54,10 +70,10 @@ def address(given: str) -> str:
         raise ValueError(
             f"there is a secret in its query ({query[1].strip('?&=')}); give it by the environment"
         )
-    if _IN_ADDRESS.search(given):
+    if _IN_ADDRESS.search(given) or _USER.search(given):
         raise ValueError(
-            f"there is a password in it; set it to {_LOGIN.sub('', given)} and give the password "
-            "by the environment"
+            f"there is a password in it, or a token in the place of a user; set it to "
+            f"{_LOGIN.sub('', given)} and give the password by the environment"
         )
     return given
 

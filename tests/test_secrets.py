@@ -9,7 +9,11 @@ from llamaduo.sweep.plan import identity
 
 
 @pytest.mark.parametrize(
-    "name", ["OPENAI_API_KEY", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "DB_PASSWORD", "MY_APIKEY"]
+    "name",
+    [
+        *("OPENAI_API_KEY", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "DB_PASSWORD", "MY_APIKEY"),
+        *("PGPASSWORD", "PGPASSWD", "MYSQL_PWD", "SMTPPASSWORD", "GPG_PASSPHRASE", "DBPWD"),
+    ],
 )
 def test_what_is_named_like_a_secret_is_one(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "abcd-1234")
@@ -18,7 +22,10 @@ def test_what_is_named_like_a_secret_is_one(name: str, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("TOKENIZERS_PARALLELISM", "a-long-value"), ("KEYBOARD", "a-long-value"), ("A_KEY", "short")],
+    [
+        *(("TOKENIZERS_PARALLELISM", "a-long-value"), ("KEYBOARD", "a-long-value")),
+        *(("A_KEY", "short"), ("PWD", "/home/somebody"), ("OLDPWD", "/home/somebody")),
+    ],
 )
 def test_other_variables_and_short_words_are_none(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch
@@ -63,14 +70,17 @@ def test_a_secret_in_the_query_of_an_address_is_not_shown() -> None:
         "tracker.uri",
     ],
 )
-@pytest.mark.parametrize("at", ["http://bob:hunter2@host/v1", "http://host/v1?password=hunter2"])
+@pytest.mark.parametrize(
+    "at",
+    ["http://bob:hunter2@host/v1", "http://hunter2@host/v1", "http://host/v1?password=hunter2"],
+)
 def test_an_address_with_a_password_is_refused_in_any_field_and_not_shown(
     word: str, at: str
 ) -> None:
     with pytest.raises(ConfigError) as error:
         from_overrides(f"{word}='{at}'".split(" "))
     said = str(error.value)
-    assert "there is a password in it" in said or "there is a secret in its query" in said
+    assert "there is a password in it, or" in said or "there is a secret in its query" in said
     assert "hunter2" not in said
     assert not ("bob" in said and "set it to http://host/v1 " not in said)
 
@@ -78,3 +88,39 @@ def test_an_address_with_a_password_is_refused_in_any_field_and_not_shown(
 def test_a_password_that_only_some_jobs_of_a_sweep_have_is_not_in_its_plan() -> None:
     sweep = identity(["service.api_base=http://a/v1,http://bob:hunter2@b/v1"])
     assert sweep.name == "service.api_base=http://a/v1,http://bob:[password]@b/v1"
+
+
+def test_a_token_in_the_place_of_a_user_is_not_shown_and_a_user_of_a_database_is() -> None:
+    said = without_secrets("at http://hf_token@gpu:8080/v1 and postgresql://me@db/runs")
+    assert said == "at http://[user]@gpu:8080/v1 and postgresql://me@db/runs"
+
+
+def test_the_password_of_an_address_in_the_environment_is_a_secret(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://me:hunter22222@db/x")
+    monkeypatch.setenv("HTTP_PROXY", "http://u:pw@proxy:3128")
+    assert without_secrets("it is hunter22222") == "it is [DATABASE_URL]"
+    assert secrets()["DATABASE_URL"] == "hunter22222"
+    assert "HTTP_PROXY" not in secrets(), "two letters stand in any text"
+
+
+def test_a_server_is_given_no_variable_with_a_password_in_it() -> None:
+    from llamaduo.deploy.process import environment
+
+    of = {
+        "HTTP_PROXY": "http://u:pw@proxy:3128",
+        "HTTPS_PROXY": "http://token@proxy:3128",
+        "NO_PROXY": "127.0.0.1",
+        "http_proxy": "http://proxy:3128",
+    }
+    assert environment(of, "/room").keys() & of.keys() == {"NO_PROXY", "http_proxy"}
+
+
+def test_several_addresses_are_named_without_their_passwords() -> None:
+    from llamaduo.errors import UsageError
+    from llamaduo.verbs.asking import address
+
+    with pytest.raises(UsageError, match="one server at a time, not 2") as error:
+        address(["http://u:secretpw@a", "http://b"], "probe")
+    assert "secretpw" not in str(error.value)

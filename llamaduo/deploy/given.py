@@ -9,9 +9,9 @@ from llamaduo.local.adapter import settings
 from llamaduo.local.hub import HubModel
 from llamaduo.local.shape import Shape, folder_of, read_shape, shape_of
 from llamaduo.promotion.held import Held
-from llamaduo.promotion.version import CONFIG
+from llamaduo.promotion.version import CONFIG, ON_BASE
 from llamaduo.serving import Given, Lengths
-from llamaduo.serving.reading import of_adapter, of_base
+from llamaduo.serving.reading import OnBase, of_adapter, of_base
 
 LENGTHS = "lengths.json"
 """File of a version: how long the task's prompts are."""
@@ -20,34 +20,55 @@ LENGTHS = "lengths.json"
 def given(held: Held) -> Given:
     """Return what engines are told of a version: in its own form, not yet the delivered one.
 
-    What is on this machine of its base is looked at; nothing is brought here.
+    Of a version that does not say what its base's files do, those on this machine are looked at;
+    nothing is brought here.
 
     Raises:
         ModelError: for a base that this llamaduo does not know.
     """
     merged = held.served.form == "merged"
     local = held.served.model(held.folder / "artifacts")
-    shape = read_shape(held.weights) if merged else shape_of(local) or _said_shape(held)
+    if merged:
+        shape = read_shape(held.weights)
+        more: dict[str, Any] = {"ends": True}
+        family = "" if shape is None else shape.family
+    else:
+        base = _on_base(held, local)
+        family, more = base.family, _on_its_base(held, local, base)
     return Given(
         name=held.version.name,
         number=held.version.number,
         form=held.served.form,
-        family="" if shape is None else shape.family,
+        family=family,
         base=local.base,
         revision=local.revision,
         dtype=str(held.served.engine["dtype"]),
         lengths=_lengths(held),
-        **({"ends": True} if merged else _on_its_base(held, local, shape)),
+        **more,
     )
 
 
-def _on_its_base(held: Held, local: LocalModel, shape: Shape | None) -> dict[str, Any]:
+def _on_its_base(held: Held, local: LocalModel, base: OnBase) -> dict[str, Any]:
     return {
         "hub": isinstance(local, HubModel),
         "gated": isinstance(local, HubModel) and local.gated,
-        **of_adapter(settings(held.weights), None if shape is None else shape.layers),
-        **of_base(folder_of(local), local.end_of_turn),
+        "quantized": base.quantized,
+        "ends": base.ends,
+        **of_adapter(settings(held.weights), base.layers),
     }
+
+
+def _on_base(held: Held, local: LocalModel) -> OnBase:
+    """Return what its base's files said when it was promoted; of an older version, say here."""
+    file = held.folder / ON_BASE
+    if file.is_file():
+        return OnBase.model_validate_json(file.read_bytes())
+    shape = shape_of(local) or _said_shape(held)
+    return OnBase(
+        family="" if shape is None else shape.family,
+        layers=None if shape is None else shape.layers,
+        **of_base(folder_of(local), local.end_of_turn),
+    )
 
 
 def _said_shape(held: Held) -> Shape | None:

@@ -26,6 +26,7 @@ from llamaduo.promotion.held import Held
 from llamaduo.promotion.served import Merged, fields_of_merged
 from llamaduo.promotion.version import generation
 from llamaduo.serving import Form
+from llamaduo.tracker.registry import ADAPTER as CONTENT
 
 TOKENIZER, TEMPLATE, CONFIG = "tokenizer_config.json", "chat_template.jinja", "config.json"
 LORA = frozenset(
@@ -37,6 +38,8 @@ LORA = frozenset(
     }
 )
 """Settings of a LoRA adapter that every PEFT since 0.10 knows."""
+TUNED = "tuned.json"
+"""Beside merged weights: the content of what was tuned, by which `store forget` finds them."""
 NEW_DEFAULTS: dict[str, Any] = {"megatron_core": "megatron.core", "qalora_group_size": 16}
 """Newer settings whose default is neither null, false nor empty."""
 OURS_ALONE = frozenset({"backend", "is_local", "local_files_only"})
@@ -89,6 +92,7 @@ def _weights(held: Held, form: Form, draft: Path, progress: Progress) -> None:
         else:
             made.rename(draft)
     (draft / MANIFEST).unlink()  # of the folder as it was made; it is changed here
+    _write(draft / TUNED, {"content": held.version.tags.get(CONTENT, "")})
     _write(draft / CONFIG, config(_read(draft / CONFIG)))
 
 

@@ -20,7 +20,7 @@ from llamaduo.deploy.merged import SERVED, merged
 from llamaduo.errors import LlamaDuoError, ModelError, UsageError
 from llamaduo.progress import Progress
 from llamaduo.promotion.held import Held
-from llamaduo.secrets import secrets
+from llamaduo.secrets import holds_login, secrets
 from llamaduo.serving import Serving
 from llamaduo.serving.endpoint import Endpoint
 
@@ -98,8 +98,9 @@ def _refuse_containers(how: Serving, name: str, port: int) -> None:
 
 
 def environment(of: Mapping[str, str], room: str) -> dict[str, str]:
-    """Return the server's environment: without any key, and with no hub to ask."""
-    kept = {name: value for name, value in of.items() if name not in secrets()}
+    """Return the server's environment: without any key or login, and with no hub to ask."""
+    known = secrets()
+    kept = {name: it for name, it in of.items() if name not in known and not holds_login(it)}
     return kept | ALONE | {"HF_HUB_CACHE": f"{room}/hub"}
 
 

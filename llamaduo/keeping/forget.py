@@ -13,8 +13,9 @@ from pathlib import Path
 from llamaduo import forgotten, openings
 from llamaduo.component import digest
 from llamaduo.keeping.calls import opened
+from llamaduo.keeping.captured import blank
 from llamaduo.keeping.plan import Plan
-from llamaduo.keeping.units import clear, put_away
+from llamaduo.keeping.units import clear, put_away, put_folder_away
 from llamaduo.tracker.forgetting import take_out
 
 PACKED = (".gz", ".zip", ".xz", ".bz2", ".zst", ".tgz")
@@ -42,6 +43,12 @@ def forget(plan: Plan, step: Callable[[str], None] = lambda what: None) -> None:
     for path in plan.files:
         step(f"file {path.name}")
         path.unlink(missing_ok=True)
+    for folder in plan.folders:
+        step(f"folder {folder.name}")
+        put_folder_away(folder, private)
+    for one in plan.captured:
+        step(f"lines of {one.path.name}")
+        blank(one.path, plan.left)
     if plan.looks:
         step("openings")
         _unsee(private / "openings", {digest(row.question, row.target) for row in plan.rows})

@@ -10,6 +10,8 @@ from llamaduo.errors import LlamaDuoError
 from llamaduo.keeping.runs_here import Build, changed, runs_here
 from llamaduo.keeping.units import Unit, being_made, clear, files, in_order, put_away, size, units
 
+SERVED = "served"
+"""Folder of merged weights below `.llamaduo`."""
 A_DAY = 24 * 3600.0
 """Seconds without a change after which a folder that launchers write to is old."""
 
@@ -21,7 +23,7 @@ class Garbage:
     home: Path
     units: tuple[Unit, ...]
     folders: tuple[Path, ...]
-    """Old ones of sweeps and of Hydra, and those of runs that are given up."""
+    """Old ones of sweeps and of Hydra, merged weights, and those of runs that are given up."""
     in_the_making: int
     """Results that a process makes now; they stay."""
     damaged: int
@@ -77,7 +79,7 @@ def garbage(
             busy += 1
         else:
             go.append(unit)
-    folders = (*_old(private), *given_up)
+    folders = (*_old(private), *_merged(private), *given_up)
     return Garbage(home, tuple(in_order(go)), folders, busy, aside, mark)
 
 
@@ -87,6 +89,11 @@ def _old(private: Path) -> list[Path]:
     return sorted(
         place for place in places if place.is_dir() and time.time() - _newest(place) > A_DAY
     )
+
+
+def _merged(private: Path) -> list[Path]:
+    """Return the merged weights, which the next `serve` makes anew (deploy/merged.py)."""
+    return sorted(place for place in (private / SERVED).glob("*") if place.is_dir())
 
 
 def _newest(place: Path) -> float:

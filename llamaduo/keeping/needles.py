@@ -24,8 +24,8 @@ SHORT = 16
 BLOCK = 1 << 22
 """Bytes of a file that are looked at together."""
 
-_FIELDS = rb"id|row|nearest|prompt_id"
-_LISTS = rb"seeds|too_long|rows"
+_FIELDS = rb"id|row|nearest|prompt_id|litellm_call_id"
+_LISTS = rb"seeds|too_long|rows|ids"
 
 
 @dataclass(frozen=True)

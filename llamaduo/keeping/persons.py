@@ -11,6 +11,8 @@ import yaml
 from llamaduo import forgotten, runs
 from llamaduo.component import SHIPPED, digest
 from llamaduo.errors import DataError, UsageError
+from llamaduo.keeping import captured
+from llamaduo.keeping.captured import Call
 from llamaduo.keeping.needles import examples_in, same_question
 from llamaduo.keeping.units import Unit
 from llamaduo.records import Example
@@ -32,7 +34,8 @@ def chosen(home: Path, names: Sequence[str], all_: Sequence[Unit]) -> Chosen:
     """Find the rows that `names` mean.
 
     Args:
-        names: ids; `ID@DIGEST` where an id stands for different rows.
+        names: ids, of captured calls their `litellm_call_id`; `ID@DIGEST` where an id stands for
+            different rows.
 
     Raises:
         UsageError: for a name that stands for none, or for several; and where a row that stays
@@ -41,8 +44,12 @@ def chosen(home: Path, names: Sequence[str], all_: Sequence[Unit]) -> Chosen:
     known = {(row.id, mark(row)): row for row in known_rows(home, all_)}
     picked: dict[tuple[str, str], Example] = {}
     before = []
+    calls: list[Call] | None = None
     for name in dict.fromkeys(names):
-        found = {at: row for at, row in known.items() if name in (at[0], "@".join(at))}
+        found = _called(name, known)
+        if not found:  # a person of whom no row was made, but a call was captured
+            calls = list(captured.calls(home / ".llamaduo")) if calls is None else calls
+            found = _called(name, {(one.row.id, mark(one.row)): one.row for one in calls})
         if len(found) > 1:
             told = "".join(f"\n  {'@'.join(at)}  {_begin(row)}" for at, row in found.items())
             raise UsageError(f"forget: {name} stands for {len(found)} rows; name which:{told}")
@@ -52,16 +59,27 @@ def chosen(home: Path, names: Sequence[str], all_: Sequence[Unit]) -> Chosen:
         elif not found:
             raise UsageError(
                 f"forget: {name}: no row of this id is in a result under {home}, nor in a file "
-                f"that a run there names ({len(known)} rows are)"
+                f"that a run there names ({len(known)} rows are), nor is it the litellm_call_id of "
+                f"a captured call ({len(calls or ())} are)"
             )
+    if calls:
+        copies = captured.with_copies(list(picked.values()), calls)
+        picked |= {(row.id, mark(row)): row for row in copies}
     rows = tuple(picked.values())
     others = tuple(row for at, row in known.items() if at not in picked)
-    for name, same in same_question(rows, others).items():
+    more = [one.row for one in calls or () if one.row not in rows]
+    apart = (*others, *filter(captured.asks_enough, more))
+    others += tuple(more)
+    for name, same in same_question(rows, apart).items():
         raise UsageError(
             f"forget: row {same} asks what row {name} asks, so neither can be found without the "
             f"other: name both, or take {same} out of the data and its runs first"
         )
     return Chosen(rows, others, tuple(before))
+
+
+def _called(name: str, among: dict[tuple[str, str], Example]) -> dict[tuple[str, str], Example]:
+    return {at: row for at, row in among.items() if name in (at[0], "@".join(at))}
 
 
 def mark(row: Example) -> str:

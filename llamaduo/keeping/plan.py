@@ -8,16 +8,14 @@ from llamaduo import forgotten, openings, runs
 from llamaduo.component import digest, file_sha256
 from llamaduo.errors import LlamaDuoError
 from llamaduo.keeping.calls import Held, holding, opened
+from llamaduo.keeping.captured import Lines, lined
+from llamaduo.keeping.loose import loose
 from llamaduo.keeping.needles import Needles, and_made, of_rows
 from llamaduo.keeping.persons import Chosen, data_files, elsewhere, rows_in
 from llamaduo.keeping.sources import Sources, sources
-from llamaduo.keeping.units import Unit, being_made, descended, files, manifest
+from llamaduo.keeping.units import Unit, being_made, descended, manifest
 from llamaduo.records import Example
 from llamaduo.tracker.forgetting import WEIGHTS, Shown, Sought, shown
-
-NOT_LOOSE = frozenset({"store", "going", forgotten.FILE})
-"""What stands under `.llamaduo` and is dealt with by itself; so is the ledger."""
-
 
 NO_REPORT = frozenset({runs.CONFIG, runs.TYPED, "error.json"})
 """What stands in a run's folder and is no report; it goes where it holds a row."""
@@ -37,7 +35,11 @@ class Plan:
     """In the order in which they go."""
     calls: Held
     files: tuple[Path, ...]
-    """Of runs, sweeps, comparisons, searches."""
+    """Of runs, sweeps, comparisons, searches; and weights anywhere under home."""
+    folders: tuple[Path, ...]
+    """Versions that were brought from a tracking server."""
+    captured: tuple[Lines, ...]
+    """Captured calls of rollouts."""
     looks: int
     """Digests of their prompts on record as seen tests."""
     shown: Shown
@@ -80,15 +82,16 @@ def plan(home: Path, named: Chosen, all_: Sequence[Unit]) -> Plan:
     contents = {unit.content for unit in go} - {""}
     lines = tuple((path, _lines(path, named.rows)) for path in data_files(home))
     yours = tuple((path, at) for path, at in lines if at)
-    ours = tuple(_loose(private, by, contents))
+    there = {unit.place for unit in go}
+    kept = {sha for unit in all_ if unit.place not in there for sha in _hashes(unit)}
+    hashes = {sha for unit in go for sha in _hashes(unit)} - kept
+    beside = loose(home, by, contents, hashes)
+    ours = beside.files
     touched = sorted(
         {unit.by for unit in go} & {place.name for place in runs.places(home)}
         | {path.relative_to(private / "runs").parts[0] for path in ours if _of_run(path, private)}
     )
     ours = tuple(dict.fromkeys([*_reports(private, touched), *ours]))
-    there = {unit.place for unit in go}
-    kept = {sha for unit in all_ if unit.place not in there for sha in _hashes(unit)}
-    hashes = {sha for unit in go for sha in _hashes(unit)} - kept
     sought = Sought(
         frozenset(contents),
         frozenset(hashes),
@@ -104,6 +107,8 @@ def plan(home: Path, named: Chosen, all_: Sequence[Unit]) -> Plan:
         units=tuple(go),
         calls=_calls(home, by),
         files=ours,
+        folders=beside.folders,
+        captured=tuple(lined(private, left)),
         looks=len(_seen(private, named.rows)),
         shown=shown(home, sought),
         runs=tuple(touched),
@@ -155,27 +160,6 @@ def _reports(private: Path, touched: Sequence[str]) -> Iterator[Path]:
 
 def _of_run(path: Path, private: Path) -> bool:
     return path.is_relative_to(private / "runs")
-
-
-def _loose(private: Path, by: Sources, contents: set[str]) -> Iterator[Path]:
-    """Yield files beside the store that hold a row, say whose weights went, or are such weights."""
-    of_runs = {name: by.of(name) for name in by.foreign}
-    for top in sorted(private.iterdir()) if private.is_dir() else ():
-        if top.name in NOT_LOOSE or top.name.startswith("ledger."):
-            continue
-        for path in files(top):
-            run = [*path.relative_to(private).parts, ""][1]
-            needles = of_runs.get(run, by.left)  # in folders of runs, and of their searches
-            if path.suffix in WEIGHTS:
-                if any(_mentions(one, contents) for one in path.parent.glob("*.json")):
-                    yield path
-            elif needles.in_file(path) or (path.name == runs.RESULT and _mentions(path, contents)):
-                yield path
-
-
-def _mentions(path: Path, contents: set[str]) -> bool:
-    text = path.read_text(encoding="utf-8", errors="replace")
-    return any(content in text for content in contents)
 
 
 def _hashes(unit: Unit) -> Iterator[str]:

@@ -13,6 +13,16 @@ from llamaduo.local import cache_home
 from llamaduo.local.hub import hub_folder
 from llamaduo.tables import aligned
 
+MEANS = {
+    "served": "merged weights: `gc` frees them, the next `serve` makes them anew",
+    "versions": "brought from a tracking server: removed, they are brought anew",
+    "probes": "what `probe` saw",
+    "loads": "what `load` measured",
+    "rollout": "configs of gateways, and captured calls",
+    "sentinel": "pinned prompts and looks: removed, the next look is the first",
+}
+"""What stands beside the store, by folder; the rest explains itself."""
+
 
 @dataclass
 class _Stage:
@@ -128,7 +138,7 @@ def _beside(home: Path) -> str:
     ledger = sum(taken for name, taken in names.items() if name.startswith("ledger."))
     rows = [("ledger", in_words(ledger), "paid replies: never garbage")]
     rows += [
-        (name, in_words(taken), "")
+        (name, in_words(taken), MEANS.get(name, ""))
         for name, taken in names.items()
         if not name.startswith("ledger.")
     ]

@@ -206,6 +206,19 @@ def _put_away(unit: Unit, home: Path) -> None:
         _tidy(unit.place if unit.kind == "begun" else unit.place.parent)
 
 
+def put_folder_away(folder: Path, home: Path) -> None:
+    """Remove a folder that passes for a whole until it is gone, in one step.
+
+    Args:
+        home: the folder `.llamaduo`.
+    """
+    going = home / GOING / f"{time.time_ns():x}"
+    going.mkdir(parents=True)
+    if folder.exists():
+        folder.rename(going / folder.name)
+    shutil.rmtree(going)
+
+
 def _tidy(place: Path) -> None:
     """Remove the folder of a recipe of which nothing but its lock is left."""
     if place.is_dir() and {path.name for path in place.iterdir()} <= {"lock"}:

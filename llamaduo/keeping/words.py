@@ -52,6 +52,10 @@ def of_plan(plan: Plan) -> Iterator[str]:
     )
     yield f"files of {len(plan.runs)} runs and beside them ({len(plan.files)}):"
     yield from _named(plan.files)
+    for folder in plan.folders:
+        yield f"brought from a tracking server, and brought anew when it is wanted: {folder}"
+    for one in plan.captured:
+        yield f"captured calls: {one.path}: stays, without {one.gone} of its lines"
     if plan.looks:
         yield f"the record of looks at tests: {plan.looks} prompts"
     yield from _shown(plan)
@@ -103,8 +107,9 @@ def not_ours(plan: Plan) -> Iterator[str]:
     for where in plan.outside:
         yield f"out of reach: {where}"
     yield (
-        "out of reach: parcels that were packed, copies and backups of this folder, and servers "
-        "that have loaded an adapter; none of them is known here"
+        "out of reach: parcels that were packed, copies and backups of this folder, folders of "
+        "captured calls outside home (`rollout --into`, LLAMADUO_CAPTURE_DIR), and servers that "
+        "have loaded an adapter; none of them is known here"
     )
 
 

@@ -57,7 +57,7 @@ class Figures(Record):
     identical: int
     """Of the answers that came."""
     ended: int
-    """Answers that ended by themselves, and not at the limit."""
+    """Answers that ended by themselves, and not at the limit; an identical one as its reference."""
     ended_before: int
     """References to the same prompts that did."""
     cut: int
@@ -68,6 +68,8 @@ class Figures(Record):
     """Answers to prompts where reference and base say different things."""
     as_base: int
     """Of these, those that are the base's own."""
+    late: int = 0
+    """Identical answers that the server says were cut, and their references ended."""
     counts: Counts | None
     """None: the server does not count prompt tokens, or we cannot."""
 
@@ -104,12 +106,13 @@ def figures(all_: Sequence[Heard]) -> Figures:
         n=len(all_),
         unanswered=len(all_) - len(came),
         identical=sum(one.identical for one in came),
-        ended=sum(one.finish == "stop" for one in came),
+        ended=sum(one.ended for one in came),
         ended_before=sum(one.reference.finish == "stop" for one in came),
         cut=sum(one.cut for one in came),
         runs_on=sum(one.runs_on for one in came),
         tellable=sum(one.tellable for one in came),
         as_base=sum(one.as_base for one in came),
+        late=sum(one.late for one in came),
         counts=_counts(came),
     )
 

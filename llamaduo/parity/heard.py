@@ -29,6 +29,20 @@ class Heard(Record):
         return said(self.text) == said(self.reference.text)
 
     @property
+    def late(self) -> bool:
+        """Whether the server says that it broke off what the reference ended with.
+
+        `transformers serve` says so where the end of the turn is the last token allowed; a
+        server that does not stop there says so too, where what follows is no text.
+        """
+        return self.identical and (self.finish, self.reference.finish) == ("length", "stop")
+
+    @property
+    def ended(self) -> bool:
+        """Whether the answer ended by itself; one that is identical ended as its reference."""
+        return (self.reference if self.identical else self).finish == "stop"
+
+    @property
     def tellable(self) -> bool:
         """Whether its base would have said something else than the reference."""
         return self.base is not None and not begins(self.base, self.reference.text)

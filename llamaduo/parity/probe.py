@@ -122,9 +122,12 @@ def _live(held: Held, endpoint: Endpoint, desk: Desk, seen: Figures, say: Say) -
     bare = replace(desk, service=endpoint.service(bare=True))
     most = held.served.max_new_tokens
     try:
-        found = live(held.references, desk, bare, max_new_tokens=most)
+        found = live(held.references, held.base_answers, desk, bare, max_new_tokens=most)
     except ServiceError as error:
         say("adapter", f"it cannot be asked for without: {error}")
+        return None
+    if found is None:
+        say("adapter", "no prompt tells it from its base, or none was answered; not compared")
         return None
     say("adapter", found.words)
     return found

@@ -3,9 +3,10 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from llamaduo.errors import ServiceError
-from llamaduo.parity.heard import CAME, Heard, heard
+from llamaduo.parity.heard import CAME, Heard, begins, heard
 from llamaduo.progress import Progress
 from llamaduo.promotion.references import Reference
 from llamaduo.records import Outcome, Reply, Request
@@ -69,6 +70,10 @@ class Live:
     """Of these, with another answer without the adapter."""
     noise: int
     """Of these, with another answer the second time without."""
+    astray: int
+    """Of these, with another answer than the reference where the adapter was asked for."""
+    told: bool
+    """Whether the base is known to say something else to all of them."""
 
     @property
     def words(self) -> str:
@@ -80,30 +85,67 @@ class Live:
 
     @property
     def against(self) -> str:
-        """Why the adapter is not taken for live; "" where it is."""
-        return self.words if self.differ <= 2 * self.noise else ""
+        """Why the adapter is not taken for live; "" where it is.
+
+        Where all answers are the references', nothing is held against it: its base may say the
+        same to these prompts, or waver. But where the base is known to say something else, some
+        answer has to differ.
+        """
+        if self.differ > 2 * self.noise:
+            return ""
+        right = self.astray == 0 and (self.differ > 0 or not self.told)
+        return "" if right else self.words
 
 
 def live(
-    references: Sequence[Reference], tuned: Caller, bare: Caller, *, max_new_tokens: int
-) -> Live:
+    references: Sequence[Reference],
+    base: Sequence[Reference] | None,
+    tuned: Caller,
+    bare: Caller,
+    *,
+    max_new_tokens: int,
+) -> Live | None:
     """Ask some prompts with the adapter once and without it twice.
 
     An adapter is taken for live where it differs from the base on more than twice as many
     prompts as the base from itself.
+
+    Args:
+        base: what the base says; asked is only where that is something else. None: not known,
+            and the first prompts are asked.
+
+    Returns:
+        None where no prompt tells the two apart, or none was answered.
     """
-    some = references[:PROMPTS]
+    some = apart(references, base)[:PROMPTS]
     now = time.time_ns()
     most = min(max_new_tokens, TOKENS)
     first = tuned.ask([_request(one, most, now) for one in some])
     twice = bare.ask([_request(one, most, now + k) for k in (0, 1) for one in some])
-    three = zip(first, twice[: len(some)], twice[len(some) :], strict=True)
-    came = [all_ for all_ in three if all(reply.outcome in CAME for reply in all_)]
+    four = zip(some, first, twice[: len(some)], twice[len(some) :], strict=True)
+    came = [all_ for all_ in four if all(reply.outcome in CAME for reply in all_[1:])]
+    if not came:
+        return None
     return Live(
         n=len(came),
-        differ=sum(one.text != two.text for one, two, _ in came),
-        noise=sum(two.text != three.text for _, two, three in came),
+        differ=sum(one.text != two.text for _, one, two, _ in came),
+        noise=sum(two.text != three.text for _, _, two, three in came),
+        astray=sum(not begins(_said(of, one), of.text) for of, one, _, _ in came),
+        told=base is not None,
     )
+
+
+def apart(references: Sequence[Reference], base: Sequence[Reference] | None) -> Sequence[Reference]:
+    """Return the references to which the base says something else; all where it is not known."""
+    if base is None:
+        return references
+    bare = {one.id: one for one in base}
+    return [one for one in references if one.id in bare and not begins(bare[one.id], one.text)]
+
+
+def _said(reference: Reference, reply: Reply) -> Reference:
+    finish: Literal["stop", "length"] = "stop" if reply.outcome is Outcome.OK else "length"
+    return reference.model_copy(update={"text": reply.text, "finish": finish})
 
 
 def _request(reference: Reference, max_new_tokens: int, sample: int) -> Request:

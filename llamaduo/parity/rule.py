@@ -29,6 +29,11 @@ ENDED = 1.0
 UNANSWERED = 1.0
 """% of prompts that may stay without an answer."""
 
+AS_BASE = 2
+"""Answers of the base's own, where it says something else, that no rounding explains any more.
+One alone may be a near tie that turned; that two of a few both turn to what the base says is, where
+5 % may turn, less than 1 in 100."""
+
 LEFT_OUT = "adapter left out"
 TEMPLATE = "another template"
 WRONG = "a wrong model behind the name"
@@ -63,6 +68,15 @@ def verdict(
         reasons.append(f"{seen.unanswered} of {seen.n} prompts were not answered")
     if live:
         reasons.append(live)
+    if left_out(seen):
+        reasons.append(
+            f"{seen.as_base} of {seen.tellable} answers are the base's own, where it says "
+            "something else"
+        )
+    if not stops(seen):
+        reasons.append(
+            f"{seen.late} answers are their references and were generated on to the limit"
+        )
     rounds = numbers != "exact"
     if not enough(seen, numbers) and not (rounds and within(judged)):
         reasons.append(f"{identical(seen)} are identical, and {BARS[numbers]:g} % have to be")
@@ -73,9 +87,8 @@ def verdict(
             f"{seen.ended} answers ended by themselves, and {seen.ended_before} references did: "
             f"{seen.ended_points:+.1f} points"
         )
-    counts = seen.counts
-    if counts is not None and counts.another and seen.identical_percent < SAME:
-        reasons.append(counts.words)
+    if seen.counts is not None and laid_out_otherwise(seen):
+        reasons.append(seen.counts.words)
     if not reasons:
         return Verdict(passed=True, cause="", reasons=())
     return Verdict(passed=False, cause=cause(seen, live=live), reasons=tuple(reasons))
@@ -84,6 +97,29 @@ def verdict(
 def enough(seen: Figures, numbers: Numbers) -> bool:
     """Whether enough answers are identical."""
     return bool(seen.came) and seen.identical_percent >= BARS[numbers]
+
+
+def left_out(seen: Figures) -> bool:
+    """Whether most answers that tell the adapter from its base are the base's own.
+
+    However few tell the two apart: where they mostly agree, the share of identical answers is
+    high whether the adapter is there or not.
+    """
+    return seen.as_base >= AS_BASE and 2 * seen.as_base > seen.tellable
+
+
+def stops(seen: Figures) -> bool:
+    """Whether the server ends an answer where the model does.
+
+    A few that are cut with their very text said had their end as the last token allowed. Where
+    most are, the server runs on in tokens that are no text.
+    """
+    return 2 * seen.late <= seen.identical
+
+
+def laid_out_otherwise(seen: Figures) -> bool:
+    """Whether the prompts were, and it mattered."""
+    return seen.counts is not None and seen.counts.another and seen.identical_percent < SAME
 
 
 def within(judged: Measure | None) -> bool:
@@ -101,11 +137,13 @@ def cause(seen: Figures, *, live: str = "") -> str:
     """Name what failed; what shows most surely comes first."""
     if not seen.came or seen.unanswered_percent > UNANSWERED:
         return UNREACHABLE
-    if seen.counts is not None and seen.counts.another:
+    if seen.counts is not None and laid_out_otherwise(seen):
         strange = not seen.counts.constant and 10 * seen.identical < seen.came
         return WRONG if strange else TEMPLATE  # tokens by another tokenizer, and nothing alike
-    if live or (seen.tellable and 2 * seen.as_base > seen.tellable):
+    if live or left_out(seen):
         return LEFT_OUT
+    if not stops(seen):
+        return ENDLESS
     if seen.differing and 2 * seen.cut > seen.differing:
         return CUT
     if seen.differing and 2 * seen.runs_on > seen.differing:

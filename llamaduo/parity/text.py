@@ -2,7 +2,7 @@
 
 from llamaduo.intervals import wilson
 from llamaduo.parity.probe import Probed
-from llamaduo.parity.rule import BARS, ENDED, POINTS, UNANSWERED, identical
+from llamaduo.parity.rule import AS_BASE, BARS, ENDED, POINTS, UNANSWERED, identical
 from llamaduo.tables import aligned
 
 WIDTH = 10
@@ -41,7 +41,7 @@ def table(found: Probed) -> list[str]:
             [
                 "the base's own",
                 f"{seen.as_base} of {seen.tellable} ({low:.1f} to {high:.1f} %)",
-                "(names the cause)",
+                f"not most of them, if {AS_BASE} or more",
             ]
         )
     if found.live is not None:

@@ -16,6 +16,9 @@ UNPROVED = "llamaduo.unproved"
 """Tag of a version: why it became champion without a probe that passed, who said so and when."""
 
 
+NOT_KNOWN = "not known"
+
+
 class Passed(Record):
     """The latest probe of a version, which it passed."""
 
@@ -26,6 +29,8 @@ class Passed(Record):
     engine: str
     form: str
     """`adapter` or `merged`: what was served."""
+    dtype: str
+    """Type of its numbers, or how they were quantised; `NOT_KNOWN` where nobody says."""
     n: int
     """Answers that were compared."""
     forced: str = ""
@@ -42,9 +47,25 @@ def passed(version: Version) -> Passed | None:
     return Passed(
         **fields,
         form=tags.get(f"{PARITY}_form", ""),
+        dtype=tags.get(f"{PARITY}_dtype", ""),
         n=int(counted) if counted.isdigit() else 0,
         forced=tags.get(f"{PARITY}_forced", ""),
     )
+
+
+def opens(seen: Passed | None, *, engine: str, form: str, dtype: str) -> bool:
+    """Whether a probe says something of what is served so: by this engine, in these numbers.
+
+    What a tag does not say is not held against it.
+
+    Args:
+        seen: the latest probe, if it passed.
+        dtype: type of the numbers, or how they are quantised; "": not known.
+    """
+    if seen is None:
+        return False
+    pairs = ((seen.engine, engine), (seen.form, form), (seen.dtype, dtype or NOT_KNOWN))
+    return all(probed in ("", served) for probed, served in pairs)
 
 
 def refused(version: Version, what: str) -> str:
@@ -94,6 +115,12 @@ def stands_against(registry: Registry, name: str, there: Version | None) -> str:
             f"command makes it champion; {force}"
         )
     return f"{refused(there, 'champion')}; {force}" + (f". {why}" if served else "")
+
+
+def answers(registry: Registry, champion: Version) -> None:
+    """Note that a model is served if its new champion was seen to answer before it became it."""
+    if (seen := passed(champion)) is not None:
+        is_served(registry, champion.name, seen.url)
 
 
 def is_served(registry: Registry, name: str, url: str) -> None:

@@ -16,7 +16,7 @@ from llamaduo.promotion import version
 from llamaduo.promotion.candidate import Candidate, Forced, as_served, candidate, now, who
 from llamaduo.promotion.card import FILE, card
 from llamaduo.promotion.papers import Papers, papers
-from llamaduo.promotion.probed import UNPROVED, stands_against
+from llamaduo.promotion.probed import UNPROVED, answers, stands_against
 from llamaduo.serving import Form
 from llamaduo.tracker.registry import (
     ADAPTER,
@@ -103,6 +103,7 @@ def promote(
                 former = None
                 if not challenger:
                     former = crown(registry, made)
+                    answers(registry, made)
                 elif not champion:
                     registry.call(made, CHALLENGER)
         finally:

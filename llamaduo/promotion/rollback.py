@@ -2,6 +2,7 @@
 
 from llamaduo.errors import LlamaDuoError
 from llamaduo.promotion.candidate import in_a_line, now, who
+from llamaduo.promotion.probed import answers
 from llamaduo.tracker.registry import CHAMPION, Registry, Version
 
 
@@ -46,4 +47,5 @@ def rollback(registry: Registry, name: str, reason: str) -> tuple[Version | None
         registry.tag(former, {"llamaduo.rolled_back": to})
     registry.tag(back, {"llamaduo.restored": f"{when}, from {was}{because}"})
     registry.call(back, CHAMPION)
+    answers(registry, back)
     return former, back

@@ -12,6 +12,7 @@ import llamaduo
 from llamaduo.engine.transformers import TransformersEngine
 from llamaduo.local import LocalModel, load
 from llamaduo.local.load import Template
+from llamaduo.local.shape import folder_of, shape_of
 from llamaduo.promotion import card
 from llamaduo.promotion.candidate import Candidate
 from llamaduo.promotion.papers import Papers
@@ -23,6 +24,7 @@ from llamaduo.promotion.served import (
     fields_of_merged,
 )
 from llamaduo.resolved import resolved
+from llamaduo.serving.reading import OnBase, of_base
 from llamaduo.store import Folder
 from llamaduo.tracker import registry
 
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from transformers import GenerationConfig
 
 REFERENCES, BASE, LENGTHS = "references.jsonl", "base.jsonl", "lengths.json"
+ON_BASE = "on_base.json"
+"""What the files of its base say to who serves an adapter on it; an `OnBase`."""
 CONFIG = "config.yaml"
 LIBRARIES = ("torch", "transformers", "peft", "safetensors", "bitsandbytes", "mlflow", "pandas")
 """What loading a version takes beside llamaduo, whose requirements bring them; pinned, since
@@ -74,6 +78,7 @@ def write(
         write_merged(exp.local, found.adapter, engine, weights)
     else:
         shutil.copytree(found.adapter.path, weights)
+        (into / ON_BASE).write_text(on_base(exp.local).model_dump_json() + "\n", encoding="utf-8")
     shutil.copyfile(kept.said.path, into / REFERENCES)
     shutil.copyfile(kept.base.path, into / BASE)
     (into / LENGTHS).write_text(kept.lengths.model_dump_json() + "\n", encoding="utf-8")
@@ -94,6 +99,16 @@ def write_merged(
     loaded.template.tokenizer.save_pretrained(into)
     del loaded
     load.free()
+
+
+def on_base(local: LocalModel) -> OnBase:
+    """Read the files of a base, which is here: it has just answered."""
+    shape = shape_of(local)
+    return OnBase(
+        family="" if shape is None else shape.family,
+        layers=None if shape is None else shape.layers,
+        **of_base(folder_of(local), local.end_of_turn),
+    )
 
 
 def generation(template: Template, temperature: float) -> "GenerationConfig":

@@ -10,7 +10,7 @@ from typing import Any
 from llamaduo.errors import LlamaDuoError, UsageError
 from llamaduo.promotion.candidate import in_a_line, now, who
 from llamaduo.promotion.held import Held
-from llamaduo.promotion.probed import is_served, passed
+from llamaduo.promotion.probed import is_served, opens, passed
 from llamaduo.rollout import BEFORE, ESCALATED, PHASES, Phase, group
 from llamaduo.rollout import settings as settings_of
 from llamaduo.rollout import state as state_of
@@ -19,9 +19,10 @@ from llamaduo.rollout.settings import Settings
 from llamaduo.rollout.state import Asked, State, Step, put
 from llamaduo.service import Service
 from llamaduo.service.chat import ChatService
+from llamaduo.serving import Form
 from llamaduo.serving.endpoint import Endpoint
 from llamaduo.tracker.mlflow import MlflowTracker
-from llamaduo.tracker.registry import Version, opened
+from llamaduo.tracker.registry import opened
 
 FORCED = "llamaduo.rollout_forced"
 """Tag of a version: the last step that was forced, by whom and why."""
@@ -35,6 +36,9 @@ class Local:
 
     held: Held
     endpoint: Endpoint
+    form: Form
+    dtype: str
+    """What it is served in; "" where it is not known."""
     tracker: MlflowTracker
     home: Path
 
@@ -167,10 +171,11 @@ def against(
     found = []
     named = [word for word in typed if "=" in word and not word.startswith("--")]
     probe = _command("probe", local.endpoint.url, f"{version.name}/{version.number}", *named)
-    if not proved(version, local.endpoint.engine):
+    if not proved(local):
         found.append(
             f"{version.name} version {version.number} has not been shown to answer as it was "
-            f"promoted when {local.endpoint.engine} serves it: `{probe}` shows it"
+            f"promoted when {local.endpoint.engine} serves it, {local.form} in "
+            f"{local.dtype or 'a type that is not known'}: `{probe}` shows it"
         )
     earlier = BEFORE[phase]
     before = state.last(earlier, version.number)
@@ -196,10 +201,10 @@ def _where(endpoint: Endpoint) -> str:
     return f"{endpoint.model} at {endpoint.url} ({endpoint.engine}{key})"
 
 
-def proved(version: Version, engine: str) -> bool:
-    """Whether a copy of the version, served by this engine, passed the latest probe."""
-    probe = passed(version)
-    return probe is not None and probe.engine in ("", engine)
+def proved(local: Local) -> bool:
+    """Whether a copy of the version, served as this one is, passed the latest probe."""
+    seen, engine = passed(local.held.version), local.endpoint.engine
+    return opens(seen, engine=engine, form=local.form, dtype=local.dtype)
 
 
 def mark(local: Local, step: Step) -> None:

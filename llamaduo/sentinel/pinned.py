@@ -27,6 +27,10 @@ Digests = dict[str, str]
 """Of answers, by the id of their prompt."""
 
 
+NEARLY = 0.9
+"""Share of the prompts that both first times have to answer: fewer are no baseline of the set."""
+
+
 class Baseline(Record):
     """What was said the first time, when it was asked twice."""
 
@@ -36,13 +40,23 @@ class Baseline(Record):
     first: Digests
     second: Digests
 
+    @property
+    def both(self) -> set[str]:
+        """Prompts that were answered both times."""
+        return self.first.keys() & self.second.keys()
+
 
 class Pinned(Record):
     """The prompts that are asked, and the baselines."""
 
     ids: tuple[str, ...]
     baselines: dict[str, Baseline] = {}
-    """By `service` and `served`."""
+    """By `key_of` who was asked."""
+
+
+def key_of(side: str, who: str) -> str:
+    """Return what a baseline is kept by: asking another in between does not take it away."""
+    return f"{side}: {who}"
 
 
 def folder_of(home: Path, version: Version) -> Path:

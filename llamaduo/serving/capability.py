@@ -58,7 +58,8 @@ class Asked:
     called: str | None = None
     """What a request names; None: the registered model's name."""
     capability: tuple[int, int] | None = None
-    """Of the GPU that will serve; None: not known, and not held against it."""
+    """Of the GPU that will serve, which only `llamaduo doctor` looks at, on the machine it runs on.
+    None: not known, and not held against it."""
 
 
 PLAIN = Given(

@@ -5,7 +5,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from llamaduo.records import Record
+
 SAMPLING = "generation_config.json"
+
+
+class OnBase(Record):
+    """What decides who puts an adapter on its base, as the base's files said when it was promoted.
+
+    So the form that is served is the same on every machine, whether the base is there or not.
+    """
+
+    family: str
+    layers: int | None
+    """Of its blocks; None: not known."""
+    quantized: str
+    ends: bool | None
 
 
 def of_adapter(settings: Mapping[str, Any], layers: int | None) -> dict[str, Any]:

@@ -221,7 +221,10 @@ def opened(tracker: MlflowTracker, home: Path, *, alone: bool = True) -> Iterato
     """
     folder = database.folder_of(home)
     if tracker.uri is None and not (folder / database.FILE).is_file():
-        raise TrackerError(f"there are no runs in MLflow under {home}; home=DIR names another")
+        raise TrackerError(
+            f"there are no runs in MLflow under {home}; home=DIR names another, and `llamaduo "
+            "promote` registers the model of one that is finished"
+        )
     for variable, value in QUIET.items():
         os.environ.setdefault(variable, value)
     database.be_patient()

@@ -21,10 +21,12 @@ def address(words: Sequence[str], verb: str) -> tuple[str | None, list[str]]:
         UsageError: for several, or one with a password in it.
     """
     from llamaduo.secrets import address as checked
+    from llamaduo.secrets import without_secrets
 
     urls = [word for word in words if word.startswith(("http://", "https://"))]
     if len(urls) > 1:
-        raise UsageError(f"{verb}: one server at a time, not {len(urls)}: {', '.join(urls)}")
+        said = without_secrets(", ".join(urls))
+        raise UsageError(f"{verb}: one server at a time, not {len(urls)}: {said}")
     try:
         url = checked(urls[0]) if urls else None
     except ValueError as error:

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from llamaduo.errors import LlamaDuoError, ServiceError, UsageError
+from llamaduo.errors import LlamaDuoError, ServiceError
 from llamaduo.verbs import versioned
 
 if TYPE_CHECKING:
     from llamaduo.experiment import Experiment
-    from llamaduo.judge import Judge
     from llamaduo.rollout.month import Month
     from llamaduo.rollout.pairs import Judged
     from llamaduo.rollout.seen import Pair
@@ -25,7 +24,7 @@ def as_promoted(words: Sequence[str], name: str, number: str) -> "Experiment":
     What the words themselves say of judge, goal or workload stays as they say it.
 
     Raises:
-        UsageError: if the run's judge is at an address that only its own file names.
+        UsageError: if only its own file says where the run's judge is asked, or with which key.
         LlamaDuoError: if that file cannot be read.
     """
     import yaml
@@ -33,6 +32,7 @@ def as_promoted(words: Sequence[str], name: str, number: str) -> "Experiment":
     from llamaduo.config import composed
     from llamaduo.config.build import build
     from llamaduo.config.overrides import check
+    from llamaduo.config.stored import given
 
     overrides = [word for word in words if "=" in word]
     found = versioned.find([f"{name}/{number}", *overrides], "rollout check")
@@ -53,7 +53,7 @@ def as_promoted(words: Sequence[str], name: str, number: str) -> "Experiment":
     if typed_workload(overrides):
         del its["workload"]
     made = build(values | its | {"allow_simulated": True})
-    _address_given(made.judge, found.exp, name)
+    given(made.judges, found.exp, f"rollout check: {name} version {number}: its {path.name}")
     return made
 
 
@@ -74,26 +74,13 @@ def month_for(words: Sequence[str], exp: "Experiment", version: str, asked: "Ask
 
     try:
         otherwise = from_overrides([f"workload={exp.workload.name}"]).workload
-    except (ConfigError, UsageError):  # no file is called as it calls itself
+    except ConfigError:  # no file is called as it calls itself
         otherwise = from_overrides([]).workload
     if typed_workload(words):
         whose = "as typed"
     else:
         whose = f"of version {version}'s run" if version else "as composed, since none was typed"
     return month_of(exp.workload, whose, otherwise, asked)
-
-
-def _address_given(judge: "Judge", mine: "Experiment", name: str) -> None:
-    """Refuse an address that only the version's file names: whoever wrote it would choose."""
-    known = {getattr(one, "api_base", None) for one in (mine.service, *mine.judges)} | {None}
-    for service in judge.services.values():
-        where = getattr(service, "api_base", None)
-        if where not in known:
-            raise UsageError(
-                f"rollout check: the version of {name} was judged at {where}, which only its own "
-                "file says, and a file sends nothing anywhere; give the judge yourself: "
-                "service@judge.service=NAME"
-            )
 
 
 def judge_all(pairs: "Sequence[Pair]", exp: "Experiment", name: str, most: int) -> "Judged":

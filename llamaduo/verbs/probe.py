@@ -12,6 +12,7 @@ from llamaduo.verbs import VERBS, arguments, asking, versioned
 
 if TYPE_CHECKING:
     from llamaduo.parity.probe import Probed
+    from llamaduo.promotion.candidate import Forced
     from llamaduo.verbs.versioned import Versioned
 
 
@@ -23,6 +24,13 @@ def main(words: list[str]) -> int:
 
     force = None if given.force is None else forced(given.force, "probe")
     found = versioned.find(rest, "probe")
+    from llamaduo import running
+
+    with running.beside(found.home / ".llamaduo", "probe"):
+        return _main(found, url, rest, force)
+
+
+def _main(found: "Versioned", url: str | None, rest: Sequence[str], force: "Forced | None") -> int:
     from llamaduo.parity.text import table, verdict
     from llamaduo.parity.written import files, tags
 

@@ -90,7 +90,7 @@ def main(words: list[str]) -> int:
 
 def _begin(asked: str, words: list[str], given: argparse.Namespace) -> "Begun":
     from llamaduo.config import from_overrides
-    from llamaduo.deploy.given import given as given_of
+    from llamaduo.parity.alike import alike
     from llamaduo.rollout import PHASES
     from llamaduo.rollout.phase import Local, asked_of, begin
 
@@ -99,9 +99,9 @@ def _begin(asked: str, words: list[str], given: argparse.Namespace) -> "Begun":
     if phase in ("shadow", "canary", "cutover"):
         found = versioned.find(words, f"rollout {phase}")
         exp, home, name = found.exp, found.home, found.held.version.name
-        form, _ = exp.serving.delivered(given_of(found.held))
-        endpoint = exp.serving.endpoint(name, form)
-        local = Local(found.held, endpoint, found.tracker, home)
+        like = alike(found.held, exp.serving)
+        endpoint = exp.serving.endpoint(name, like.form)
+        local = Local(found.held, endpoint, like.form, like.dtype, found.tracker, home)
     else:
         exp = from_overrides([word for word in words if "=" in word])
         home = Path(exp.home)

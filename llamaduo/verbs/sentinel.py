@@ -21,12 +21,19 @@ N = 40
 
 
 def main(words: list[str]) -> int:
-    """Look once, print a table, and add it to the looks; 1: somebody has changed."""
+    """Look once, print a table, and add it to the looks; 1: somebody changed, or kept silent."""
     given = arguments.read(parser(), words)
     if given.n is not None and given.n < 1:
         raise UsageError(f"sentinel: --n {given.n}: at least one prompt has to be asked")
     url, rest = asking.address(given.words, "sentinel")
     found = versioned.find(rest, "sentinel")
+    from llamaduo import running
+
+    with running.beside(found.home / ".llamaduo", "sentinel"):
+        return _look(found, url, rest, given.n)
+
+
+def _look(found: "Versioned", url: str | None, rest: Sequence[str], n: int | None) -> int:
     from llamaduo.hosts import ledger_of
     from llamaduo.progress import Progress
     from llamaduo.sentinel.changed import ALPHA, needed
@@ -35,7 +42,7 @@ def main(words: list[str]) -> int:
 
     references = found.held.references
     folder = folder_of(found.home, found.held.version)
-    what = pinned(folder, references, given.n, N)
+    what = pinned(folder, references, n, N)
     ledger = ledger_of(found.exp)
     try:
         sides = _sides(found, url, rest, ledger)
@@ -45,11 +52,14 @@ def main(words: list[str]) -> int:
         ledger.close()
     print("\n".join([f"{found.held.version.uri}, {len(what.ids)} pinned prompts", *table(looks)]))
     for one in looks:
+        if not one.baseline:
+            print(f"{one.side}: {one.words}; none is kept, and the next look is the first again")
+            continue
         most = needed(one.n, one.wavered)
         bar = "no number that differ would show one" if most is None else f"{most} would be"
         print(f"{one.side}: {one.words}; a change at alpha {ALPHA:g}: {bar}")
     print(f"spent now: ${spent:.4f}; looks: {folder / LOOKS}")
-    return int(any(one.changed for one in looks))
+    return int(any(one.changed or not one.baseline for one in looks))
 
 
 def parser() -> argparse.ArgumentParser:

@@ -36,15 +36,18 @@ def main(words: list[str]) -> int:
 
 
 def _serve(found: versioned.Versioned, port: int, typed: str, progress: "Progress") -> int:
+    from llamaduo import running
     from llamaduo.deploy.callers import said
     from llamaduo.deploy.process import serving
     from llamaduo.progress import tell
 
-    try:
-        with serving(found.held, found.exp.serving, found.home, port, progress) as (at, server):
-            tell(said(found.held, at, typed))
+    going_on = running.beside(found.home / ".llamaduo", f"serve {found.held.version.name}")
+    held, how, home = found.held, found.exp.serving, found.home
+    try:  # no `store gc` takes its weights from under it, and no row is forgotten that it knows
+        with going_on, serving(held, how, home, port, progress) as (at, server):
+            tell(said(held, at, typed))
             code = server.wait()
-            log = found.home / ".llamaduo" / "served" / f"serve-{port}.log"
+            log = home / ".llamaduo" / "served" / f"serve-{port}.log"
             raise LlamaDuoError(f"serve: the server ended by itself (code {code}); see {log}")
     except KeyboardInterrupt:
         progress.say("ended")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llamaduo.errors import UsageError
+from llamaduo.options import nearest
 
 if TYPE_CHECKING:
     from llamaduo.experiment import Experiment
@@ -81,7 +82,9 @@ def _version(registry: "Registry", word: str | None, verb: str) -> "Version":
             )
         name, alias, number = read["name"], read["alias"] or "champion", read["number"]
     if name not in known:
-        raise UsageError(f"{verb}: no model is registered as {name} ({there})")
+        raise UsageError(
+            f"{verb}: no model is registered as {name}{nearest(name, known)} ({there})"
+        )
     wanted = number or registry.called(name, alias)
     for version in registry.versions(name):
         if version.number == wanted:

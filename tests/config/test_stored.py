@@ -4,12 +4,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import Finished
 
 from llamaduo import runs
 from llamaduo.config import from_overrides
 from llamaduo.config.build import build
-from llamaduo.config.stored import of_run
+from llamaduo.config.stored import of_run, of_version
 from llamaduo.errors import UsageError
 from llamaduo.options import EXPERIMENTS, options
 from llamaduo.resolved import resolved
@@ -77,3 +78,72 @@ def test_what_no_yaml_can_say_is_said_and_stops_no_run(finished: Finished, tmp_p
     assert "what: a object cannot be written" in (place / runs.CONFIG).read_text(encoding="utf-8")
     with pytest.raises(UsageError, match="name the run by the key=value"):
         of_run(place, {})
+
+
+EVIL = "https://evil.example/v1"
+MINE = [
+    "service=openai_compatible",
+    *("service.name=mine", "service.model=openai/mine", "service.api_base=http://gpu:8000/v1"),
+    "service.price={input: 0, output: 0, as_of: 2026-11-01, source: a test}",
+]
+
+
+def version(folder: Path, *overrides: str, **changed: str | None) -> Path:
+    """Write the config of a version, its service and judge edited afterwards."""
+    values = resolved(from_overrides(["experiments=demo_tiny", *overrides]))
+    del values["_target_"]
+    values["service"].update(changed)
+    file = folder / "config.yaml"
+    file.write_text(yaml.safe_dump(values), encoding="utf-8")
+    return file
+
+
+def test_a_version_of_a_shipped_service_is_built_with_nothing_typed(tmp_path: Path) -> None:
+    exp = of_version(version(tmp_path, "service=gpt"), from_overrides([]))
+    assert exp.service == from_overrides(["service=gpt"]).service
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"api_base": EVIL},
+        {"key_env": "AWS_SECRET_ACCESS_KEY"},
+        {"key_env": "AWS_SECRET_ACCESS_KEY", "api_base": EVIL},
+        {"model": "other_provider/gpt"},
+        {"key_env": None},
+    ],
+)
+def test_a_version_s_file_does_not_say_where_a_key_is_sent(
+    changed: dict[str, str | None], tmp_path: Path
+) -> None:
+    file = version(tmp_path, "service=gpt", **changed)
+    with pytest.raises(
+        UsageError, match=r"a file sends nothing anywhere.*service\.model="
+    ) as error:
+        of_version(file, from_overrides(["service=gpt"]))
+    assert str(changed.get("api_base") or "") in str(error.value)
+
+
+def test_nor_where_its_judge_s_is(tmp_path: Path) -> None:
+    file = version(tmp_path, "service=gpt", "judge.service.api_base=" + EVIL)
+    with pytest.raises(UsageError, match="a file sends nothing anywhere"):
+        of_version(file, from_overrides([]))
+
+
+def test_an_address_that_is_typed_too_is_asked(tmp_path: Path) -> None:
+    file = version(tmp_path, *MINE)
+    with pytest.raises(UsageError, match=r"service\.api_base=http://gpu:8000/v1"):
+        of_version(file, from_overrides([]))
+    typed = from_overrides(MINE)
+    assert of_version(file, typed).service == typed.service
+
+
+@pytest.mark.parametrize(
+    ("its", "typed", "counts"),
+    [("5", "null", 5.0), ("50", "10", 10.0), ("5", "10", 5.0), ("null", "10", 10.0)],
+)
+def test_a_version_s_budget_only_lowers(
+    its: str, typed: str, counts: float, tmp_path: Path
+) -> None:
+    file = version(tmp_path, f"budget_usd={its}")
+    assert of_version(file, from_overrides([f"budget_usd={typed}"])).budget_usd == counts

@@ -13,6 +13,7 @@ from llamaduo.local.hub import HubModel
 from llamaduo.promotion.held import Held
 from llamaduo.promotion.served import Served, fields_of, fields_of_merged
 from llamaduo.serving import Lengths
+from llamaduo.serving.reading import OnBase
 from llamaduo.tracker.registry import Version
 
 CONFIG = {
@@ -63,6 +64,18 @@ def test_the_type_of_a_base_that_is_not_here_is_in_the_runs_config(
     (tmp_path / "config.yaml").write_text(f"local:\n  shape: {shape}\n")
     found = given(held)
     assert (found.family, found.every_layer) == ("mistral", False)
+
+
+def test_what_its_base_said_when_it_was_promoted_counts_wherever_it_is_looked_at(
+    tmp_path: Path, mistral: Experiment
+) -> None:
+    held = version(tmp_path, mistral, layers_to_transform=[0, 1])
+    said = OnBase(family="mistral", layers=2, quantized="", ends=False)
+    (tmp_path / "on_base.json").write_text(said.model_dump_json())
+    found = given(held)
+    assert (found.family, found.every_layer, found.ends) == ("mistral", True, False)
+    serving = from_overrides(["serving=sglang"]).serving
+    assert serving.delivered(found)[0] == "merged"  # though its base is not on this machine
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,8 @@ def test_a_version_renders_with_its_merged_weights_as_libraries_of_any_engine_re
     there = {path.name for path in folder.iterdir()}
     assert {path.name for path in made if path.is_relative_to(folder)} == there
     assert {"model.safetensors", "tokenizer.json", "generation_config.json"} <= there
+    content = json.loads((folder / model_folder.TUNED).read_text())["content"]
+    assert content == tiny.version.tags["llamaduo.adapter"] and len(content) == 16
     assert not [path for path in there if "merged" in path or "adapter" in path]
     config = json.loads((folder / "config.json").read_text())
     assert config["rope_theta"] == config["rope_parameters"]["rope_theta"]

@@ -3,6 +3,7 @@
 import io
 import socket
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -199,13 +200,23 @@ def test_another_template_is_said_with_both_counts(tmp_path: Path) -> None:
     )
 
 
-def test_answers_that_end_otherwise_fail_though_their_texts_are_the_same(tmp_path: Path) -> None:
+def test_an_end_that_was_the_last_token_allowed_is_an_end(tmp_path: Path) -> None:
     found, _ = probed(
         Chat(other(1, lambda number: Said(REFERENCES_[number].text, "length"))), tmp_path
     )
-    assert found.seen.identical == N
+    assert found.verdict.passed
+    assert (found.seen.identical, found.seen.ended, found.seen.late) == (N, N, 1)
+
+
+def test_a_server_that_runs_on_in_what_is_no_text_fails_though_all_texts_are_the_same(
+    tmp_path: Path,
+) -> None:
+    found, _ = probed(
+        Chat(other(N, lambda number: Said(REFERENCES_[number].text, "length"))), tmp_path
+    )
+    assert found.verdict.cause == ENDLESS
     assert found.verdict.reasons == (
-        "23 answers ended by themselves, and 24 references did: -4.2 points",
+        "24 answers are their references and were generated on to the limit",
     )
 
 
@@ -271,9 +282,70 @@ def test_an_adapter_that_the_engine_can_leave_out_is_asked_for_with_and_without(
         "16 of 16 greedy answers differ from those without the adapter; 0 do between two times "
         "without"
     )
-    silent, _ = probed(Chat(RIGHT), tmp_path, base="org/small")
+    silent, _ = probed(Chat(other(N, as_base)), tmp_path, base="org/small")
     assert silent.verdict.cause == LEFT_OUT
     assert any("differ without adapter" in line for line in table(silent))
+
+
+def agreeing(n: int, *, known: bool = True) -> Held:
+    """A version whose base says the same to all but the last `n` of its prompts."""
+    said = (*REFERENCES_[: N - n], *BASE_[N - n : N])
+    return replace(held(), base_answers=said if known else None)
+
+
+def untuned(model: str, asked: str) -> Said:
+    """Say what the base of `agreeing(2)` says, whatever is asked for."""
+    says = RIGHT if NUMBER[asked] < N - 2 else other(N, as_base)
+    return says(model, asked)
+
+
+def with_adapter(model: str, asked: str) -> Said:
+    """Tell the adapter from its base as they are."""
+    return (RIGHT if model == "ticket_triage" else untuned)(model, asked)
+
+
+def test_a_right_copy_whose_base_agrees_on_most_prompts_is_asked_where_it_does_not(
+    tmp_path: Path,
+) -> None:
+    found, _ = probed(Chat(with_adapter), tmp_path, agreeing(2), base="org/small")
+    assert found.live is not None
+    assert (found.live.n, found.live.differ) == (2, 2)
+    assert found.verdict.passed
+    wrong, _ = probed(Chat(untuned), tmp_path, agreeing(2), base="org/small")
+    assert wrong.verdict.cause == LEFT_OUT
+    assert wrong.live is not None
+    assert wrong.live.against
+
+
+def test_where_nothing_tells_an_adapter_from_its_base_nothing_is_held_against_it(
+    tmp_path: Path,
+) -> None:
+    found, steps = probed(Chat(RIGHT), tmp_path, agreeing(0), base="org/small")
+    assert (found.verdict.passed, found.live) == (True, None)
+    assert steps["adapter"] == (
+        "no prompt tells it from its base, or none was answered; not compared"
+    )
+    found, _ = probed(Chat(with_adapter), tmp_path, agreeing(2, known=False), base="org/small")
+    assert found.live is not None
+    assert (found.live.n, found.live.differ) == (16, 0)  # of a version of before base.jsonl
+    assert found.verdict.passed
+
+
+def test_a_base_that_wavers_is_not_held_against_answers_that_are_right(tmp_path: Path) -> None:
+    times: Counter[str] = Counter()
+
+    def wavering(model: str, asked: str) -> Said:
+        if model == "ticket_triage":
+            return RIGHT(model, asked)
+        times[asked] += 1
+        return replace(as_base(NUMBER[asked]), text=f"I am {times[asked]}")
+
+    found, _ = probed(Chat(wavering), tmp_path, agreeing(2), base="org/small")
+    assert found.live is not None
+    assert (found.live.differ, found.live.noise) == (2, 2)
+    assert found.verdict.passed
+    both_the_same, _ = probed(Chat(RIGHT), tmp_path, agreeing(2), base="org/small")
+    assert both_the_same.verdict.cause == LEFT_OUT  # it cannot be shown: the base is not asked
 
 
 def test_a_version_of_before_is_probed_without_its_bases_answers(tmp_path: Path) -> None:

@@ -75,6 +75,10 @@ def test_the_bar_is_99_percent_for_the_same_numbers_and_95_for_others(
         ({"identical": 40, "counts": OFF.model_copy(update={"most": 40})}, TEMPLATE),
         ({"identical": 2, "counts": OFF.model_copy(update={"most": 40})}, WRONG),
         ({"identical": 0, "as_base": 180, "ended": 0}, LEFT_OUT),
+        ({"identical": 191, "tellable": 9, "as_base": 9}, LEFT_OUT),
+        ({"identical": 198, "tellable": 3, "as_base": 2}, LEFT_OUT),
+        ({"identical": 199, "tellable": 9, "as_base": 9, "counts": OFF}, LEFT_OUT),
+        ({"late": 150}, ENDLESS),
         ({"identical": 0, "cut": 200, "ended": 0}, CUT),
         ({"identical": 10, "runs_on": 190, "ended": 10}, ENDLESS),
         ({"identical": 3}, WRONG),
@@ -86,6 +90,22 @@ def test_what_fails_is_named(changes: dict[str, Any], cause: str) -> None:
     found = verdict(seen(**changes), numbers="exact")
     assert (found.passed, found.cause) == (False, cause)
     assert found.reasons
+
+
+@pytest.mark.parametrize("numbers", BARS)
+def test_an_adapter_left_out_fails_where_model_and_base_mostly_agree(numbers: Numbers) -> None:
+    found = verdict(seen(identical=198, tellable=2, as_base=2), numbers=numbers)
+    assert found.reasons == ("2 of 2 answers are the base's own, where it says something else",)
+    near_tie = seen(identical=199, tellable=1, as_base=1)
+    assert verdict(near_tie, numbers=numbers).passed
+    mostly_there = seen(identical=198, tellable=4, as_base=2)
+    assert verdict(mostly_there, numbers=numbers).passed
+
+
+def test_no_judgement_lets_an_adapter_that_was_left_out_pass() -> None:
+    found = seen(identical=180, tellable=20, as_base=20)
+    judged = difference(0, 0, 200)
+    assert verdict(found, numbers="other", judged=judged).cause == LEFT_OUT
 
 
 def test_one_prompt_in_a_hundred_may_stay_without_an_answer() -> None:

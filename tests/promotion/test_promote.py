@@ -26,6 +26,7 @@ from llamaduo.config import from_overrides
 from llamaduo.engine.transformers import TransformersEngine
 from llamaduo.errors import LlamaDuoError, ModelError, UsageError
 from llamaduo.local import load
+from llamaduo.local.shape import folder_of
 from llamaduo.openings import FILE as OPENINGS
 from llamaduo.progress import Progress
 from llamaduo.promotion import promote as module
@@ -38,6 +39,7 @@ from llamaduo.promotion.promote import promote as promoted
 from llamaduo.promotion.references import answered
 from llamaduo.promotion.served import Served, opened
 from llamaduo.records import Answer
+from llamaduo.serving.reading import OnBase, of_base
 from llamaduo.store import Store
 from llamaduo.tracker.mlflow import MlflowTracker
 from llamaduo.tracker.registry import Registry
@@ -501,6 +503,14 @@ def test_references_that_a_kill_left_half_go_on_to_the_same(
     assert len(found) == len(references(version)) == 16
 
     answering = opened(version / "artifacts")
+    on_base = OnBase.model_validate_json((version / "on_base.json").read_bytes())
+    base = folder_of(shelf.first.exp.local)
+    assert base is not None
+    assert on_base.model_dump(include={"quantized", "ends"}) == of_base(
+        base, shelf.first.exp.local.end_of_turn
+    )
+    assert on_base.ends is not None
+    assert on_base.family == json.loads((base / "config.json").read_text())["model_type"]
     rows = [row for row in shelf.first.exp.task.place() if row.part == "test"]
     tests = [row.example for row in rows]
     twin = tests[0].model_copy(update={"id": "twin"})
@@ -643,6 +653,30 @@ def test_the_next_champion_of_a_served_model_needs_a_probe_that_passed(
     assert aliases() == {"champion": "1"}
     assert versions()[0].tags[UNPROVED].endswith(": the second one is down")
     assert versions()[0].tags["llamaduo.forced"] == "false"  # the verdict is `switch`
+
+
+def test_a_challenger_that_was_seen_to_answer_is_served_when_it_becomes_champion(
+    shelf: Shelf,
+) -> None:
+    promote.main([shelf.first.name])
+    promote.main([shelf.second.name, "--challenger"])
+    for tag, value in ((PARITY, "passed"), (f"{PARITY}_url", "http://127.0.0.1:8080")):
+        client().set_model_version_tag(MODEL, "2", tag, value)
+    assert SERVED not in client().get_registered_model(MODEL).tags
+    promote.main([shelf.second.name])
+    assert client().get_registered_model(MODEL).tags[SERVED].startswith("http://127.0.0.1:8080, ")
+    with pytest.raises(LlamaDuoError, match="is served"):
+        promote.main([shelf.first.name])
+
+
+def test_a_former_champion_that_was_seen_to_answer_is_served_when_it_is_back(
+    shelf: Shelf,
+) -> None:
+    promote.main([shelf.first.name])
+    promote.main([shelf.second.name])
+    client().set_model_version_tag(MODEL, "1", PARITY, "passed")
+    promote.main(["--rollback", "it is better", shelf.first.name])
+    assert SERVED in client().get_registered_model(MODEL).tags
 
 
 def test_a_version_whose_probe_failed_is_no_champion_even_where_nothing_is_served(

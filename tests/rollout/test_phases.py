@@ -229,7 +229,7 @@ def held(tags: dict[str, str], number: str = "1") -> Held:
 
 
 def here(number: str = "1", **tags: str) -> Local:
-    return Local(held(tags, number), HERE, MlflowTracker(), Path())
+    return Local(held(tags, number), HERE, "merged", "bfloat16", MlflowTracker(), Path())
 
 
 def checked(folder: Path, verdict: Any) -> None:
@@ -397,6 +397,28 @@ def test_a_probe_of_another_engine_shows_nothing_of_this_one(tmp_path: Path) -> 
     tags = {"llamaduo.parity": "passed", "llamaduo.parity_engine": "vllm"}
     with pytest.raises(LlamaDuoError, match="when tgi serves it"):
         go("canary", tmp_path, here(**tags))
+
+
+@pytest.mark.parametrize(
+    "other", [{"parity_engine": "vllm"}, {"parity_form": "adapter"}, {"parity_dtype": "fp8"}]
+)
+def test_a_probe_opens_only_what_is_served_as_it_was_probed(
+    other: dict[str, str], tmp_path: Path
+) -> None:
+    go("shadow", tmp_path, here())
+    checked(tmp_path, "advance")
+    as_here = {"parity_engine": "tgi", "parity_form": "merged", "parity_dtype": "bfloat16"}
+
+    def probed(**tags: str) -> Local:
+        return here(
+            **{f"llamaduo.{key}": value for key, value in {"parity": "passed", **tags}.items()}
+        )
+
+    with pytest.raises(LlamaDuoError, match="when tgi serves it, merged in bfloat16"):
+        go("canary", tmp_path, probed(**as_here | other))
+    state = state_of(tmp_path)
+    assert state is not None
+    assert not against(state, "canary", probed(**as_here))
 
 
 def test_the_gateway_that_is_installed_is_the_one_the_configs_were_tried_with() -> None:

@@ -135,7 +135,9 @@ def test_another_number_is_refused_and_a_broken_file_is_said(tmp_path: Path) -> 
         pinned(tmp_path, ROWS, None, 40)
 
 
-def test_a_forgotten_prompt_and_one_without_an_answer_are_left_out(tmp_path: Path) -> None:
+def test_a_forgotten_prompt_is_left_out_and_one_without_an_answer_counts_as_another(
+    tmp_path: Path,
+) -> None:
     looked(tmp_path, service=Caller(steady), served=Caller(steady))
     what = pinned(tmp_path, ROWS, None, 40)
     silent = next(row for row in ROWS if row.id == what.ids[1]).messages[0].content
@@ -148,7 +150,53 @@ def test_a_forgotten_prompt_and_one_without_an_answer_are_left_out(tmp_path: Pat
     side = Side("service", "gpt", Caller(some), 32)
     [one] = watch([side], left, what, tmp_path, Progress(io.StringIO()), ledger=ledger)
     ledger.close()
-    assert (one.n, one.unanswered, one.changed) == (38, 1, False)
+    assert (one.n, one.differ, one.unanswered, one.changed) == (39, 1, 1, False)
+    assert one.words == "unchanged; 1 not answered"
+
+
+def test_who_refuses_all_that_was_answered_has_changed(tmp_path: Path) -> None:
+    looked(tmp_path, service=Caller(steady), served=Caller(steady))
+    [served, service] = looked(tmp_path, service=Caller(lambda prompt: None), served=Caller(steady))
+    assert (served.changed, service.changed) == (False, True)
+    assert (service.differ, service.words) == (40, "has changed; 40 not answered")
+
+
+def test_silence_is_no_baseline_and_the_next_look_is_the_first(tmp_path: Path) -> None:
+    def now_and_then(prompt: str) -> str | None:
+        return steady(prompt) if int(prompt.strip("?").split()[-1]) % 5 else None
+
+    [served, service] = looked(
+        tmp_path, service=Caller(lambda prompt: None), served=Caller(now_and_then)
+    )
+    assert (service.words, service.baseline) == (
+        "no baseline: 40 of 40 not answered both times",
+        False,
+    )
+    assert not served.baseline
+    assert 4 < served.unanswered < 40
+    assert not (tmp_path / PINNED).exists()
+    again = Caller(steady)
+    [served, service] = looked(tmp_path, service=again, served=Caller(steady))
+    assert (served.baseline, service.baseline, len(again.asked)) == (True, True, 80)
+
+
+def test_a_few_without_an_answer_are_left_out_of_a_baseline(tmp_path: Path) -> None:
+    ids = pinned(tmp_path, ROWS, None, 40).ids[:4]
+    silent = {row.messages[0].content for row in ROWS if row.id in ids}
+    some = Caller(lambda prompt: None if prompt in silent else steady(prompt))
+    [served, _] = looked(tmp_path, service=Caller(steady), served=some)
+    assert (served.baseline, served.n, served.unanswered) == (True, 36, 0)
+
+
+def test_a_look_at_another_server_in_between_takes_no_baseline_away(tmp_path: Path) -> None:
+    found = []
+    for who, says in (("tgi at a", steady), ("tgi at b", steady), ("tgi at a", drifted)):
+        what = pinned(tmp_path, ROWS, None, 40)
+        ledger = Ledger(tmp_path / "ledger.sqlite")
+        side = Side("served", who, Caller(says), 16)
+        found += watch([side], ROWS, what, tmp_path, Progress(io.StringIO()), ledger=ledger)
+        ledger.close()
+    assert [one.changed for one in found] == [False, False, True]
 
 
 def test_another_service_has_a_baseline_of_its_own(tmp_path: Path) -> None:

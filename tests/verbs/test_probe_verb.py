@@ -5,6 +5,7 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import yaml
@@ -15,8 +16,10 @@ from chat_server import Chat, Said, same, serving
 from held_world import REFERENCES_, N, write
 from mlflow.tracking import MlflowClient
 
+from llamaduo import running
 from llamaduo.config import from_overrides
-from llamaduo.errors import OverBudget, UsageError
+from llamaduo.errors import LlamaDuoError, OverBudget, UsageError
+from llamaduo.options import options
 from llamaduo.parity import gate
 from llamaduo.parity.alive import Unreachable
 from llamaduo.promotion.probed import SERVED
@@ -24,6 +27,7 @@ from llamaduo.resolved import resolved
 from llamaduo.tracker.mlflow import MlflowTracker
 from llamaduo.tracker.registry import Version, opened
 from llamaduo.verbs import probe, sentinel
+from llamaduo.verbs.pairs import as_promoted
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*`ReadOnly` qualifier:UserWarning")
 
@@ -82,6 +86,16 @@ def test_a_probe_is_printed_tagged_and_written_and_force_lets_a_failed_one_pass(
         "transformers",
         chat.url,
     )
+    tags = shelf.version.tags
+    assert (there.dtype, tags["llamaduo.parity_identical_percent"]) == ("float32", "100.00")
+    assert {tags[f"llamaduo.parity_{name}"] for name in ("tokens_n", "ended", "ended_before")} == {
+        str(N)
+    }
+    assert (tags["llamaduo.parity_judged_as"], tags["llamaduo.parity_identical_bar"]) == (
+        "merged in float32",
+        "99",
+    )
+    assert tags["llamaduo.parity_template"].startswith("the server counted as many")
     served = shelf.client.get_registered_model("ticket_triage").tags[SERVED]
     assert served.startswith(chat.url)
 
@@ -90,6 +104,7 @@ def test_a_probe_is_printed_tagged_and_written_and_force_lets_a_failed_one_pass(
         said = capsys.readouterr().out
         assert "FAILED: a wrong model behind the name" in said
         failed = shelf.version
+        assert f"0 of {N}, 0.0 %" in failed.tags["llamaduo.parity_reasons"]
         assert gate.passed(failed) is None
         assert "its latest probe failed (a wrong model" in gate.refused(failed, "canary")
         [differing] = (shelf.home / ".llamaduo" / "probes").glob("*.differing.jsonl")
@@ -153,9 +168,56 @@ def test_the_sentinel_looks_at_both_and_ends_with_1_where_the_served_model_drift
     spent = re.search(r"spent now: \$(\S+);", said)
     assert spent is not None
     assert float(spent[1]) > 0  # the service is simulated, and has a price all the same
+    with serving(Chat(RIGHT, turned_away=lambda number: 400)) as chat:
+        assert sentinel.main([chat.url, home]) == 1  # another address, and nothing answered there
+    said = capsys.readouterr().out
+    assert "served: no baseline: 16 of 16 not answered both times; none is kept" in said
     with pytest.raises(Unreachable):
         sentinel.main([chat.url, home])
     with pytest.raises(OverBudget), serving(chat):
         sentinel.main([chat.url, home, "budget_usd=0"])
     with pytest.raises(UsageError, match="at least one prompt"):
         sentinel.main([home, "--n", "0"])
+
+
+def test_a_versions_own_file_has_no_key_sent_to_an_address_of_its_own(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "abcd-1234-5678")
+    home = f"home={shelf.home}"
+    [file] = (shelf.home / "mlruns").rglob("config.yaml")
+    said = yaml.safe_load(file.read_text())
+    with serving(Chat(RIGHT)) as chat, serving(Chat(RIGHT)) as evil:
+        said["service"] = said["judge"]["service"] = {
+            **yaml.safe_load(options("service")["gpt"].read_text()),
+            "key_env": "AWS_SECRET_ACCESS_KEY",
+            "api_base": f"{evil.url}/v1",
+        }
+        said["service"]["price"]["as_of"] = said["service"]["price"]["as_of"].isoformat()
+        file.write_text(yaml.safe_dump(said))
+        for ask in (
+            lambda: sentinel.main([chat.url, "ticket_triage", home]),
+            lambda: as_promoted([home], "ticket_triage", "1"),
+        ):
+            with pytest.raises(UsageError, match="a file sends nothing anywhere"):
+                ask()
+        assert not evil.asked
+
+
+@pytest.mark.parametrize("verb", [probe, sentinel])
+def test_no_row_is_forgotten_while_a_server_is_asked(shelf: Shelf, verb: ModuleType) -> None:
+    refused: list[str] = []
+    (shelf.home / ".llamaduo").mkdir(exist_ok=True)
+
+    def says(model: str, prompt: str) -> Said:
+        try:
+            with running.alone(shelf.home / ".llamaduo", "store forget"):
+                pass
+        except LlamaDuoError as error:
+            refused.append(str(error))
+        return RIGHT(model, prompt)
+
+    with serving(Chat(says)) as chat:
+        verb.main([chat.url, "ticket_triage", f"home={shelf.home}"])
+        assert len(refused) == len(chat.asked) > 0
+    assert verb.__name__.rpartition(".")[2] in refused[0]

@@ -164,7 +164,9 @@ def test_a_forced_canary_stands_on_the_version_and_where_it_is_served_on_the_mod
         version = registry.add("tickets", "tickets", weights, run, tags, "a card")
     served = Served(form="adapter", base="TinyModel", local={}, engine={}, max_new_tokens=8)
     endpoint = Endpoint(engine="tgi", url="http://tgi:80", model="tickets", base=None)
-    local = Local(Held(version, weights, served, ()), endpoint, tracker, home)
+    local = Local(
+        Held(version, weights, served, ()), endpoint, "adapter", "bfloat16", tracker, home
+    )
     asked = Asked(
         name="gpt",
         model="openai/gpt-x",

@@ -17,9 +17,9 @@ from mlflow_server import free_port
 
 import llamaduo
 from llamaduo.deploy.merged import SERVED, merged
-from llamaduo.errors import UsageError
+from llamaduo.errors import LlamaDuoError, UsageError
 from llamaduo.progress import Progress
-from llamaduo.verbs import promote, serve, versioned
+from llamaduo.verbs import promote, serve, store, versioned
 
 ROOT = Path(llamaduo.__file__).parents[1]
 
@@ -68,6 +68,8 @@ def test_a_champion_is_served_until_it_is_ended_and_nothing_is_left(
         assert below
         with pytest.raises(UsageError, match=f"serve: port {port} is taken; --port N takes"):
             serve.main([f"home={promoted}", "--port", str(port)])
+        with pytest.raises(LlamaDuoError, match="serve ticket_triage"):
+            store.main(["gc", "--yes", f"home={promoted}"])
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
         psutil.wait_procs(below, timeout=20)
