@@ -74,7 +74,7 @@ def month_for(words: Sequence[str], exp: "Experiment", version: str, asked: "Ask
 
     try:
         otherwise = from_overrides([f"workload={exp.workload.name}"]).workload
-    except (ConfigError, UsageError):  # no file is called as it calls itself
+    except ConfigError:  # no file is called as it calls itself
         otherwise = from_overrides([]).workload
     if typed_workload(words):
         whose = "as typed"
