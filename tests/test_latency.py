@@ -103,7 +103,8 @@ def bearing(exp: Experiment, path: Path, tokens: float) -> Experiment:
     asked = {"input_tokens_per_day": 4 * tokens * day, "output_tokens_per_day": tokens * day}
     given = exp.workload.model_dump() | asked
     given |= {"servers": "auto", "throughput": {"measured": path, "peak_to_mean": 1}}
-    return altered(exp, workload=Workload.model_validate(given))
+    made: Experiment = altered(exp, workload=Workload.model_validate(given))
+    return made
 
 
 def test_no_lower_rate_is_taken_where_none_measured_is_high_enough(tmp_path: Path) -> None:

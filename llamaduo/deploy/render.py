@@ -39,11 +39,16 @@ def render(
     _refuse_what_is_not_ours(into)
     stack = stack_of(served, serving)
     into.mkdir(parents=True, exist_ok=True)
+    said = files(stack, [f"{MARK}: {served.name}, version {served.number}."], served.base)
+    if not (into / compose.FILE).exists():  # so that it is known for ours if it ends before its end
+        write({compose.FILE: said[compose.FILE]}, into)
     made: list[Path] = []
     if weights:
-        made = model_folder.write(held, form, into / MODELS / served.name, progress)
+        dtype = model_folder.merged_in(serving, given.dtype)
+        place = into / MODELS / served.name
+        made = model_folder.write(held, form, place, progress, dtype=dtype)
     said = {
-        **files(stack, [f"{MARK}: {served.name}, version {served.number}."], served.base),
+        **said,
         readme.FILE: readme.readme(
             held,
             serving,

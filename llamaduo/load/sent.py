@@ -93,12 +93,12 @@ def later(waits: Sequence[tuple[float, float]]) -> float:
     n = len(waits)
     if n < 3:
         return 0.0
-    begin, mean = (sum(values) / n for values in zip(*waits, strict=True))
-    spread = sum((at - begin) ** 2 for at, _ in waits)
+    begin, mean = sum(at for at, _ in waits) / n, sum(wait for _, wait in waits) / n
+    spread: float = sum((at - begin) ** 2 for at, _ in waits)
     if not spread:
         return 0.0
     slope = sum((at - begin) * (wait - mean) for at, wait in waits) / spread
-    rest = sum((wait - mean - slope * (at - begin)) ** 2 for at, wait in waits)
+    rest: float = sum((wait - mean - slope * (at - begin)) ** 2 for at, wait in waits)
     return max(slope - 2 * math.sqrt(rest / (n - 2) / spread), 0.0)
 
 
