@@ -24,7 +24,10 @@ def said(held: Held, endpoint: Endpoint, words: str) -> str:
     """
     address = f"{endpoint.url}/v1"
     version = f"{held.version.name}/{held.version.number}"
-    probe = " ".join(filter(None, ["llamaduo probe", endpoint.url, version, words]))
+    keyless = ""  # the server of this machine is started without a key
+    if endpoint.key_env is not None and "serving.key_env=" not in words:
+        keyless = "serving.key_env=null"
+    probe = " ".join(filter(None, ["llamaduo probe", endpoint.url, version, words, keyless]))
     return f"""\
 {endpoint.model} (version {held.version.number}) is served at {address}; Ctrl-C ends it
 

@@ -63,7 +63,7 @@ def serving(
     private = home / ".llamaduo"
     with running.beside(private, f"serve {held.version.name}"):
         weights = merged(held, private / SERVED, progress)
-    command = how.process(str(weights), endpoint.model, port)
+    command = how.process(str(weights), endpoint.model, port, held.lengths)
     assert command is not None, "it was refused above"
     log = private / SERVED / f"serve-{port}.log"
     with tempfile.TemporaryDirectory(prefix="llamaduo-serve-") as room:

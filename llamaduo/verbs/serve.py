@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 PORT = 8080
 """Where it listens if `serving.url` names another machine."""
+LAST_PORT = 65535
 
 
 def main(words: list[str]) -> int:
@@ -26,6 +27,8 @@ def main(words: list[str]) -> int:
         raise UsageError("serve: --no-weights goes with --render DIR")
     if given.port is not None and given.render is not None:
         raise UsageError("serve: --render takes no --port; serving.url=http://HOST:PORT says both")
+    if given.port is not None and not 1 <= given.port <= LAST_PORT:
+        raise UsageError(f"serve: --port {given.port}: a number from 1 to {LAST_PORT}")
     found = versioned.find(given.words, "serve")
     if given.render is not None:
         _render(found, Path(given.render), Progress(), weights=not given.no_weights)
@@ -59,9 +62,19 @@ def _render(found: versioned.Versioned, into: Path, progress: "Progress", *, wei
 
 
 def _port(how: "Serving") -> int:
-    """Return the port of the address that clients are told, where that is this machine's."""
+    """Return the port of the address that clients are told, where that is this machine's.
+
+    Raises:
+        UsageError: if it has one that there is not.
+    """
     url = urlsplit(how.url)
-    return url.port or PORT if url.hostname in ("127.0.0.1", "localhost") else PORT
+    try:
+        told = url.port
+    except ValueError:
+        raise UsageError(
+            f"serve: serving.url={how.url}: its port is a number from 1 to {LAST_PORT}"
+        ) from None
+    return told or PORT if url.hostname in ("127.0.0.1", "localhost") else PORT
 
 
 def parser() -> argparse.ArgumentParser:

@@ -107,6 +107,20 @@ def test_flags_that_do_not_go_together_are_refused_before_anything_is_looked_up(
         serve.main(["--ports", "8081"])
 
 
+@pytest.mark.parametrize("port", ["0", "-1", "65536", "99999"])
+def test_a_port_that_there_is_not_is_refused_before_anything_is_looked_up(port: str) -> None:
+    with pytest.raises(UsageError, match=f"serve: --port {port}: a number from 1 to 65535"):
+        serve.main(["--port", port])
+
+
+def test_an_address_with_a_port_that_there_is_not_is_refused() -> None:
+    from llamaduo.config import from_overrides
+
+    far = from_overrides(["serving.url=http://127.0.0.1:99999"]).serving
+    with pytest.raises(UsageError, match=r"url=http://127\.0\.0\.1:99999: its port is a number"):
+        serve._port(far)
+
+
 @pytest.mark.parametrize(
     ("url", "port"),
     [
