@@ -142,9 +142,14 @@ class Load(Record):
 
     @property
     def limit_ms(self) -> float | None:
-        """Return the p95 that had to be kept; None where the lowest rate has none."""
+        """Return the p95 that had to be kept; None where there is none to be had.
+
+        Without an objective one rate says nothing: it would be held to itself.
+        """
         if self.objective_ms is not None:
             return self.objective_ms
+        if len(self.rates) == 1:
+            return None
         lowest = self.rates[0].whole
         return None if lowest is None else TIMES * lowest.p95
 

@@ -54,10 +54,10 @@ def serving(
         UsageError: if the port is taken, or it takes a container.
         LlamaDuoError: if it does not come up; its last words are in the message.
     """
-    child_server.refuse_taken(port, "serve")
     form, _ = how.delivered(given(held))
     endpoint = how.endpoint(held.version.name, "merged", f"http://{HOST}:{port}")
     _refuse_containers(how, endpoint.model, port)
+    child_server.refuse_taken(port, "serve")
     if form == "adapter":
         progress.say("a server of this machine takes merged weights; the adapter is merged")
     private = home / ".llamaduo"

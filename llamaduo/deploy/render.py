@@ -6,6 +6,7 @@ models/NAME/
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from llamaduo.deploy import compose, gateway, metrics, model_folder, readme, variables
@@ -21,12 +22,19 @@ MARK = "Written by llamaduo serve --render"
 
 
 def render(
-    held: Held, serving: Serving, into: Path, *, weights: bool = True, progress: Progress
+    held: Held,
+    serving: Serving,
+    into: Path,
+    *,
+    weights: bool = True,
+    words: Sequence[str] = (),
+    progress: Progress,
 ) -> list[Path]:
     """Write the folder, and return its files. What it wrote before is written over; `.env` stays.
 
     Args:
         weights: False leaves `models/` to a machine that has them; what is there stays.
+        words: the key=value that chose both, for the commands of the README.
 
     Raises:
         UsageError: if the engine runs in no container or cannot take the version, or the folder
@@ -56,6 +64,7 @@ def render(
             stack,
             why,
             {path.name: path.stat().st_size for path in made} if weights else None,
+            words,
         ),
     }
     return [*write(said, into), *made]

@@ -1,5 +1,6 @@
 """A measurement for a terminal, each figure with the number of answers it rests on."""
 
+import math
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,8 +64,13 @@ def table(load: Load) -> list[str]:
 def knee(load: Load) -> str:
     """Say which rate is the highest that was kept up with, and by which rule."""
     limit = load.limit_ms
-    if limit is None:
+    if limit is None and load.rates[0].whole is None:
         return "none: nothing was answered at the lowest rate"
+    if limit is None:
+        return (
+            "not looked for: one rate without an objective says nothing; give several by --rates, "
+            "or --sweep, or --p95-ms"
+        )
     rule = f"p95 within {ms(limit)} ms"
     if load.objective_ms is None:
         rule += f", {TIMES:g} times that of the lowest rate"
@@ -93,7 +99,8 @@ def ms(value: float) -> str:
 
 
 def _why(one: AtRate, load: Load) -> str:
-    if kept(one, load.limit_ms):
+    alone = load.limit_ms is None and one.whole is not None  # nothing to hold it to
+    if kept(one, math.inf if alone else load.limit_ms):
         return ""
     return "not kept up with" + ("" if one.keeps_pace else ": answers come ever later")
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,7 +13,7 @@ from mlflow_server import free_port
 from recording import Recording
 from shelved import MODEL, held
 
-from llamaduo.deploy.callers import said
+from llamaduo.deploy.callers import python, said
 from llamaduo.deploy.merged import SERVED
 from llamaduo.deploy.process import prompt_of, serving
 from llamaduo.errors import LlamaDuoError, ModelError, UsageError
@@ -117,8 +118,9 @@ def test_an_engine_that_is_not_here_or_takes_a_container_is_said(version: Held, 
         raise AssertionError("it never serves")
     there = sorted((home / ".llamaduo" / SERVED).iterdir())
     with (
+        socket.create_server(("127.0.0.1", 0)) as taken,  # that it is taken says less
         pytest.raises(UsageError, match=r"--render DIR writes the containers"),
-        serving(version, Contained(), home, free_port(), quiet),
+        serving(version, Contained(), home, taken.getsockname()[1], quiet),
     ):
         raise AssertionError("it never serves")
     assert sorted((home / ".llamaduo" / SERVED).iterdir()) == there
@@ -158,6 +160,25 @@ def test_the_engine_is_told_how_long_the_prompts_are(
     known = replace(version, lengths=lengths)
     with serving(known, Measured(), home, free_port(), Progress(io.StringIO())):
         assert f"{MODEL}: {lengths}" in capsys.readouterr().out
+
+
+def test_the_program_that_is_printed_reads_as_people_write_it(version: Held) -> None:
+    plain = Endpoint(engine="transformers", url="http://a:1", model="m", base=None)
+    assert (
+        python(version, plain)
+        == """\
+from openai import OpenAI
+
+client = OpenAI(base_url='http://a:1/v1', api_key="none")
+reply = client.chat.completions.create(
+    model='m',
+    messages=[{'role': 'user', 'content': 'Hi'}],
+    temperature=0,
+    max_tokens=16,
+)
+print(reply.choices[0].message.content)
+"""
+    )
 
 
 def test_who_is_told_to_probe_a_server_without_a_key_is_told_to_send_none(version: Held) -> None:

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shlex
 from dataclasses import replace
 from functools import cache as once
 from pathlib import Path
@@ -360,6 +361,28 @@ def test_tgi_is_not_passed_the_penalty_that_it_would_make_another_of(
     for option, drops in (("tgi_l4", True), ("vllm_l4", False)):
         render(tiny, serving(option), tmp_path / option, weights=False, progress=QUIET)
         assert ("presence_penalty" in (tmp_path / option / "litellm.yaml").read_text()) is drops
+
+
+@pytest.mark.parametrize(
+    ("words", "listens"),
+    [
+        (("vllm_l4",), "127.0.0.1:8000"),
+        (("sglang",), "127.0.0.1:30000"),
+        (("tgi_l4",), "127.0.0.1:8080"),
+        (("vllm_l4", "serving.url=https://llm.example.org/gpu"), "127.0.0.1:8080"),
+    ],
+)
+def test_probe_and_load_are_told_to_go_where_the_engine_is_published(
+    words: tuple[str, ...], listens: str, tiny: Held, tmp_path: Path
+) -> None:
+    typed = [f"serving={words[0]}", *words[1:], "home=/a home"]
+    render(tiny, serving(*words), tmp_path / "out", weights=False, words=typed, progress=QUIET)
+    found = Rendered(tmp_path / "out")
+    holds(found)
+    assert found.example["ENGINE_LISTEN"] == listens
+    for verb in ("probe", "load"):
+        [line] = re.findall(f"^    llamaduo {verb} .*", found.text("README.md"), re.MULTILINE)
+        assert shlex.split(line)[2:] == [f"http://{listens}", f"{MODEL}/1", *typed]
 
 
 def test_the_readme_names_every_file_and_the_verbs_that_a_served_model_takes(

@@ -7,6 +7,7 @@ import pytest
 from measurements import at, kept_in, load_of
 
 from llamaduo.errors import UsageError
+from llamaduo.load.about import tags
 from llamaduo.load.text import costing, knee, table
 from llamaduo.loads import FOLDER, newest, read
 from llamaduo.plots import load_by_rate, save
@@ -47,8 +48,20 @@ def test_a_lowest_rate_that_is_too_much_already_is_not_kept_up_with(
     assert load.knee is None and load.beyond
     assert "none: not even 4 requests/s" in knee(load)
     assert sum("not kept up with: answers come ever later" in line for line in table(load)) == 2
-    steady = load_of(at(4, 4000, later=0.1), objective_ms=objective)
+    steady = load_of(at(4, 4000, later=0.1), at(8, 9000), objective_ms=objective)
     assert steady.knee == steady.rates[0]
+
+
+def test_one_rate_without_an_objective_has_no_knee_and_no_tag_of_one() -> None:
+    load = load_of(at(4, 4000))
+    assert (load.knee, load.limit_ms) == (None, None)
+    assert "one rate without an objective says nothing" in knee(load)
+    assert not any("not kept up with" in line for line in table(load))
+    assert any("ever later" in line for line in table(load_of(at(4, 4000, later=1))))
+    assert tags(load)["llamaduo.load_knee"] is None
+    assert tags(load)["llamaduo.load_rate"] == "4"
+    assert tags(load_of(at(4, 4000), objective_ms=9))["llamaduo.load_knee"] == "none"
+    assert tags(load_of(at(4, 4000), objective_ms=4000))["llamaduo.load_knee"] == "4"
 
 
 def test_tokens_a_second_leave_out_the_wait_after_the_last_request_of_a_rate_in_pace() -> None:
