@@ -44,8 +44,7 @@ def started(
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """Start a server; when the block is left it is ended, with all that it started.
 
-    SIGTERM, by which `kill` and service managers end a process, leaves the block as Ctrl-C does:
-    by KeyboardInterrupt.
+    It is left on SIGTERM and SIGHUP too: see `told_to_stop`.
 
     Args:
         log: what it says goes there, in the place of what another said before.
@@ -53,7 +52,7 @@ def started(
     Raises:
         FileNotFoundError: if there is no such program.
     """
-    with _told_to_stop(), log.open("wb") as said:
+    with told_to_stop(), log.open("wb") as said:
         server = subprocess.Popen(
             command,
             cwd=cwd,
@@ -97,15 +96,26 @@ def last_words(log: Path) -> str:
 
 
 @contextmanager
-def _told_to_stop() -> Iterator[None]:
+def told_to_stop() -> Iterator[None]:
+    """Leave the block by KeyboardInterrupt, as on Ctrl-C, where the process is told to end.
+
+    `kill` and service managers tell it by SIGTERM, a terminal that is closed by SIGHUP. What is
+    ignored stays so: `nohup` ignores SIGHUP.
+    """
+
     def stop(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, stop)
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    heard = [number for number in numbers if before[number] != signal.SIG_IGN]
+    for number in heard:
+        signal.signal(number, stop)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number in heard:
+            signal.signal(number, before[number])
 
 
 def _end(server: "subprocess.Popen[bytes]") -> None:

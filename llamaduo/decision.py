@@ -93,7 +93,7 @@ def decide(
             f"{_plain(worst.low)}, with all of them passed the upper is {_plain(best.high)}"
         )
     limit = goal.latency_p95_ms
-    if limit is not None and latency is not None and latency.p95_ms <= limit:
+    if limit is not None and latency is not None and _in_time(latency, limit):
         reasons.append(_waits(latency, limit))
     needed = None
     if figures == "not enough data" and measure.value is not None:
@@ -193,12 +193,21 @@ def _blocks(goal: Goal, audit: Audit | None, latency: Latency | None) -> list[st
                 f"latency: 95 of 100 answers have to come in {goal.latency_p95_ms:g} ms, and how "
                 "long they take has not been measured"
             )
-        elif latency.p95_ms > goal.latency_p95_ms:
+        elif not _in_time(latency, goal.latency_p95_ms):
             found.append(_waits(latency, goal.latency_p95_ms))
     return found
 
 
+def _in_time(latency: Latency, limit: float) -> bool:
+    return latency.p95_ms is not None and latency.p95_ms <= limit
+
+
 def _waits(latency: Latency, limit: float) -> str:
+    if latency.p95_ms is None:
+        return (
+            f"latency: 95 of 100 answers have to come in {limit:g} ms, and {latency.but}; "
+            f"{latency.source}"
+        )
     return (
         f"latency: 95 of 100 answers come in {latency.p95_ms:.0f} ms, and have to in {limit:g} "
         f"ms; n = {latency.n}: {latency.source}"

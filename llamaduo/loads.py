@@ -16,6 +16,9 @@ FOLDER = "loads"
 """Below `.llamaduo` of a home."""
 ERRORS = 0.01
 """Share of requests that may fail at a rate that is kept up with."""
+LATER = 0.1
+"""Seconds that an answer may come later for each second that its request does, surely: from there
+on requests pile up, and p95 says how long the test was."""
 TIMES = 2.0
 """Without an objective: how often the p95 of the lowest rate is still kept up with."""
 
@@ -25,11 +28,14 @@ Arrivals = Literal["poisson", "constant"]
 class Latency(Record):
     """What 95 of 100 answers came in, and how that is known."""
 
-    p95_ms: float
+    p95_ms: float | None
+    """None: it was looked for, and `but` says why there is none to go by."""
     n: int
     """Answers that were timed."""
     source: str
     """For people: who timed them, where, when, at what rate."""
+    but: str = ""
+    """Why there is no p95 to go by; "" where there is one."""
 
 
 class Times(Record):
@@ -69,16 +75,34 @@ class AtRate(Record):
     """Until the last token, from when the request was due to be sent."""
     lag_p95_ms: float
     """By how much the client itself sent late; it is within `whole`."""
+    later: float
+    """Seconds by which an answer comes later for each second that its request does, at least: the
+    slope of `whole` over time less two standard errors, 0 at least. 1 of 2 answered in time: 1."""
+
+    @property
+    def keeps_pace(self) -> bool:
+        """Whether answers come as fast as requests do, as far as can be shown."""
+        return self.later <= LATER
+
+    @property
+    def counting(self) -> float:
+        """Seconds in which the tokens were written.
+
+        Where answers keep pace, those in which the requests came: what is waited for after the
+        last one would count as time in which a server could do no more. Where they do not, until
+        the last answer: until then it was busy.
+        """
+        return self.sent / self.arrived if self.keeps_pace and self.arrived else self.seconds
 
     @property
     def output_tokens_per_s(self) -> float:
         """Tokens a second that were written."""
-        return self.output_tokens / self.seconds if self.seconds else 0.0
+        return self.output_tokens / self.counting if self.counting else 0.0
 
     @property
     def prompt_tokens_per_s(self) -> float:
         """Tokens a second that were read."""
-        return self.prompt_tokens / self.seconds if self.seconds else 0.0
+        return self.prompt_tokens / self.counting if self.counting else 0.0
 
     @property
     def failures(self) -> float:
@@ -118,9 +142,14 @@ class Load(Record):
 
     @property
     def limit_ms(self) -> float | None:
-        """Return the p95 that had to be kept; None where the lowest rate has none."""
+        """Return the p95 that had to be kept; None where there is none to be had.
+
+        Without an objective one rate says nothing: it would be held to itself.
+        """
         if self.objective_ms is not None:
             return self.objective_ms
+        if len(self.rates) == 1:
+            return None
         lowest = self.rates[0].whole
         return None if lowest is None else TIMES * lowest.p95
 
@@ -139,15 +168,15 @@ class Load(Record):
         """Whether a rate was tried that was not kept up with, so that the knee is one."""
         return any(not kept(one, self.limit_ms) for one in self.rates)
 
-    def at_rate(self, wanted: float | None) -> AtRate:
-        """Return the lowest rate that is no lower than `wanted`, else the highest.
+    def at_rate(self, wanted: float | None) -> AtRate | None:
+        """Return the lowest rate that is no lower than `wanted`; None: none is that high.
 
         Args:
             wanted: requests a second. None: the lowest rate.
         """
         if wanted is None:
             return self.rates[0]
-        return next((one for one in self.rates if one.rate >= wanted), self.rates[-1])
+        return next((one for one in self.rates if one.rate >= wanted), None)
 
     def said(self) -> str:
         """Say what it is of, in a line."""
@@ -158,10 +187,14 @@ class Load(Record):
 
 
 def kept(one: AtRate, limit_ms: float | None) -> bool:
-    """Whether a rate is kept up with: p95 within the limit, and failures below `ERRORS`."""
+    """Whether a rate is kept up with: p95 within the limit, failures below `ERRORS`, in pace.
+
+    The last counts for itself: where the limit is taken from the lowest rate, and that one is too
+    much already, its p95 is within it whatever it is.
+    """
     if one.whole is None or limit_ms is None:
         return False
-    return one.whole.p95 <= limit_ms and one.failures < ERRORS
+    return one.whole.p95 <= limit_ms and one.failures < ERRORS and one.keeps_pace
 
 
 def read(path: Path) -> Load:

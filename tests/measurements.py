@@ -7,12 +7,12 @@ from llamaduo.loads import FOLDER, AtRate, Load, Times
 
 
 def at(rate: float, p95: float | None, **changes: Any) -> AtRate:
-    """Return what was seen at a rate: 100 answers in 10 s, of 40 tokens read and 10 written."""
+    """Return what was seen at a rate: 100 answers, of 40 tokens read and 10 written each."""
     whole = None if p95 is None else Times(n=100, p50=p95 / 2, p95=p95, p99=p95)
     fields: dict[str, Any] = {
         "rate": rate,
         "arrived": rate,
-        "seconds": 10,
+        "seconds": 11,
         "sent": 100,
         "answered": 100,
         "failed": {},
@@ -24,6 +24,7 @@ def at(rate: float, p95: float | None, **changes: Any) -> AtRate:
         "between": whole,
         "whole": whole,
         "lag_p95_ms": 1,
+        "later": 0,
     }
     return AtRate.model_validate(fields | changes)
 

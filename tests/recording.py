@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 
+from llamaduo.serving import Lengths
 from llamaduo.serving.transformers import TransformersServing
 
 ENGINE = """
@@ -32,5 +33,7 @@ class Recording(TransformersServing):
 
     status: int = 200
 
-    def process(self, weights: str, name: str, port: int) -> Sequence[str]:
+    def process(
+        self, weights: str, name: str, port: int, lengths: Lengths | None = None
+    ) -> Sequence[str]:
         return [sys.executable, "-c", ENGINE, name, str(port), str(self.status)]

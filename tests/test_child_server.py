@@ -72,6 +72,48 @@ def test_one_that_never_answers_is_given_up(tmp_path: Path) -> None:
         assert server.poll() is None
 
 
+@pytest.mark.parametrize(
+    ("number", "ignored", "ends"),
+    [
+        (signal.SIGTERM, False, True),
+        (signal.SIGHUP, False, True),  # its terminal was closed
+        (signal.SIGHUP, True, False),  # nohup
+    ],
+)
+def test_what_is_told_to_end_takes_its_server_along(
+    number: int, ignored: bool, ends: bool, tmp_path: Path
+) -> None:
+    program = f"""
+import os, signal, time
+from pathlib import Path
+from llamaduo.child_server import started
+signal.signal(signal.SIGHUP, signal.SIG_IGN if {ignored} else signal.SIG_DFL)
+with started([{sys.executable!r}, "-c", "import time; time.sleep(600)"],
+             cwd=Path({str(tmp_path)!r}), environment=os.environ, log=Path("log")) as server:
+    try:
+        print(server.pid, flush=True)
+        time.sleep(1 if {ignored} else 60)
+        print("slept", flush=True)
+    except KeyboardInterrupt:
+        print("told", flush=True)
+"""
+    source = str(Path(__file__).parents[1])
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": source},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        server = psutil.Process(int(process.stdout.readline()))
+        process.send_signal(number)
+        assert process.stdout.readline() == ("told\n" if ends else "slept\n")
+        assert process.wait(20) == 0
+    psutil.wait_procs([server], timeout=20)
+    assert not server.is_running()
+
+
 def test_one_that_does_not_listen_to_sigterm_is_ended_by_a_second_ctrl_c(tmp_path: Path) -> None:
     program = f"""
 import os, sys

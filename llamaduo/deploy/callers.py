@@ -11,7 +11,9 @@ PYTHON = """\
 from openai import OpenAI
 
 client = OpenAI(base_url={address!r}, api_key="none")
-reply = client.chat.completions.create(**{body!r})
+reply = client.chat.completions.create(
+{fields}
+)
 print(reply.choices[0].message.content)
 """
 
@@ -24,7 +26,10 @@ def said(held: Held, endpoint: Endpoint, words: str) -> str:
     """
     address = f"{endpoint.url}/v1"
     version = f"{held.version.name}/{held.version.number}"
-    probe = " ".join(filter(None, ["llamaduo probe", endpoint.url, version, words]))
+    keyless = ""  # the server of this machine is started without a key
+    if endpoint.key_env is not None and "serving.key_env=" not in words:
+        keyless = "serving.key_env=null"
+    probe = " ".join(filter(None, ["llamaduo probe", endpoint.url, version, words, keyless]))
     return f"""\
 {endpoint.model} (version {held.version.number}) is served at {address}; Ctrl-C ends it
 
@@ -46,7 +51,8 @@ def curl(held: Held, endpoint: Endpoint) -> str:
 
 def python(held: Held, endpoint: Endpoint) -> str:
     """Return a program that OpenAI's client runs."""
-    return PYTHON.format(address=f"{endpoint.url}/v1", body=_body(held, endpoint))
+    fields = (f"    {name}={value!r}," for name, value in _body(held, endpoint).items())
+    return PYTHON.format(address=f"{endpoint.url}/v1", fields="\n".join(fields))
 
 
 def _body(held: Held, endpoint: Endpoint) -> dict[str, object]:

@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from llamaduo.deploy.merged import MANIFEST, merged
+from llamaduo.deploy.merged import MANIFEST, WIDTH, merged
 from llamaduo.errors import LlamaDuoError, ModelError
 from llamaduo.local import LocalModel, load
 from llamaduo.local.adapter import CONFIG as ADAPTER
@@ -25,7 +25,7 @@ from llamaduo.progress import Progress
 from llamaduo.promotion.held import Held
 from llamaduo.promotion.served import Merged, fields_of_merged
 from llamaduo.promotion.version import generation
-from llamaduo.serving import Form
+from llamaduo.serving import Form, Serving
 from llamaduo.tracker.registry import ADAPTER as CONTENT
 
 TOKENIZER, TEMPLATE, CONFIG = "tokenizer_config.json", "chat_template.jinja", "config.json"
@@ -42,26 +42,30 @@ TUNED = "tuned.json"
 """Beside merged weights: the content of what was tuned, by which `store forget` finds them."""
 NEW_DEFAULTS: dict[str, Any] = {"megatron_core": "megatron.core", "qalora_group_size": 16}
 """Newer settings whose default is neither null, false nor empty."""
+MERGING = ".merging-"
+"""Begins the name of the folder in which weights are merged."""
 OURS_ALONE = frozenset({"backend", "is_local", "local_files_only"})
 """What transformers 5 adds to a tokenizer's file, of the machine that saved it."""
 
 
-def write(held: Held, form: Form, into: Path, progress: Progress) -> list[Path]:
+def write(held: Held, form: Form, into: Path, progress: Progress, *, dtype: str) -> list[Path]:
     """Make the folder anew, whole or not at all, and return its files.
 
     Args:
         form: what is served; a version that holds an adapter is merged for `merged`.
         into: named as the model is; what is there is replaced.
+        dtype: of merged weights, `float32` or `bfloat16`.
 
     Raises:
         ModelError: if a base or a tokenizer is wanted that cannot be had.
         LlamaDuoError: if what is there cannot be replaced.
     """
     draft = into.with_name(f".{into.name}.draft")
-    shutil.rmtree(draft, ignore_errors=True)
     draft.parent.mkdir(parents=True, exist_ok=True)
+    for left in (draft, *draft.parent.glob(f"{MERGING}*")):  # by one that was killed
+        shutil.rmtree(left, ignore_errors=True)
     try:
-        _weights(held, form, draft, progress)
+        _weights(held, form, draft, dtype, progress)
         _tokenizer(held, form, draft)
         for path in draft.rglob("*"):
             path.chmod(0o755 if path.is_dir() else 0o644)  # a container has users of its own
@@ -78,15 +82,26 @@ def write(held: Held, form: Form, into: Path, progress: Progress) -> list[Path]:
     return sorted(path for path in into.rglob("*") if path.is_file())
 
 
-def _weights(held: Held, form: Form, draft: Path, progress: Progress) -> None:
+def merged_in(serving: Serving, own: str) -> str:
+    """Return the type of number that weights are merged in for an engine: what it computes with.
+
+    TGI computes in bf16 unless told otherwise. A preset that names no type computes in `own`, the
+    one that was judged; so does llama.cpp, whose GGUF is made of it. Where an engine rounds to yet
+    another type (float16, or a quantised one), it does so from `own`, once.
+    """
+    said = getattr(serving, "dtype", None)
+    return said if said in WIDTH and getattr(serving, "quantize", None) is None else own
+
+
+def _weights(held: Held, form: Form, draft: Path, dtype: str, progress: Progress) -> None:
     if form == "adapter":
         draft.mkdir()
         shutil.copyfile(held.weights / WEIGHTS, draft / WEIGHTS)  # TGI loads all that ends so
         said = {k: v for k, v in settings(held.weights).items() if _said(k, v)}
         _write(draft / ADAPTER, said)
         return
-    with tempfile.TemporaryDirectory(dir=draft.parent, prefix=".merging-") as place:
-        made = merged(held, Path(place), progress)
+    with tempfile.TemporaryDirectory(dir=draft.parent, prefix=MERGING) as place:
+        made = merged(held, Path(place), progress, dtype=dtype)
         if held.served.form == "merged":
             shutil.copytree(made, draft)  # its files may be the very ones of the registry
         else:

@@ -54,16 +54,16 @@ def serving(
         UsageError: if the port is taken, or it takes a container.
         LlamaDuoError: if it does not come up; its last words are in the message.
     """
-    child_server.refuse_taken(port, "serve")
     form, _ = how.delivered(given(held))
     endpoint = how.endpoint(held.version.name, "merged", f"http://{HOST}:{port}")
     _refuse_containers(how, endpoint.model, port)
+    child_server.refuse_taken(port, "serve")
     if form == "adapter":
         progress.say("a server of this machine takes merged weights; the adapter is merged")
     private = home / ".llamaduo"
     with running.beside(private, f"serve {held.version.name}"):
         weights = merged(held, private / SERVED, progress)
-    command = how.process(str(weights), endpoint.model, port)
+    command = how.process(str(weights), endpoint.model, port, held.lengths)
     assert command is not None, "it was refused above"
     log = private / SERVED / f"serve-{port}.log"
     with tempfile.TemporaryDirectory(prefix="llamaduo-serve-") as room:

@@ -1,6 +1,7 @@
 """The folder's README: what is in it, how it is started, probed, loaded and rolled back."""
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -13,6 +14,8 @@ from llamaduo.promotion.held import Held
 from llamaduo.serving import Given, Serving
 
 FILE = "README.md"
+PLACES = ("home=", "tracker=", "tracker.")
+"""What begins the words that say where a registry is."""
 
 
 def readme(
@@ -22,6 +25,7 @@ def readme(
     stack: Stack,
     why: str,
     weights: Mapping[str, int] | None,
+    words: Sequence[str] = (),
 ) -> str:
     """Return the page.
 
@@ -29,6 +33,8 @@ def readme(
         given: as it is served.
         why: it is merged, where the version holds an adapter; "" where it does not matter.
         weights: the files of models/NAME, with their bytes; None: they are left to be made.
+        words: the key=value that chose version and serving, for the commands; none: `serving`
+            as its YAML has it.
     """
     from jinja2 import Environment, StrictUndefined
 
@@ -42,8 +48,8 @@ def readme(
         "engine": engine,
         "why": why,
         "weights": weights,
-        "option": option(serving),
-        "url": serving.url,
+        "option": shlex.join(words) or option(serving),
+        "registry": "".join(f" {shlex.quote(word)}" for word in words if word.startswith(PLACES)),
         "gateway": GATEWAY_PORT,
         "grafana": GRAFANA_PORT,
     }

@@ -6,6 +6,7 @@ models/NAME/
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from llamaduo.deploy import compose, gateway, metrics, model_folder, readme, variables
@@ -21,12 +22,19 @@ MARK = "Written by llamaduo serve --render"
 
 
 def render(
-    held: Held, serving: Serving, into: Path, *, weights: bool = True, progress: Progress
+    held: Held,
+    serving: Serving,
+    into: Path,
+    *,
+    weights: bool = True,
+    words: Sequence[str] = (),
+    progress: Progress,
 ) -> list[Path]:
     """Write the folder, and return its files. What it wrote before is written over; `.env` stays.
 
     Args:
         weights: False leaves `models/` to a machine that has them; what is there stays.
+        words: the key=value that chose both, for the commands of the README.
 
     Raises:
         UsageError: if the engine runs in no container or cannot take the version, or the folder
@@ -39,11 +47,16 @@ def render(
     _refuse_what_is_not_ours(into)
     stack = stack_of(served, serving)
     into.mkdir(parents=True, exist_ok=True)
+    said = files(stack, [f"{MARK}: {served.name}, version {served.number}."], served.base)
+    if not (into / compose.FILE).exists():  # so that it is known for ours if it ends before its end
+        write({compose.FILE: said[compose.FILE]}, into)
     made: list[Path] = []
     if weights:
-        made = model_folder.write(held, form, into / MODELS / served.name, progress)
+        dtype = model_folder.merged_in(serving, given.dtype)
+        place = into / MODELS / served.name
+        made = model_folder.write(held, form, place, progress, dtype=dtype)
     said = {
-        **files(stack, [f"{MARK}: {served.name}, version {served.number}."], served.base),
+        **said,
         readme.FILE: readme.readme(
             held,
             serving,
@@ -51,6 +64,7 @@ def render(
             stack,
             why,
             {path.name: path.stat().st_size for path in made} if weights else None,
+            words,
         ),
     }
     return [*write(said, into), *made]

@@ -1,12 +1,17 @@
 """The containers that are started together: engines, the gateway before them, who measures."""
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
+from llamaduo.errors import UsageError
 from llamaduo.serving import Container, Form
 from llamaduo.serving.endpoint import Endpoint
 
 READY = "copy .env.example to .env"
 SECRET = "set it in .env"
+PORT = 8080
+"""Of this machine, where an address is another machine's, or says none."""
+LAST_PORT = 65535
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,11 @@ class Engine:
     def guarded(self) -> bool:
         """Whether it gives its figures only to who has its key: llama.cpp's server alone does."""
         return self.endpoint.engine == "llamacpp" and self.endpoint.key_env is not None
+
+    @property
+    def listen(self) -> str:
+        """Where the engine itself is reached while it is published, from this machine alone."""
+        return f"127.0.0.1:{port_here(self.endpoint.url)}"
 
     @property
     def secret(self) -> str:
@@ -69,3 +79,19 @@ class Stack:
 def wanted(name: str, otherwise: str = READY) -> str:
     """Return how compose asks for a variable and says what to do without it."""
     return f"${{{name}:?{otherwise}}}"
+
+
+def port_here(address: str) -> int:
+    """Return the port of the address that clients are told, where that is this machine's.
+
+    Raises:
+        UsageError: if it is none that there can be.
+    """
+    url = urlsplit(address)
+    try:
+        told = url.port
+    except ValueError:
+        raise UsageError(
+            f"serving.url={address}: its port is a number from 1 to {LAST_PORT}"
+        ) from None
+    return told or PORT if url.hostname in ("127.0.0.1", "localhost") else PORT

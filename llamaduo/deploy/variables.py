@@ -105,7 +105,7 @@ def _known(stack: Stack, base: str) -> list[Variable]:
         ),
         known(
             "ENGINE_LISTEN",
-            "127.0.0.1:8080",
+            engines[0].listen,
             "Where the engine itself is reached, with compose.probe.yaml only. Who reaches it",
             "there passes by the gateway and its key.",
         ),

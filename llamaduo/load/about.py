@@ -6,31 +6,15 @@ from pathlib import Path
 
 import yaml
 
-from llamaduo.errors import UsageError
 from llamaduo.load.plan import Plan
 from llamaduo.load.text import ms
 from llamaduo.loads import FOLDER, AtRate, Load
 from llamaduo.promotion.held import Held
 from llamaduo.promotion.version import CONFIG
-from llamaduo.secrets import address
 from llamaduo.tracker.registry import ADAPTER
 
 TAG = "llamaduo.load_"
 """Begins the names of a version's tags that say what its last load test measured."""
-
-
-def checked(url: str) -> str:
-    """Return the address of a server.
-
-    Raises:
-        UsageError: for what is none, or has a secret in it.
-    """
-    if "://" not in url:
-        raise UsageError(f"load: {url} is no address; such as http://127.0.0.1:8080")
-    try:
-        return address(url)
-    except ValueError as error:
-        raise UsageError(f"load: the address cannot be used: {error}") from None
 
 
 def objective_of(held: Held, asked: float | None, goal: float | None) -> float | None:
@@ -91,12 +75,15 @@ def keep(load: Load, home: Path) -> Path:
     return path
 
 
-def tags(load: Load) -> Mapping[str, str]:
-    """Return what the version's tags say: the figures at the knee, else at the lowest rate."""
+def tags(load: Load) -> Mapping[str, str | None]:
+    """Return what the version's tags say: the figures at the knee, else at the lowest rate.
+
+    None takes one away that an earlier test left.
+    """
     at = load.knee or load.rates[0]
     whole = at.whole
     return {
-        f"{TAG}knee": "none" if load.knee is None else f"{load.knee.rate:g}",
+        f"{TAG}knee": _knee(load),
         f"{TAG}rate": f"{at.rate:g}",
         f"{TAG}p95_ms": "" if whole is None else ms(whole.p95).replace(",", ""),
         f"{TAG}tokens_per_s": f"{at.output_tokens_per_s:.1f}",
@@ -104,3 +91,9 @@ def tags(load: Load) -> Mapping[str, str]:
         f"{TAG}at": load.at,
         f"{TAG}url": load.url,
     }
+
+
+def _knee(load: Load) -> str | None:
+    if load.knee is not None:
+        return f"{load.knee.rate:g}"
+    return "none" if load.limit_ms is not None else None

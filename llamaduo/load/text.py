@@ -1,5 +1,6 @@
 """A measurement for a terminal, each figure with the number of answers it rests on."""
 
+import math
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +26,7 @@ def table(load: Load) -> list[str]:
                 f"{one.in_flight:.1f}",
                 f"{one.prompt_tokens_per_s:.1f}" if one.prompt_tokens else "-",
                 f"{one.output_tokens_per_s:.1f}",
-                "" if kept(one, load.limit_ms) else "not kept up with",
+                _why(one, load),
             )
             for one in load.rates
         ),
@@ -63,12 +64,17 @@ def table(load: Load) -> list[str]:
 def knee(load: Load) -> str:
     """Say which rate is the highest that was kept up with, and by which rule."""
     limit = load.limit_ms
-    if limit is None:
+    if limit is None and load.rates[0].whole is None:
         return "none: nothing was answered at the lowest rate"
+    if limit is None:
+        return (
+            "not looked for: one rate without an objective says nothing; give several by --rates, "
+            "or --sweep, or --p95-ms"
+        )
     rule = f"p95 within {ms(limit)} ms"
     if load.objective_ms is None:
         rule += f", {TIMES:g} times that of the lowest rate"
-    rule += f", and under {100 * ERRORS:g} % of requests failed"
+    rule += f", under {100 * ERRORS:g} % of requests failed, and answers keep pace"
     if load.knee is None:
         return f"none: not even {load.rates[0].rate:g} requests/s are kept up with ({rule})"
     most = "" if load.beyond else "; the highest tried, so the knee lies at it or above"
@@ -90,6 +96,13 @@ def costing(load: Load, file: Path) -> str:
 def ms(value: float) -> str:
     """Write milliseconds, with a digit behind the point where there are few."""
     return f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
+
+
+def _why(one: AtRate, load: Load) -> str:
+    alone = load.limit_ms is None and one.whole is not None  # nothing to hold it to
+    if kept(one, math.inf if alone else load.limit_ms):
+        return ""
+    return "not kept up with" + ("" if one.keeps_pace else ": answers come ever later")
 
 
 def _p50_p95(found: Times | None) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from llamaduo.child_server import told_to_stop
 from llamaduo.errors import LlamaDuoError, UsageError
 from llamaduo.load.sent import Sent
 from llamaduo.secrets import secrets, without_secrets
@@ -62,7 +63,7 @@ def run(write: Write, key: str | None) -> tuple[list[list[Sent]], str]:
         LlamaDuoError: if it fails, with its last words.
     """
     found = program()
-    with tempfile.TemporaryDirectory(prefix="llamaduo-load-") as name:
+    with told_to_stop(), tempfile.TemporaryDirectory(prefix="llamaduo-load-") as name:
         folder = Path(name)  # its working folder too: it reads .env from there
         told, out = folder / "scenario.json", folder / "report.json"
         told.write_text(json.dumps(write(out)), encoding="utf-8")

@@ -89,9 +89,10 @@ def write(
 def write_merged(
     local: LocalModel, adapter: Folder, engine: TransformersEngine, into: Path
 ) -> None:
-    """Write the merged model as transformers and TGI load models, its chat template with it.
+    """Write the merged model as transformers 5 loads models, its chat template with it.
 
-    The weights are in the type of number that was computed in.
+    The weights are in the type of number that was computed in. For engines with an older
+    transformers `llamaduo.deploy.model_folder` says the same in older words.
     """
     loaded = engine.loaded(local, adapter.path)
     loaded.model.generation_config = generation(loaded.template, engine.temperature)

@@ -130,10 +130,15 @@ class Serving(Protocol):
         """Return what runs it; its files stand below /models/NAME there."""
         ...
 
-    def process(self, weights: str, name: str, port: int) -> Sequence[str] | None:
+    def process(
+        self, weights: str, name: str, port: int, lengths: Lengths | None = None
+    ) -> Sequence[str] | None:
         """Return the command that serves a folder of merged weights on this machine.
 
         None: it takes a container.
+
+        Args:
+            lengths: how long the task's prompts are; None: not known, the engine's limits hold.
         """
         ...
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from llamaduo.serving import MODELS, Form, Given
+from llamaduo.serving import MODELS, Form, Given, Lengths
 from llamaduo.serving.capability import Asked
 from llamaduo.serving.preset import Preset
 
@@ -43,7 +43,9 @@ class Contained(Preset):
         called = self.called or name
         return called, f"{called}-base" if form == "adapter" else None
 
-    def process(self, weights: str, name: str, port: int) -> Sequence[str] | None:
+    def process(
+        self, weights: str, name: str, port: int, lengths: Lengths | None = None
+    ) -> Sequence[str] | None:
         """Return None: it takes a container."""
         return None
 

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from llamaduo.errors import UsageError
-from llamaduo.serving import Container, Form, Given
+from llamaduo.serving import Container, Form, Given, Lengths
 from llamaduo.serving.capability import Engine
 from llamaduo.serving.contained import LOADS, TEMPLATE, Contained, folder, healthy
 from llamaduo.serving.limits import limits
@@ -54,8 +54,7 @@ class LlamaCppServing(Contained):
         command += ["--alias", name, "--host", "0.0.0.0", "--port", str(PORT)]
         command += ["--jinja", "--chat-template-file", f"{place}/{TEMPLATE}", *DRAWN]
         command += ["--parallel", str(self.requests), "--metrics"]
-        if given.lengths is not None:
-            command += ["-c", str(limits(given.lengths)[1] * self.requests)]
+        command += self._context(given.lengths)
         return Container(
             image=self.image,
             command=tuple(command),
@@ -70,7 +69,9 @@ class LlamaCppServing(Contained):
             notes=(*self.notes(given, given.dtype), *self._guarded()),
         )
 
-    def process(self, weights: str, name: str, port: int) -> Sequence[str]:
+    def process(
+        self, weights: str, name: str, port: int, lengths: Lengths | None = None
+    ) -> Sequence[str]:
         """Return the command of an installed `llama-server`, for a folder that has a GGUF.
 
         Raises:
@@ -93,7 +94,12 @@ class LlamaCppServing(Contained):
             *("--host", "127.0.0.1", "--port", str(port), "--jinja"),
             *("--chat-template-file", str(Path(weights) / TEMPLATE), *DRAWN),
             *("--parallel", str(self.requests), "--metrics"),
+            *self._context(lengths),
         ]
+
+    def _context(self, lengths: Lengths | None) -> list[str]:
+        """Return how it is told what all requests may hold together; each has its part."""
+        return [] if lengths is None else ["-c", str(limits(lengths)[1] * self.requests)]
 
     def _guarded(self) -> tuple[str, ...]:
         if self.key_env is None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from llamaduo.errors import UsageError
-from llamaduo.serving import Container, Given
+from llamaduo.serving import Container, Given, Lengths
 from llamaduo.serving.capability import Engine
 from llamaduo.serving.preset import Preset
 
@@ -22,8 +22,13 @@ class TransformersServing(Preset):
             "serving=tgi_l4, vllm_l4, sglang or llamacpp"
         )
 
-    def process(self, weights: str, name: str, port: int) -> Sequence[str]:
-        """Return the command; the model is called as its folder is, seen from the one above."""
+    def process(
+        self, weights: str, name: str, port: int, lengths: Lengths | None = None
+    ) -> Sequence[str]:
+        """Return the command; the model is called as its folder is, seen from the one above.
+
+        Memory is taken as it is needed, so that how long prompts are changes nothing.
+        """
         return [
             *(sys.executable, "-m", "transformers.cli.transformers", "serve", name),
             *("--host", "127.0.0.1", "--port", str(port)),

@@ -1,5 +1,7 @@
 """`llamaduo load URL [MODEL]`: a served version under load, with the prompts of its task.
 
+URL is that of the server, with or without /v1; with none, `serving.url`.
+
 Requests come in at a rate, whether or not the ones before are answered: users do not wait for
 each other. A test that sends the next request when one is answered slows down with the server,
 and so never sees a queue.
@@ -9,7 +11,7 @@ import argparse
 import math
 
 from llamaduo.errors import UsageError
-from llamaduo.verbs import VERBS, arguments, versioned
+from llamaduo.verbs import VERBS, arguments, asking, versioned
 
 
 def main(words: list[str]) -> int:
@@ -24,14 +26,11 @@ def main(words: list[str]) -> int:
     from llamaduo.tracker.registry import opened
 
     given = arguments.read(parser(), words)
-    if not given.words or "=" in given.words[0].partition("?")[0]:
-        raise UsageError("load: which server? llamaduo load http://127.0.0.1:8080")
-    url, *rest = given.words
+    url, rest = asking.address(given.words, "load")
     rates = rates_of(given.rates)
     for flag, value in (("--seconds", given.seconds), ("--p95-ms", given.p95_ms)):
         if value is not None and not 0 < value < math.inf:
             raise UsageError(f"load: {flag} {value:g}: a number above 0")
-    about.checked(url)
     tool.program()
     found = versioned.find(rest, "load")
     held, progress = found.held, Progress()
@@ -88,10 +87,10 @@ def rates_of(text: str) -> list[float]:
 def parser() -> argparse.ArgumentParser:
     """Return what reads the verb's arguments."""
     made = arguments.parser(
-        "load", VERBS["load"], word="URL [MODEL]", meaning=f"URL of the server; {versioned.MEANING}"
+        "load", VERBS["load"], word="URL MODEL", meaning=f"URL of the server; {versioned.MEANING}"
     )
     made.usage = (
-        "llamaduo load URL [MODEL] [key=value ...] [--rates 1,2,4,8 | --sweep] [--seconds 30]\n"
+        "llamaduo load [URL] [MODEL] [key=value ...] [--rates 1,2,4,8 | --sweep] [--seconds 30]\n"
         "       [--p95-ms N] [--arrivals poisson|constant]"
     )
     either = made.add_mutually_exclusive_group()

@@ -69,7 +69,7 @@ def month_for(words: Sequence[str], exp: "Experiment", version: str, asked: "Ask
         version: whose run the workload is of, unless it was typed; "" where there is none.
     """
     from llamaduo.config import from_overrides
-    from llamaduo.errors import ConfigError, UsageError
+    from llamaduo.errors import ConfigError
     from llamaduo.rollout.month import month_of
 
     try:

@@ -4,17 +4,12 @@ import argparse
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from llamaduo.errors import LlamaDuoError, UsageError
 from llamaduo.verbs import VERBS, arguments, versioned
 
 if TYPE_CHECKING:
     from llamaduo.progress import Progress
-    from llamaduo.serving import Serving
-
-PORT = 8080
-"""Where it listens if `serving.url` names another machine."""
 
 
 def main(words: list[str]) -> int:
@@ -26,13 +21,16 @@ def main(words: list[str]) -> int:
         raise UsageError("serve: --no-weights goes with --render DIR")
     if given.port is not None and given.render is not None:
         raise UsageError("serve: --render takes no --port; serving.url=http://HOST:PORT says both")
+    from llamaduo.deploy.stack import LAST_PORT, port_here
+
+    if given.port is not None and not 1 <= given.port <= LAST_PORT:
+        raise UsageError(f"serve: --port {given.port}: a number from 1 to {LAST_PORT}")
     found = versioned.find(given.words, "serve")
+    typed = [word for word in given.words if "=" in word]
     if given.render is not None:
-        _render(found, Path(given.render), Progress(), weights=not given.no_weights)
-        return 0
-    port = _port(found.exp.serving) if given.port is None else given.port
-    typed = shlex.join(word for word in given.words if "=" in word)
-    return _serve(found, port, typed, Progress())
+        return _render(found, given, typed)
+    port = port_here(found.exp.serving.url) if given.port is None else given.port
+    return _serve(found, port, shlex.join(typed), Progress())
 
 
 def _serve(found: versioned.Versioned, port: int, typed: str, progress: "Progress") -> int:
@@ -54,17 +52,22 @@ def _serve(found: versioned.Versioned, port: int, typed: str, progress: "Progres
         return 0
 
 
-def _render(found: versioned.Versioned, into: Path, progress: "Progress", *, weights: bool) -> None:
+def _render(found: versioned.Versioned, given: argparse.Namespace, typed: list[str]) -> int:
     from llamaduo.deploy.render import render
+    from llamaduo.progress import Progress
 
-    made = render(found.held, found.exp.serving, into, weights=weights, progress=progress)
+    into = Path(given.render)
+    words = [word for word in typed if not word.startswith("home=")]
+    made = render(
+        found.held,
+        found.exp.serving,
+        into,
+        weights=not given.no_weights,
+        words=[*words, f"home={found.home.resolve()}"],  # commands are typed in the folder
+        progress=Progress(),
+    )
     print(f"{into}: {len(made)} files; README.md there says how it is started")
-
-
-def _port(how: "Serving") -> int:
-    """Return the port of the address that clients are told, where that is this machine's."""
-    url = urlsplit(how.url)
-    return url.port or PORT if url.hostname in ("127.0.0.1", "localhost") else PORT
+    return 0
 
 
 def parser() -> argparse.ArgumentParser:

@@ -143,6 +143,13 @@ def test_a_version_that_was_registered_merged_takes_no_second_copy(
         (weights / "generation_config.json").read_text()
     )
     assert "repetition_penalty" in how.read_text()  # the registered file is not touched
+    half, _ = made(whole, tmp_path / "half", dtype="bfloat16")
+    plain, _ = made(version, tmp_path / "plain", dtype="bfloat16")
+    size = (half / "model.safetensors").stat().st_size
+    assert size == (plain / "model.safetensors").stat().st_size
+    assert (half / "generation_config.json").read_text() == (
+        plain / "generation_config.json"
+    ).read_text()
 
 
 def test_what_goes_wrong_leaves_nothing_behind(

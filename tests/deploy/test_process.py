@@ -2,6 +2,7 @@
 
 import io
 import json
+import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,27 +13,36 @@ from mlflow_server import free_port
 from recording import Recording
 from shelved import MODEL, held
 
+from llamaduo.deploy.callers import python, said
 from llamaduo.deploy.merged import SERVED
 from llamaduo.deploy.process import prompt_of, serving
 from llamaduo.errors import LlamaDuoError, ModelError, UsageError
 from llamaduo.progress import Progress
 from llamaduo.promotion.held import Held
 from llamaduo.records import Message
+from llamaduo.serving import Lengths
+from llamaduo.serving.endpoint import Endpoint
 from llamaduo.serving.transformers import TransformersServing
 
 
 class Dying(TransformersServing):
-    def process(self, weights: str, name: str, port: int) -> Sequence[str]:
+    def process(
+        self, weights: str, name: str, port: int, lengths: Lengths | None = None
+    ) -> Sequence[str]:
         return [sys.executable, "-c", "print('no memory left'); raise SystemExit(1)"]
 
 
 class Missing(TransformersServing):
-    def process(self, weights: str, name: str, port: int) -> Sequence[str]:
+    def process(
+        self, weights: str, name: str, port: int, lengths: Lengths | None = None
+    ) -> Sequence[str]:
         return ["no-such-server", weights]
 
 
 class Contained(TransformersServing):
-    def process(self, weights: str, name: str, port: int) -> None:  # type: ignore[override]
+    def process(  # type: ignore[override]
+        self, weights: str, name: str, port: int, lengths: Lengths | None = None
+    ) -> None:
         return None
 
 
@@ -108,8 +118,9 @@ def test_an_engine_that_is_not_here_or_takes_a_container_is_said(version: Held, 
         raise AssertionError("it never serves")
     there = sorted((home / ".llamaduo" / SERVED).iterdir())
     with (
+        socket.create_server(("127.0.0.1", 0)) as taken,  # that it is taken says less
         pytest.raises(UsageError, match=r"--render DIR writes the containers"),
-        serving(version, Contained(), home, free_port(), quiet),
+        serving(version, Contained(), home, taken.getsockname()[1], quiet),
     ):
         raise AssertionError("it never serves")
     assert sorted((home / ".llamaduo" / SERVED).iterdir()) == there
@@ -130,6 +141,55 @@ def test_an_adapter_that_cannot_be_put_on_is_refused_before_anything_is_merged(
     ):
         raise AssertionError("it never serves")
     assert not (home / ".llamaduo" / SERVED).exists()
+
+
+class Measured(Recording):
+    """Says how long its prompts are, in the log."""
+
+    def process(
+        self, weights: str, name: str, port: int, lengths: Lengths | None = None
+    ) -> Sequence[str]:
+        print(f"lengths of {weights or 'nothing'}: {lengths}")
+        return super().process(weights, name, port)
+
+
+def test_the_engine_is_told_how_long_the_prompts_are(
+    version: Held, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lengths = Lengths(n=300, median=12, p99=19, p999=20, longest=20, max_new_tokens=32)
+    known = replace(version, lengths=lengths)
+    with serving(known, Measured(), home, free_port(), Progress(io.StringIO())):
+        assert f"{MODEL}: {lengths}" in capsys.readouterr().out
+
+
+def test_the_program_that_is_printed_reads_as_people_write_it(version: Held) -> None:
+    plain = Endpoint(engine="transformers", url="http://a:1", model="m", base=None)
+    assert (
+        python(version, plain)
+        == """\
+from openai import OpenAI
+
+client = OpenAI(base_url='http://a:1/v1', api_key="none")
+reply = client.chat.completions.create(
+    model='m',
+    messages=[{'role': 'user', 'content': 'Hi'}],
+    temperature=0,
+    max_tokens=16,
+)
+print(reply.choices[0].message.content)
+"""
+    )
+
+
+def test_who_is_told_to_probe_a_server_without_a_key_is_told_to_send_none(version: Held) -> None:
+    guarded = Endpoint(engine="llamacpp", url="http://a:1", model="m", base=None, key_env="K_KEY")
+    probe = said(version, guarded, "serving=llamacpp").splitlines()[-1]
+    assert probe.endswith(f"{MODEL}/3 serving=llamacpp serving.key_env=null")
+    for endpoint, words in (
+        (guarded.model_copy(update={"key_env": None}), "serving=llamacpp"),
+        (guarded, "serving.key_env=OTHER"),
+    ):
+        assert said(version, endpoint, words).splitlines()[-1].endswith(words)
 
 
 def test_the_shortest_prompt_is_the_one_that_is_shown(version: Held) -> None:

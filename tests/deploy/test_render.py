@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shlex
 from dataclasses import replace
 from functools import cache as once
 from pathlib import Path
@@ -22,6 +23,7 @@ from llamaduo.errors import LlamaDuoError, UsageError
 from llamaduo.local.hub import HubModel
 from llamaduo.local.tiny import TinyModel
 from llamaduo.local.wheel import WheelModel
+from llamaduo.parity.alike import alike
 from llamaduo.progress import Progress
 from llamaduo.promotion.held import Held
 from llamaduo.promotion.promote import promote
@@ -150,7 +152,7 @@ def test_a_version_renders_with_its_merged_weights_as_libraries_of_any_engine_re
     assert not [path for path in there if "merged" in path or "adapter" in path]
     config = json.loads((folder / "config.json").read_text())
     assert config["rope_theta"] == config["rope_parameters"]["rope_theta"]
-    assert config["torch_dtype"] == config["dtype"] == tiny.served.engine["dtype"]
+    assert config["torch_dtype"] == config["dtype"] == "bfloat16"  # as TGI computes
     assert AutoConfig.from_pretrained(folder).rope_parameters == config["rope_parameters"]
     _the_template_is_ours(folder, str(tiny.served.local["template"]))
     assert AutoTokenizer.from_pretrained(folder).chat_template == tiny.served.local["template"]
@@ -175,7 +177,7 @@ def test_the_folder_of_an_adapter_holds_one_file_of_weights_the_template_and_its
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     assert {"curve.json", "tokenizer.json"} <= {path.name for path in tiny.weights.iterdir()}
-    model_folder.write(tiny, "adapter", tmp_path / MODEL, QUIET)
+    model_folder.write(tiny, "adapter", tmp_path / MODEL, QUIET, dtype="float32")
     folder = tmp_path / MODEL
     assert {path.name for path in folder.iterdir()} == {
         "adapter_config.json",
@@ -203,7 +205,7 @@ def test_an_adapter_without_a_tokenizer_gets_that_of_its_base(
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     brought = held(tmp_path / "brought")
     assert not (brought.weights / "tokenizer_config.json").exists()
-    model_folder.write(brought, "adapter", tmp_path / MODEL, QUIET)
+    model_folder.write(brought, "adapter", tmp_path / MODEL, QUIET, dtype="float32")
     _the_template_is_ours(tmp_path / MODEL, str(brought.served.local["template"]))
 
 
@@ -242,13 +244,61 @@ def test_rendering_again_replaces_what_was_written_and_keeps_the_users_secrets(
     assert (said["model_name"], said["litellm_params"]["model"]) == (MODEL, "openai/other")
 
 
+@pytest.mark.parametrize(
+    ("words", "dtype"),
+    [
+        (("tgi_l4",), "bfloat16"),
+        (("tgi_l4", "serving.dtype=float16"), None),
+        (("tgi_l4", "serving.quantize=eetq"), None),
+        (("vllm_l4",), None),
+        (("vllm_l4", "serving.dtype=bfloat16"), "bfloat16"),
+        (("vllm_l4", "serving.dtype=float32"), "float32"),
+        (("sglang", "serving.dtype=bfloat16"), "bfloat16"),
+        (("llamacpp",), None),
+    ],
+)
+def test_weights_are_merged_in_what_the_engine_computes_with(
+    words: tuple[str, ...], dtype: str | None, tmp_path: Path
+) -> None:
+    engine = serving(*words)
+    for own in ("float32", "bfloat16"):
+        found = model_folder.merged_in(engine, own)
+        assert found == (dtype or own)
+        version = held(tmp_path / own)
+        judged = version.served.model_copy(
+            update={"engine": version.served.engine | {"dtype": own}}
+        )
+        told = alike(replace(version, served=judged), engine).dtype
+        if told in ("float32", "bfloat16"):  # what a probe takes it to compute with
+            assert told == found
+
+
+def test_a_render_that_was_ended_in_the_midst_of_the_weights_can_be_done_again(
+    tiny: Held, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    place = tmp_path / "out"
+
+    def ended(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(model_folder, "merged", ended)
+        with pytest.raises(KeyboardInterrupt):
+            render(tiny, serving("tgi_l4"), place, progress=QUIET)
+    (place / "models" / ".merging-killed" / MODEL).mkdir(parents=True)
+    render(tiny, serving("tgi_l4"), place, progress=QUIET)
+    holds(Rendered(place))
+    assert [path.name for path in (place / "models").iterdir()] == [MODEL]
+
+
 def test_a_folder_that_cannot_be_replaced_is_said_with_what_to_do(
     tiny: Held, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     (tmp_path / MODEL).touch()  # it stays, as what a container wrote as root does
     with pytest.raises(LlamaDuoError, match=r"cannot be replaced .*; remove it, and render again"):
-        model_folder.write(tiny, "adapter", tmp_path / MODEL, QUIET)
+        model_folder.write(tiny, "adapter", tmp_path / MODEL, QUIET, dtype="float32")
     assert [path.name for path in tmp_path.iterdir()] == [MODEL]
 
 
@@ -313,6 +363,28 @@ def test_tgi_is_not_passed_the_penalty_that_it_would_make_another_of(
     for option, drops in (("tgi_l4", True), ("vllm_l4", False)):
         render(tiny, serving(option), tmp_path / option, weights=False, progress=QUIET)
         assert ("presence_penalty" in (tmp_path / option / "litellm.yaml").read_text()) is drops
+
+
+@pytest.mark.parametrize(
+    ("words", "listens"),
+    [
+        (("vllm_l4",), "127.0.0.1:8000"),
+        (("sglang",), "127.0.0.1:30000"),
+        (("tgi_l4",), "127.0.0.1:8080"),
+        (("vllm_l4", "serving.url=https://llm.example.org/gpu"), "127.0.0.1:8080"),
+    ],
+)
+def test_probe_and_load_are_told_to_go_where_the_engine_is_published(
+    words: tuple[str, ...], listens: str, tiny: Held, tmp_path: Path
+) -> None:
+    typed = [f"serving={words[0]}", *words[1:], "home=/a home"]
+    render(tiny, serving(*words), tmp_path / "out", weights=False, words=typed, progress=QUIET)
+    found = Rendered(tmp_path / "out")
+    holds(found)
+    assert found.example["ENGINE_LISTEN"] == listens
+    for verb in ("probe", "load"):
+        [line] = re.findall(f"^    llamaduo {verb} .*", found.text("README.md"), re.MULTILINE)
+        assert shlex.split(line)[2:] == [f"http://{listens}", f"{MODEL}/1", *typed]
 
 
 def test_the_readme_names_every_file_and_the_verbs_that_a_served_model_takes(

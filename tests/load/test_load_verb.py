@@ -172,8 +172,6 @@ def test_what_is_printed_costs_by_the_measurement(
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ([], "load: which server"),
-        (["home=here"], "load: which server"),
         (["http://here", "--rates", "4,2"], "--rates 4,2: rising numbers above 0"),
         (["http://here", "--rates", "a"], "--rates a: rising numbers above 0"),
         (["http://here", "--seconds", "0"], "--seconds 0: a number above 0"),
@@ -190,7 +188,10 @@ def test_what_cannot_be_measured_is_said_before_anything_is_opened(
 
 @pytest.mark.parametrize(
     ("url", "says"),
-    [("gpu:8000", "is no address"), ("http://me:secret@gpu:8000", "there is a password in it")],
+    [
+        ("http://me:secret@gpu:8000", "there is a password in it"),
+        ("https://gpu:8000?api_key=secret@", "there is a secret in its query"),
+    ],
 )
 def test_an_address_that_cannot_be_used_is_refused(url: str, says: str) -> None:
     with pytest.raises(UsageError, match=says) as error:
@@ -198,10 +199,15 @@ def test_an_address_that_cannot_be_used_is_refused(url: str, says: str) -> None:
     assert "secret@" not in str(error.value)
 
 
-def test_a_server_that_is_not_there_says_so_at_once(done: Done) -> None:
-    words = [f"{MODEL}@challenger", f"home={done.home}"]
-    with pytest.raises(ServiceError, match="gave no answer"):
-        load.main(["http://127.0.0.1:9", *words])
+def test_a_server_that_is_not_there_says_so_at_once_wherever_it_is_named(done: Done) -> None:
+    words = [f"{MODEL}@challenger", f"home={done.home}", "serving.attempts=1"]
+    for where in (
+        ["http://127.0.0.1:9", *words],
+        [*words, "http://127.0.0.1:9"],
+        [*words, "serving.url=http://127.0.0.1:9"],
+    ):
+        with pytest.raises(ServiceError, match=r"127\.0\.0\.1:9 gave no answer"):
+            load.main(where)
 
 
 def test_without_guidellm_the_line_that_installs_it_is_said(

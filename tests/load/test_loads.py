@@ -7,6 +7,7 @@ import pytest
 from measurements import at, kept_in, load_of
 
 from llamaduo.errors import UsageError
+from llamaduo.load.about import tags
 from llamaduo.load.text import costing, knee, table
 from llamaduo.loads import FOLDER, newest, read
 from llamaduo.plots import load_by_rate, save
@@ -15,7 +16,9 @@ from llamaduo.plots import load_by_rate, save
 def test_the_knee_is_the_highest_rate_within_the_objective() -> None:
     load = load_of(at(1, 100), at(2, 700), at(4, 900), objective_ms=800)
     assert load.knee == load.rates[1]
-    assert knee(load).startswith("2 requests/s (p95 within 800 ms, and under 1 % of requests")
+    assert knee(load).startswith(
+        "2 requests/s (p95 within 800 ms, under 1 % of requests failed, and answers keep pace)"
+    )
 
 
 def test_without_an_objective_twice_the_p95_of_the_lowest_rate_is_kept_up_with() -> None:
@@ -37,6 +40,38 @@ def test_a_rate_at_which_one_in_a_hundred_fails_is_not_kept_up_with(
     assert load.knee is not None and load.knee.rate == rate
 
 
+@pytest.mark.parametrize("objective", [None, 5000.0])
+def test_a_lowest_rate_that_is_too_much_already_is_not_kept_up_with(
+    objective: float | None,
+) -> None:
+    load = load_of(at(4, 4000, later=0.6), at(8, 4900, later=0.8), objective_ms=objective)
+    assert load.knee is None and load.beyond
+    assert "none: not even 4 requests/s" in knee(load)
+    assert sum("not kept up with: answers come ever later" in line for line in table(load)) == 2
+    steady = load_of(at(4, 4000, later=0.1), at(8, 9000), objective_ms=objective)
+    assert steady.knee == steady.rates[0]
+
+
+def test_one_rate_without_an_objective_has_no_knee_and_no_tag_of_one() -> None:
+    load = load_of(at(4, 4000))
+    assert (load.knee, load.limit_ms) == (None, None)
+    assert "one rate without an objective says nothing" in knee(load)
+    assert not any("not kept up with" in line for line in table(load))
+    assert any("ever later" in line for line in table(load_of(at(4, 4000, later=1))))
+    assert tags(load)["llamaduo.load_knee"] is None
+    assert tags(load)["llamaduo.load_rate"] == "4"
+    assert tags(load_of(at(4, 4000), objective_ms=9))["llamaduo.load_knee"] == "none"
+    assert tags(load_of(at(4, 4000), objective_ms=4000))["llamaduo.load_knee"] == "4"
+
+
+def test_tokens_a_second_leave_out_the_wait_after_the_last_request_of_a_rate_in_pace() -> None:
+    # 100 requests at 10 a second, and the last answer is there after 30 s.
+    steady, busy = at(10, 100, seconds=30), at(10, 100, seconds=30, later=2)
+    assert (steady.output_tokens_per_s, steady.prompt_tokens_per_s) == (100, 400)
+    assert busy.output_tokens_per_s == pytest.approx(1000 / 30)
+    assert busy.prompt_tokens_per_s == pytest.approx(4000 / 30)
+
+
 def test_where_every_rate_is_kept_up_with_the_knee_is_said_to_lie_above() -> None:
     load = load_of(at(1, 100), at(2, 110))
     assert not load.beyond
@@ -53,8 +88,9 @@ def test_where_none_is_kept_up_with_there_is_no_knee() -> None:
 
 def test_the_rate_for_a_load_is_the_next_one_measured() -> None:
     load = load_of()
-    found = [load.at_rate(wanted).rate for wanted in (None, 0.1, 1, 1.1, 15, 99)]
-    assert found == [1, 1, 1, 10, 20, 20]
+    one, ten, twenty = load.rates
+    found = [load.at_rate(wanted) for wanted in (None, 0.1, 1, 1.1, 15, 20, 20.1)]
+    assert found == [one, one, one, ten, twenty, twenty, None]
 
 
 def test_the_table_has_every_rate_and_says_what_is_weak() -> None:
@@ -103,7 +139,7 @@ def test_the_picture_has_p95_tokens_and_the_knee(tmp_path: Path) -> None:
     drawn = {str(line.get_label()): line for line in left.lines}
     assert np.allclose(drawn["p95 of a whole answer, s"].get_ydata(), [0.1, 0.15, 0.9])
     assert "p95 to keep: 0.8 s" in drawn
-    assert np.allclose(right.lines[0].get_ydata(), [100, 100, 100])
+    assert np.allclose(right.lines[0].get_ydata(), [10, 100, 200])
     assert [text.get_text() for text in left.texts] == [" knee: 10/s"]
     save(figure, tmp_path / "load.png")
     assert (tmp_path / "load.png").stat().st_size > 10_000

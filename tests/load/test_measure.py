@@ -1,10 +1,15 @@
 """What guidellm is told and how a sweep goes, without it."""
 
 import os
+import signal
+import subprocess
+import sys
+import time
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from measurements import at
 
@@ -212,3 +217,40 @@ def test_rates_that_were_left_out_are_named(monkeypatch: pytest.MonkeyPatch) -> 
     out = StringIO()
     assert len(Measuring(plan(), Progress(out)).rates([1, 2, 4])) == 1
     assert "load: 2, 4 requests/s were not tried: at 1 half or more" in out.getvalue()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_load_test_that_is_ended_leaves_no_sender_and_no_prompts(
+    number: int, tmp_path: Path
+) -> None:
+    sender = tmp_path / "sender"
+    sender.write_text(
+        f"#!{sys.executable}\n"
+        "import os, time\n"
+        f"open({str(tmp_path / 'at')!r}, 'w').write(f'{{os.getpid()}} {{os.getcwd()}} end')\n"
+        "time.sleep(600)\n"
+    )
+    sender.chmod(0o755)
+    program = (
+        "import signal; from llamaduo.load import tool\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"tool.program = lambda: {str(sender)!r}\n"
+        "tool.run(lambda out: {'data': 'a prompt'}, None)\n"
+    )
+    source = str(Path(tool.__file__).parents[2])
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": source, "TMPDIR": str(tmp_path)},
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        while not (at := tmp_path / "at").exists() or not at.read_text().endswith("end"):
+            assert process.poll() is None
+            time.sleep(0.05)
+        pid, folder, _ = at.read_text().split()
+        below = psutil.Process(int(pid))
+        assert (Path(folder) / "scenario.json").is_file()
+        process.send_signal(number)
+        assert process.wait(20) != 0
+    psutil.wait_procs([below], timeout=20)
+    assert not below.is_running() or below.status() == psutil.STATUS_ZOMBIE
+    assert not Path(folder).exists()

@@ -341,3 +341,7 @@ def test_only_transformers_and_llama_cpp_run_without_a_container(
     assert command is not None
     assert after(command, "-m") == str(tmp_path / "model.gguf")
     assert after(command, "--port") == "8080"
+    assert "-c" not in command
+    command = llama.process(str(tmp_path), "triage", 8080, MERGED.lengths)
+    assert command is not None
+    assert after(command, "-c") == after(run("llamacpp", given=MERGED).command, "-c")

@@ -17,6 +17,7 @@ from mlflow_server import free_port
 
 import llamaduo
 from llamaduo.deploy.merged import SERVED, merged
+from llamaduo.deploy.stack import port_here
 from llamaduo.errors import LlamaDuoError, UsageError
 from llamaduo.progress import Progress
 from llamaduo.verbs import promote, serve, store, versioned
@@ -89,7 +90,7 @@ def test_a_champion_is_served_until_it_is_ended_and_nothing_is_left(
 def test_an_engine_in_a_container_is_written_and_not_started(
     promoted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = [f"home={promoted}", "serving=vllm_l4"]
+    words = [f"home={os.path.relpath(promoted)}", "serving=vllm_l4"]
     with pytest.raises(
         UsageError, match="vllm does not run as a process of this machine; --render"
     ):
@@ -97,6 +98,12 @@ def test_an_engine_in_a_container_is_written_and_not_started(
     assert serve.main([*words, "--render", str(tmp_path / "out"), "--no-weights"]) == 0
     assert "README.md there says how it is started" in capsys.readouterr().out
     assert (tmp_path / "out" / "compose.yaml").is_file()
+    page = (tmp_path / "out" / "README.md").read_text()
+    again = f"serving=vllm_l4 home={promoted}"  # absolute: it is typed in the folder
+    assert f"llamaduo probe http://127.0.0.1:8000 ticket_triage/1 {again}\n" in page
+    assert f"llamaduo load http://127.0.0.1:8000 ticket_triage/1 {again}\n" in page
+    assert f"llamaduo serve ticket_triage/1 {again} --render .\n" in page
+    assert f'llamaduo promote --rollback "why" task=ticket_triage home={promoted}\n' in page
     assert not (tmp_path / "out" / "models" / "ticket_triage").exists()
 
 
@@ -107,6 +114,20 @@ def test_flags_that_do_not_go_together_are_refused_before_anything_is_looked_up(
         serve.main(["--render", "out", "--port", "8081"])
     with pytest.raises(UsageError, match="--ports: no such flag; did you mean `--port`"):
         serve.main(["--ports", "8081"])
+
+
+@pytest.mark.parametrize("port", ["0", "-1", "65536", "99999"])
+def test_a_port_that_there_is_not_is_refused_before_anything_is_looked_up(port: str) -> None:
+    with pytest.raises(UsageError, match=f"serve: --port {port}: a number from 1 to 65535"):
+        serve.main(["--port", port])
+
+
+def test_an_address_with_a_port_that_there_is_not_is_refused() -> None:
+    from llamaduo.config import from_overrides
+
+    far = from_overrides(["serving.url=http://127.0.0.1:99999"]).serving
+    with pytest.raises(UsageError, match=r"url=http://127\.0\.0\.1:99999: its port is a number"):
+        port_here(far.url)
 
 
 @pytest.mark.parametrize(
@@ -121,4 +142,4 @@ def test_flags_that_do_not_go_together_are_refused_before_anything_is_looked_up(
 def test_it_listens_where_clients_are_told_if_that_is_here(url: str, port: int) -> None:
     from llamaduo.config import from_overrides
 
-    assert serve._port(from_overrides([f"serving.url={url}"]).serving) == port
+    assert port_here(from_overrides([f"serving.url={url}"]).serving.url) == port
