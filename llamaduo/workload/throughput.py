@@ -72,8 +72,8 @@ class Throughput(Component):
         found = read(self.measured)
         if found.knee is None:
             raise UsageError(
-                f"throughput.measured: {self.measured} has no rate that is known to be kept up with; "
-                "measure several: llamaduo load URL --sweep"
+                f"throughput.measured: {self.measured} has no rate that is known to be kept up "
+                "with; measure several: llamaduo load URL --sweep"
             )
         if not found.knee.prompt_tokens or not found.knee.output_tokens:
             raise UsageError(
