@@ -63,12 +63,14 @@ def served_by_the_verb(home: Path, port: int) -> None:
         text=True,
     )
     assert server.stdout is not None
-    for line in server.stdout:
-        print(line, end="", flush=True)
-        if line.strip().startswith("llamaduo probe"):
-            break
-    probed(home, port)
-    server.send_signal(signal.SIGINT)
+    try:
+        for line in server.stdout:
+            print(line, end="", flush=True)
+            if line.strip().startswith("llamaduo probe"):
+                break
+        probed(home, port)
+    finally:
+        server.send_signal(signal.SIGINT)
     print(server.stdout.read(), end="")
     print(f"(exit {server.wait()})")
 
