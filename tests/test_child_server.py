@@ -122,8 +122,8 @@ from llamaduo.child_server import answers, started
 with started({command(STUBBORN, (port := free_port()))!r}, cwd=Path({str(tmp_path)!r}),
              environment=os.environ, log=Path("log")) as server:
     assert answers(server, {port}, 60)
-    print(server.pid, flush=True)
     try:
+        print(server.pid, flush=True)
         server.wait()
     except KeyboardInterrupt:
         print("told", flush=True)

@@ -384,7 +384,8 @@ def test_probe_and_load_are_told_to_go_where_the_engine_is_published(
     assert found.example["ENGINE_LISTEN"] == listens
     for verb in ("probe", "load"):
         [line] = re.findall(f"^    llamaduo {verb} .*", found.text("README.md"), re.MULTILINE)
-        assert shlex.split(line)[2:] == [f"http://{listens}", f"{MODEL}/1", *typed]
+        form = "serving.delivery=merged"  # wherever it is typed, the form that was rendered
+        assert shlex.split(line)[2:] == [f"http://{listens}", f"{MODEL}/1", *typed, form]
 
 
 def test_the_readme_names_every_file_and_the_verbs_that_a_served_model_takes(

@@ -100,8 +100,8 @@ def test_an_engine_in_a_container_is_written_and_not_started(
     assert (tmp_path / "out" / "compose.yaml").is_file()
     page = (tmp_path / "out" / "README.md").read_text()
     again = f"serving=vllm_l4 home={promoted}"  # absolute: it is typed in the folder
-    assert f"llamaduo probe http://127.0.0.1:8000 ticket_triage/1 {again}\n" in page
-    assert f"llamaduo load http://127.0.0.1:8000 ticket_triage/1 {again}\n" in page
+    assert f"llamaduo probe http://127.0.0.1:8000 ticket_triage/1 {again} serving.delivery=" in page
+    assert f"llamaduo load http://127.0.0.1:8000 ticket_triage/1 {again} serving.delivery=" in page
     assert f"llamaduo serve ticket_triage/1 {again} --render .\n" in page
     assert f'llamaduo promote --rollback "why" task=ticket_triage home={promoted}\n' in page
     assert not (tmp_path / "out" / "models" / "ticket_triage").exists()
