@@ -45,6 +45,9 @@ bench: .venv/ready $(MODEL)  ## measure what the README and the pages claim: ove
 	$(BIN)/python benchmarks/tracking.py
 	$(BIN)/python benchmarks/demo_seeds.py --home .llamaduo/bench
 	$(BIN)/python benchmarks/demo_pictures.py --home .llamaduo/bench --into docs
+	$(BIN)/llamaduo promote experiments=demo home=.llamaduo/bench
+	$(BIN)/python benchmarks/serving.py --home .llamaduo/bench
+	$(BIN)/python benchmarks/load.py --home .llamaduo/bench --rates 0.5,1,2,4
 	$(BIN)/python benchmarks/paper_cost.py --into docs
 	$(BIN)/python benchmarks/experiment_needs.py
 
