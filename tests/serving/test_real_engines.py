@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from llamaduo.progress import Progress
 from llamaduo.promotion.held import Held
 from llamaduo.records import Message, Outcome, Reply, Request
 from llamaduo.serving.endpoint import Endpoint
+from llamaduo.verbs.versioned import find
 
 SAYS = {
     "Where is it?": "On its way.",
@@ -68,17 +70,27 @@ class Engine:
         return choice["message"]["content"], choice["finish_reason"], reply.json()["usage"]
 
 
-@pytest.fixture(scope="module", params=["transformers", "llamacpp"])
+@pytest.fixture(scope="module", params=["transformers", "llamacpp", "promoted"])
 def engine(
     request: pytest.FixtureRequest, cache: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Engine]:
-    """Start each server once."""
+    """Start each server once; the third with the champion of a home, where one is named."""
     folder, port = tmp_path_factory.mktemp("engine"), free_port()
     if request.param == "llamacpp":
         url = f"http://127.0.0.1:{port}"
         endpoint = Endpoint(engine="llamacpp", url=url, model="small", base=None, backoff=0)
         with llama_server(small_model(folder), port, "small", folder):
             yield Engine(endpoint, "What is 2+2? Only the number.", (endpoint, "too long " * 600))
+        return
+    if request.param == "promoted":
+        home = Path(os.environ.get("LLAMADUO_PROMOTED", ""))
+        if not home.is_absolute():
+            pytest.skip("set LLAMADUO_PROMOTED to a home with a promoted model, as make demo's")
+        found = find([f"home={home}", "serving.backoff=0"], "serve")
+        how = found.exp.serving
+        with serving(found.held, how, home, port, Progress(io.StringIO())) as (endpoint, _):
+            other = endpoint.model_copy(update={"model": "another"})
+            yield Engine(endpoint, found.held.references[0].messages[-1].content, (other, "Refund me"))
         return
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(cache))
