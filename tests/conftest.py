@@ -44,6 +44,7 @@ SLOW = (
     "test_recipes.py",
     "search/test_workers.py",
     "tracker/test_server.py",
+    "tracker/test_mlflow.py",
 )
 """Files that take longest. They are run first, or one of two workers would wait for the other."""
 
@@ -70,8 +71,7 @@ def pytest_runtest_teardown() -> None:
     Trainers and engines collect garbage after every use, by hand. MLflow forgets where runs have
     their files: it knows a run by its id alone, and some tests look at copies of one home.
     """
-    if (service := sys.modules.get("mlflow.tracking._tracking_service.utils")) is not None:
-        service._artifact_repos_cache.clear()
+    know_no_places()
     if len(sys.modules) > _known[-1]:
         _known.append(len(sys.modules))
         gc.collect()
@@ -205,8 +205,15 @@ def finished(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
     return Finished(exp, result, said.read_text(encoding="utf-8"))
 
 
+def know_no_places() -> None:
+    """Have MLflow forget where runs have their files: in a copied home they are elsewhere."""
+    if (service := sys.modules.get("mlflow.tracking._tracking_service.utils")) is not None:
+        service._artifact_repos_cache.clear()
+
+
 def move_in(first: Path, home: Path) -> None:
     """Copy a home, and have MLflow find its files in the copy."""
+    know_no_places()
     for name in (".llamaduo", "mlruns"):
         shutil.copytree(first / name, home / name)
     with database.locked(home):

@@ -1,11 +1,10 @@
 """Many commands go on beside one another, and none beside one that removes."""
 
-import shutil
 import threading
 from pathlib import Path
 
 import pytest
-from conftest import Finished
+from conftest import Finished, move_in
 
 from llamaduo import running, session
 from llamaduo.dossier import render
@@ -48,7 +47,8 @@ def test_a_run_and_its_report_keep_others_out_to_their_end(
     finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home, name = tmp_path / "home", finished.exp.fingerprint()
-    shutil.copytree(finished.home, home)
+    home.mkdir()
+    move_in(finished.home, home)
     said = []
 
     class SeenError(Exception):

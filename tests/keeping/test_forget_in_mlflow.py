@@ -1,7 +1,6 @@
 """Forgetting in MLflow: on a copy of a real run of `demo_tiny`, weights and all."""
 
 import json
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import pyarrow.parquet
 import pytest
-from conftest import Finished
+from conftest import Finished, move_in
 from kept_world import bytes_under, planned
 
 from llamaduo.records import Placed
@@ -21,7 +20,8 @@ from llamaduo.verbs import store as verb
 
 @pytest.fixture
 def shown(finished: Finished, tmp_path: Path) -> Path:
-    shutil.copytree(finished.home, tmp_path / "shown")
+    (tmp_path / "shown").mkdir()
+    move_in(finished.home, tmp_path / "shown")  # what is forgotten is gone from the copy alone
     return tmp_path / "shown"
 
 

@@ -90,7 +90,9 @@ def engine(
         how = found.exp.serving
         with serving(found.held, how, home, port, Progress(io.StringIO())) as (endpoint, _):
             other = endpoint.model_copy(update={"model": "another"})
-            yield Engine(endpoint, found.held.references[0].messages[-1].content, (other, "Refund me"))
+            yield Engine(
+                endpoint, found.held.references[0].messages[-1].content, (other, "Refund me")
+            )
         return
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(cache))
