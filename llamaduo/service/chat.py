@@ -128,6 +128,11 @@ class ChatService(Component):
         sent = sum(len(m.content.encode()) + 16 for m in request.messages)
         return self.price.usd(min(sent, self.context), request.max_tokens)
 
+    def warm(self) -> None:
+        """Import litellm, which takes seconds."""
+        os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+        self._takes_seed()
+
     async def attempt(self, request: Request, seed: int, once: str) -> Heard:
         """Ask once, through litellm."""
         os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
