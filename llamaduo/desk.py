@@ -260,7 +260,7 @@ class Desk:
         """Return the seconds before the next try: jittered, and no less than the provider asks."""
         own = min(self.service.backoff * 2 ** (tried - 1), LONGEST_WAIT)
         asked = min(heard.wait or 0.0, LONGEST)
-        return max(own * random.uniform(0.5, 1.0), asked * random.uniform(1.0, 1.1))
+        return float(max(own * random.uniform(0.5, 1.0), asked * random.uniform(1.0, 1.1)))
 
     def _read(self, key: str, request: Request, reply: Reply, reads: Reader) -> Reply:
         """Mark a reply whose text is of no use; a kill may have come between answer and mark."""

@@ -157,7 +157,7 @@ def late(
     if _held(db, limits.payee) <= max(now, at) and now - at <= span.guard / 2:
         return at
     db.execute("delete from sends where slot = ?", (slot,))
-    return book(db, limits, tokens, now, slot, span)
+    return book(db, limits, tokens, now, slot, span=span)
 
 
 def settle(db: Tables, limits: Limited, tokens: int, slot: str) -> None:
