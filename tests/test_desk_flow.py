@@ -17,7 +17,7 @@ from test_desk import Scripted, ask_for, bought, busy, desk, within
 from llamaduo.database import Tables
 from llamaduo.errors import ServiceError
 from llamaduo.flow import window
-from llamaduo.flow.adaptive import START
+from llamaduo.flow.adaptive import START, Lanes
 from llamaduo.ledger import Act, Call, Claim, Ledger
 from llamaduo.ledger.together import Together
 from llamaduo.records import Request, Usage
@@ -130,6 +130,19 @@ def test_a_wait_that_a_provider_asks_for_is_kept_by_every_call_and_process(
     assert held.is_set()
     assert first.came[1] - first.came[0] >= 0.29
     assert second.came[0] - first.came[0] >= 0.29
+
+
+def test_a_long_wait_that_a_provider_asks_for_is_told_once(
+    ledger: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ledger.transaction() as db:
+        until = time.time() + 1.3
+        window.hold(db, "scripted", until, "RateLimitError: slow down")
+    with within(10):
+        desk(ledger, Limited()).ask(ask_for(*range(4)))
+    when = time.strftime("%H:%M:%S", time.localtime(until))
+    said = f"llamaduo: scripted is left alone until {when}: RateLimitError: slow down\n"
+    assert capsys.readouterr().err == said
 
 
 def ask_elsewhere(kept: Kept, service: Limited) -> None:
@@ -247,7 +260,7 @@ def test_a_step_that_fails_undoes_those_of_its_turn_and_says_so_to_all(
         raise OSError("the disk is full")
 
     async def turn() -> list[Any]:
-        together = Together(ledger)
+        together = Together(ledger, Lanes(1))
         steps = (together.do(ledger.claiming(call())), together.do(Act(fails)))
         return list(await asyncio.gather(*steps, return_exceptions=True))
 
@@ -260,7 +273,7 @@ def test_a_step_of_a_call_that_is_cancelled_is_done_all_the_same(
     ledger: Ledger, kept: Kept
 ) -> None:
     async def turn() -> None:
-        together = Together(ledger)
+        together = Together(ledger, Lanes(1))
         ledger.claim(call())
         paid = asyncio.create_task(
             together.do(ledger.answering("k", Heard(ok()), seconds=1.0, last=True))
