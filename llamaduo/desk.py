@@ -93,7 +93,7 @@ class Desk:
             )
 
     def _key(self, request: Request) -> str:
-        said = request.model_dump(mode="json", exclude={"row", "tag"})
+        said = request.model_dump(mode="json", exclude={"row", "tag", "form"})
         return digest(self.service.key(), said, self.seed)
 
     async def _all(self, asked: dict[str, Request], reads: Reader) -> dict[str, Reply]:
@@ -171,7 +171,8 @@ class Desk:
         try:
             for attempt in range(self.service.attempts):
                 began = time.monotonic()
-                reply, again = await self.service.attempt(request, seed)
+                heard = await self.service.attempt(request, seed, f"{key}-{attempt}")
+                reply, again = heard.reply, heard.again
                 last = not again or attempt + 1 == self.service.attempts
                 if last and again:
                     tries = f"{GAVE_UP} after {attempt + 1} tries: {reply.cause}"

@@ -1,7 +1,7 @@
 """The rows that flow round the loop. Frozen, flat, and JSON in both directions."""
 
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -166,11 +166,20 @@ class Usage(Record):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     usd: float = 0.0
+    cached_tokens: int = 0
+    """Prompt tokens read from the provider's cache; part of `prompt_tokens`."""
+    cache_write_tokens: int = 0
+    """Prompt tokens written to it; part of `prompt_tokens`."""
+    thinking_tokens: int = 0
+    """What a model thinks with; part of `completion_tokens`."""
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
             prompt_tokens=self.prompt_tokens + other.prompt_tokens,
             completion_tokens=self.completion_tokens + other.completion_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+            cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
+            thinking_tokens=self.thinking_tokens + other.thinking_tokens,
             usd=self.usd + other.usd,
         )
 
@@ -188,6 +197,8 @@ class Request(Record):
     tag: str = ""
     """What the reply has to repeat, so that no text it quotes passes for it; part of what is
     sent only where a message holds it."""
+    form: dict[str, Any] | None = None
+    """JSON schema that the reply should satisfy."""
 
 
 class Reply(Record):
@@ -198,6 +209,8 @@ class Reply(Record):
     """Why it is not ok, in the provider's words where there are some."""
     text: str = ""
     usage: Usage = Usage()
+    model: str = ""
+    """What the provider says answered."""
 
 
 class Tally(Record):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from llamaduo.records import Reply, Request
+from llamaduo.service.heard import Heard, Limits
 
 
 @runtime_checkable
@@ -35,6 +36,11 @@ class Service(Protocol):
         """Seconds before the second try; each further wait is twice the one before."""
         ...
 
+    @property
+    def limits(self) -> Limits:
+        """What may be asked of it in a minute, and paid in a day."""
+        ...
+
     def key(self) -> dict[str, Any]:
         """Return what makes its replies what they are."""
         ...
@@ -47,8 +53,12 @@ class Service(Protocol):
         """Return what `request` can cost at most, in dollars."""
         ...
 
-    async def attempt(self, request: Request, seed: int) -> tuple[Reply, bool]:
-        """Ask once. Returns the reply, and whether asking again may go better.
+    async def attempt(self, request: Request, seed: int, once: str) -> Heard:
+        """Ask once, and say what came of it.
+
+        Args:
+            once: names this try of this call, the same after a kill; a provider that takes such
+                keys does not bill it twice.
 
         Raises:
             ServiceError: if no request can succeed (a dead key, an unknown model).
