@@ -167,20 +167,20 @@ class Usage(Record):
     completion_tokens: int = 0
     usd: float = 0.0
     cached_tokens: int = 0
-    """Prompt tokens read from the provider's cache; part of `prompt_tokens`."""
+    """Of the prompt tokens, those that came out of the provider's cache."""
     cache_write_tokens: int = 0
-    """Prompt tokens written to it; part of `prompt_tokens`."""
+    """Of the prompt tokens, those that were written into it."""
     thinking_tokens: int = 0
-    """What a model thinks with; part of `completion_tokens`."""
+    """Of the completion tokens, those that were thought and not said."""
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
             prompt_tokens=self.prompt_tokens + other.prompt_tokens,
             completion_tokens=self.completion_tokens + other.completion_tokens,
+            usd=self.usd + other.usd,
             cached_tokens=self.cached_tokens + other.cached_tokens,
             cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
             thinking_tokens=self.thinking_tokens + other.thinking_tokens,
-            usd=self.usd + other.usd,
         )
 
 
@@ -198,7 +198,8 @@ class Request(Record):
     """What the reply has to repeat, so that no text it quotes passes for it; part of what is
     sent only where a message holds it."""
     form: dict[str, Any] | None = None
-    """JSON schema that the reply should satisfy."""
+    """JSON schema that the reply should satisfy; part of what is sent, and of the call's key, only
+    with a service that is asked for structured replies."""
 
 
 class Reply(Record):
@@ -210,7 +211,7 @@ class Reply(Record):
     text: str = ""
     usage: Usage = Usage()
     model: str = ""
-    """What the provider says answered."""
+    """What the provider says answered; empty where it does not say."""
 
 
 class Tally(Record):
@@ -220,3 +221,5 @@ class Tally(Record):
     calls: int
     outcomes: dict[str, int]
     usage: Usage
+    unproven: float = 0.0
+    """Dollars, at most, that tries may have cost of which nobody saw the end."""

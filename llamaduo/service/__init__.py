@@ -6,6 +6,8 @@ from typing import Any, Protocol, runtime_checkable
 from llamaduo.records import Reply, Request
 from llamaduo.service.heard import Heard, Limits
 
+__all__ = ["Caller", "Heard", "Limits", "Service"]
+
 
 @runtime_checkable
 class Service(Protocol):
@@ -37,8 +39,13 @@ class Service(Protocol):
         ...
 
     @property
+    def structured(self) -> bool:
+        """Whether it is sent the form of the reply that is wanted."""
+        ...
+
+    @property
     def limits(self) -> Limits:
-        """What may be asked of it in a minute, and paid in a day."""
+        """What it is not to be sent, or paid, more than."""
         ...
 
     def key(self) -> dict[str, Any]:
@@ -54,11 +61,11 @@ class Service(Protocol):
         ...
 
     async def attempt(self, request: Request, seed: int, once: str) -> Heard:
-        """Ask once, and say what came of it.
+        """Ask once.
 
         Args:
-            once: names this try of this call, the same after a kill; a provider that takes such
-                keys does not bill it twice.
+            once: names this try, and no other: a provider that knows such keys bills it once,
+                if it is sent again after a kill.
 
         Raises:
             ServiceError: if no request can succeed (a dead key, an unknown model).

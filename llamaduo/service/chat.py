@@ -78,11 +78,12 @@ class ChatService(Component):
     """`litellm`: any provider. `direct`: OpenAI's protocol without it, for models named `openai/`
     or `hosted_vllm/`."""
     cap_usd_per_day: float | None = Field(None, ge=0)
-    """Dollars a day (UTC) that all processes sharing the ledger may pay it. None: no cap."""
+    """Dollars that this model may be paid in a day (UTC), by all runs that share a ledger. None:
+    no limit."""
     requests_per_minute: int | None = Field(None, ge=1)
-    """Requests in any 60 seconds, over the same processes. None: no limit of ours."""
+    """Requests in any 60 seconds, of all processes that share a ledger. None: no limit."""
     tokens_per_minute: int | None = Field(None, ge=1)
-    """Tokens in any 60 seconds, over the same processes. None: no limit of ours."""
+    """Tokens in any 60 seconds, counted as the most a call can take. None: no limit."""
     concurrency: int = Field(16, ge=1)
     """Calls in flight at once; more is faster until the provider says 429."""
     attempts: int = Field(5, ge=1)
@@ -127,7 +128,7 @@ class ChatService(Component):
 
     @property
     def limits(self) -> Limits:
-        """What may be asked of it, and paid."""
+        """What it is not to be sent, or paid, more than."""
         return Limits(
             payee=f"{self.model} at {self.api_base}" if self.api_base else self.model,
             usd_per_day=self.cap_usd_per_day,

@@ -1,41 +1,40 @@
-"""What came of one try to have a request answered, as it came; and who sets its limits."""
+"""What came of one try at a call, and the limits that a service is asked within."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from llamaduo.records import Reply
+from llamaduo.records import Record, Reply
 
 
 @dataclass(frozen=True)
 class Heard:
-    """One try: how it ended, and what is needed to prove it."""
+    """One try, as it went."""
 
     reply: Reply
     again: bool = False
     """Whether asking again may go better."""
     wait: float | None = None
-    """Seconds that the provider asks to wait; None: it does not say."""
+    """Seconds that the provider asks to be left alone; None where it asks for none."""
     unproven: bool = False
-    """The request went out and nobody saw how it ended, so it may have been billed."""
+    """Whether the request went out and nobody saw how it ended (a time-out, a reset, a body that
+    was cut): the provider may have billed it all the same."""
     raw: str = ""
-    """The body as it came, before any parsing."""
+    """The body as it came, before anything was read of it."""
     status: int = 0
-    """HTTP code; 0 where there was none."""
+    """HTTP status; 0 where none came, or where no HTTP was spoken."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """Those about rate limits and the request's id, in lower case."""
+    """Those about rate limits, and the request's id; names in lower case."""
     price: str = ""
-    """The price it is counted by, as canonical JSON; "" where none counts."""
+    """The price it was counted at, as canonical JSON with its date; empty where none counts."""
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What may be asked of one payee, over all processes that share a ledger."""
+class Limits(Record):
+    """What a service is not to be sent, or paid, more than; None: no limit."""
 
     payee: str
-    """Who bills: model and address, whatever the label."""
+    """Who bills, whatever a config calls it: the model and its address. Limits and days are counted
+    by it, over all processes that share a ledger."""
     usd_per_day: float | None = None
-    """Dollars; a day is one of UTC."""
+    """Dollars a day, which begins at 0:00 UTC."""
     requests_per_minute: int | None = None
-    """In any 60 seconds."""
     tokens_per_minute: int | None = None
-    """In any 60 seconds, prompt and most completion tokens of what was sent."""

@@ -83,9 +83,14 @@ class TgiService(Component):
         return False
 
     @property
+    def structured(self) -> bool:
+        """Whether it is sent the form of the reply that is wanted: TGI's `/generate` is not."""
+        return False
+
+    @property
     def limits(self) -> Limits:
-        """None: what a server of one's own takes in, it says itself."""
-        return Limits(payee=f"{self.adapter or self.model_id or 'its model'} at {self.url}")
+        """None: it is a server of one's own."""
+        return Limits(payee=f"{self.adapter or 'its own model'} at {self.url}")
 
     def faults(self) -> list[str]:
         """Return what stands in the way of the first call, as far as it shows without one."""
