@@ -1,6 +1,7 @@
 """A try through litellm: any provider it knows, its reply in the form of OpenAI's."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from llamaduo.service.endings import Trouble
@@ -27,6 +28,7 @@ async def ask(arguments: Mapping[str, Any], exchange: Exchange) -> dict[str, Any
     return said
 
 
+@lru_cache(maxsize=64)
 def takes_seed(model: str) -> bool:
     """Whether the provider knows the parameter; sending it to another is an error."""
     return "seed" in (litellm().get_supported_openai_params(model=model) or ())
