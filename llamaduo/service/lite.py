@@ -17,9 +17,11 @@ async def ask(arguments: Mapping[str, Any], exchange: Exchange) -> dict[str, Any
     except Exception as error:
         # Whatever litellm makes of what a provider sent: it is read from the exchange, if there
         # was one, and no reply that was paid for is lost to an error in reading it.
+        kind = type(error).__name__
+        words = str(error).removeprefix(f"litellm.{kind}: ")
         return Trouble(
-            kind=type(error).__name__,
-            words=str(error),
+            kind=kind,
+            words=words.partition(" To drop unsupported params")[0],  # advice for a program
             status=int(getattr(error, "status_code", None) or 0),
         )
     finally:
