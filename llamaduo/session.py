@@ -106,6 +106,7 @@ def _run(
     split = stages.split()
     tests, train = len(part(split, "test")), len(part(split, "train"))
     progress.say(f"run {stages.run} in {exp.home}")
+    preflight.refuse_unasked(exp, split, progress)
     cannot = unreachable(tests, exp.goal, level_of_look(1) if exp.judge.on == "test" else LEVEL)
     if cannot:
         progress.say(cannot)

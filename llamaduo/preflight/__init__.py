@@ -15,11 +15,12 @@ from llamaduo.machine import Machine
 from llamaduo.preflight import disk, hub, libraries, model, room, rows
 from llamaduo.preflight.finding import Finding, Level, look, missing, ok
 from llamaduo.preflight.model import unserved
+from llamaduo.preflight.privacy import refuse_unasked
 from llamaduo.preflight.services import services
 from llamaduo.preflight.tracker import tracker
 from llamaduo.progress import Progress
 
-__all__ = ["Finding", "Level", "quick", "refuse", "whole"]
+__all__ = ["Finding", "Level", "quick", "refuse", "refuse_unasked", "whole"]
 
 
 def refuse(exp: Experiment, progress: Progress, until: Until | None = None) -> None:

@@ -1,0 +1,95 @@
+"""One request with placeholders in the place of what was found, and the way back.
+
+A placeholder is `[EMAIL_1]`: the kind, and a number that stands for one value in all messages
+of the request. Where a text has one already, its number is left to it.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from llamaduo.privacy.finder import Finder, Found
+from llamaduo.privacy.kinds import KINDS, Kind
+from llamaduo.privacy.quoted import quoted
+from llamaduo.records import Message, Request
+
+PLACEHOLDER = re.compile(rf"\[({'|'.join(kind.upper() for kind in KINDS)})_(\d+)\]")
+
+
+@dataclass(frozen=True)
+class Value:
+    """What a placeholder stands for."""
+
+    says: str
+    written: dict[int, str] = field(default_factory=dict)
+    """As it stood in the request, by the number of JSON strings it stood in."""
+
+    def at(self, depth: int) -> str:
+        """Return it as it has to be written within so many JSON strings."""
+        text = self.written.get(depth)
+        if text is None:
+            text = self.says
+            for _ in range(depth):
+                text = json.dumps(text, ensure_ascii=False)[1:-1]
+        return text
+
+
+class Hidden:
+    """A request as it is sent. It knows what it hides; nothing of that is in `request`."""
+
+    def __init__(self, asked: Request, finder: Finder) -> None:
+        """Replace what is found; the request's tag, which a reply has to repeat, stays."""
+        self._taken = {one[0] for m in asked.messages for one in PLACEHOLDER.finditer(m.content)}
+        self._values: dict[str, Value] = {}
+        self._names: dict[tuple[Kind, str], list[str]] = {}
+        messages = [self._without(m, finder.find(m.content), asked.tag) for m in asked.messages]
+        self.request = asked.model_copy(update={"messages": tuple(messages)})
+
+    def _without(self, message: Message, found: Sequence[Found], tag: str) -> Message:
+        text = message.content
+        tags = [m.span() for m in re.finditer(re.escape(tag), text)] if tag else []
+        pieces, at = [], 0
+        for one in found:
+            if any(one.start < end and start < one.end for start, end in tags):
+                continue
+            pieces += [text[at : one.start], self._name(one, text[one.start : one.end])]
+            at = one.end
+        return message.model_copy(update={"content": "".join([*pieces, text[at:]])})
+
+    def _name(self, one: Found, written: str) -> str:
+        """Return the value's placeholder; another way to write it has one of its own."""
+        names = self._names.setdefault((one.kind, one.value), [])
+        for name in names:
+            if self._values[name].written.setdefault(one.depth, written) == written:
+                return name
+        number = sum(len(n) for (kind, _), n in self._names.items() if kind == one.kind) + 1
+        while (name := f"[{one.kind.upper()}_{number}]") in self._taken:
+            number += 1
+        self._taken.add(name)
+        names.append(name)
+        self._values[name] = Value(one.value, {one.depth: written})
+        return name
+
+    def restored(self, reply: str) -> str:
+        """Put the values back, each as it has to be written where its placeholder stands."""
+        if not self._values:
+            return reply
+        pieces, at = [], 0
+        for start, end, name, depth in sorted(self._places(reply, 0)):
+            pieces += [reply[at:start], self._values[name].at(depth)]
+            at = end
+        return "".join([*pieces, reply[at:]])
+
+    def _places(self, text: str, depth: int) -> Iterator[tuple[int, int, str, int]]:
+        """Yield where placeholders of this request stand, and in how many JSON strings."""
+        own = [m for m in PLACEHOLDER.finditer(text) if m[0] in self._values]
+        strings = [one for one in quoted(text) if "[" in one.written] if "[" in text else []
+        for match in own:
+            around = [s for s in strings if s.start <= match.start() and match.end() <= s.end]
+            if not any(one.escaped for one in around):
+                yield *match.span(), match[0], depth + bool(around)
+        for one in strings:
+            if one.escaped:
+                for start, end, name, deeper in self._places(one.text, depth + 1):
+                    yield *one.outside(start, end), name, deeper
