@@ -193,6 +193,11 @@ class Experiment(Component):
         """Those of them whose requests leave."""
         return tuple(one for one in self.asked_services if self.privacy.leaves(one))
 
+    @property
+    def hides(self) -> bool:
+        """Whether something of what one of them is asked is replaced before it is sent."""
+        return any(self.privacy.hides(one) for one in self.asked_services)
+
     def fingerprint(self) -> str:
         """Name what makes the result. Not: limits, places, tracker, serving, workload.
 

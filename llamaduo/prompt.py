@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-
 _BEGINS = re.compile(r'\{\s*"|\[\s*["{\[]')
 """How an object begins that is not empty, or an array of texts, objects or arrays."""
 

@@ -19,6 +19,7 @@ from llamaduo.home import refuse_network_home, writable
 from llamaduo.hosts import ledger_of, not_for_many_hosts
 from llamaduo.intervals import LEVEL
 from llamaduo.judging import part
+from llamaduo.privacy.told import told
 from llamaduo.progress import Progress, tell
 from llamaduo.records import Placed
 from llamaduo.report.money import migration_usd
@@ -163,7 +164,8 @@ def _ended(
     everything = {of: stage.rows for of, stage in stages.judged.items()}
     scores.write_scores(place / scores.FILE, scores.score_rows(everything, exp.goal))
     projection = project(exp.workload, migration_usd(result))
-    path = report.write(result, exp.workload, projection, judged, facts(exp), place)
+    made_of = [*facts(exp), *(told(stages.ledger, stages.paid) if exp.hides else [])]
+    path = report.write(result, exp.workload, projection, judged, made_of, place)
     on_test = {of: rows for (of, on), rows in everything.items() if on == "test"}
     shown.finish(result, projection, place, test=on_test)
     now = f"spent now: ${stages.ledger.spent_now:.4f} in {stages.ledger.calls_now} requests"

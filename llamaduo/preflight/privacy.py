@@ -69,9 +69,7 @@ def _sent(exp: Experiment) -> tuple[set[Part], list[Answer]]:
         return parts, []
 
 
-def _said(
-    exp: Experiment, some: Survey, key: str, fate: Fate, called: str, to: str
-) -> Finding:
+def _said(exp: Experiment, some: Survey, key: str, fate: Fate, called: str, to: str) -> Finding:
     if fate == "send":
         return look(f"privacy: {some}, and {to} will be sent them as they are ({key}=send)")
     if fate == "redact":
@@ -103,5 +101,3 @@ def _lines(exp: Experiment, rows: Sequence[Example]) -> dict[str, str]:
         for line, row in exp.task.rows.numbered()
         if (said := (row.messages, row.target)) in wanted
     }
-
-

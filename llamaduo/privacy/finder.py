@@ -47,13 +47,10 @@ class Finder:
         """Return what is there, in order; no two overlap."""
         return _found(self, text) if self.kinds and text else []
 
-    def spans(self, text: str) -> Iterator[Span]:
-        """Yield where something other than a secret seems to stand, as the text is written."""
-        for kind in self.kinds:
-            if kind in _FINDERS:
-                yield from ((start, end, kind) for start, end in _FINDERS[kind](text))
-        if "phone" in self.kinds:
-            yield from ((start, end, "phone") for start, end in phones(text, self.phones))
+    def spans(self, text: str, kind: Kind) -> Iterator[Span]:
+        """Yield where something of one kind seems to stand, as the text is written."""
+        for start, end in phones(text, self.phones) if kind == "phone" else _FINDERS[kind](text):
+            yield start, end, kind
 
     def secrets(self, text: str) -> Iterator[Span]:
         """Yield where secrets stand. Some are known by what stands beside them."""
@@ -78,26 +75,33 @@ def _look(finder: Finder, text: str, depth: int, given: Sequence[Span]) -> Itera
     """
     strings = list(quoted(text))
     masked = text
-    for one in strings:
-        if one.escaped:
-            masked = masked[: one.start] + " " * len(one.written) + masked[one.end :]
-    spans = _cut([*finder.spans(masked), *finder.secrets(text), *given], strings)
+    for string in strings:
+        if string.escaped:
+            masked = _masked(masked, string.start, string.end)
     found: list[Found] = []
-    for start, end, kind in _kept(s for s, one in spans if one is None or not one.escaped):
-        inside = any(one.start <= start and end <= one.end for one in strings)
-        found.append(Found(start, end, kind, text[start:end], depth + inside))
+
+    def take(spans: Sequence[Span]) -> None:
+        nonlocal masked
+        for start, end, kind in _apart(spans):
+            masked = _masked(masked, start, end)
+            inside = any(one.start <= start and end <= one.end for one in strings)
+            found.append(Found(start, end, kind, text[start:end], depth + inside))
+
+    known = _cut([*finder.secrets(text), *given], strings)
+    take([span for span, of in known if of is None or not of.escaped])
+    for kind in KINDS:
+        if kind in finder.kinds and kind != "secret":
+            take([span for span, _ in _cut([*finder.spans(masked, kind)], strings)])
     for one in strings:
         if one.escaped:
-            own = [(*one.inside(start, end), kind) for (start, end, kind), of in spans if of is one]
+            own = [(*one.inside(start, end), kind) for (start, end, kind), of in known if of is one]
             for deeper in _look(finder, one.text, depth + 1, own):
                 start, end = one.outside(deeper.start, deeper.end)
                 found.append(replace(deeper, start=start, end=end))
     yield from sorted(found, key=lambda one: one.start)
 
 
-def _cut(
-    spans: Sequence[Span], strings: Sequence[Quoted]
-) -> list[tuple[Span, Quoted | None]]:
+def _cut(spans: Sequence[Span], strings: Sequence[Quoted]) -> list[tuple[Span, Quoted | None]]:
     """Cut what goes over the ends of strings into its parts, with the string each stands in.
 
     A private key may be written as a list of its lines: the list stays a list.
@@ -112,10 +116,15 @@ def _cut(
     return cut
 
 
-def _kept(spans: Iterator[Span]) -> list[Span]:
-    """Return those that no other stands in the way of: the surer kind wins, then the longer."""
+def _apart(spans: Sequence[Span]) -> list[Span]:
+    """Return those that do not overlap: of two that do, the surer kind, and then the longer."""
     kept: list[Span] = []
     for span in sorted(spans, key=lambda s: (KINDS.index(s[2]), s[0] - s[1], s[0])):
         if all(span[1] <= one[0] or one[1] <= span[0] for one in kept):
             kept.append(span)
-    return sorted(kept)
+    return kept
+
+
+def _masked(text: str, start: int, end: int) -> str:
+    """Put a part out of sight of what is looked for next: digits beside it are no part of it."""
+    return f"{text[:start]}{'|' * (end - start)}{text[end:]}"

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from llamaduo.component import digest
 from llamaduo.privacy.finder import Finder, Found
 from llamaduo.privacy.kinds import KINDS, Kind
 from llamaduo.privacy.quoted import quoted
@@ -39,12 +40,23 @@ class Hidden:
     """A request as it is sent. It knows what it hides; nothing of that is in `request`."""
 
     def __init__(self, asked: Request, finder: Finder) -> None:
-        """Replace what is found; the request's tag, which a reply has to repeat, stays."""
+        """Replace what is found, and the tag.
+
+        A tag is a digest of texts with all values in them: who has the rest of the texts could
+        try all phone numbers until one gives it. So what is sent has one of what is sent.
+        """
         self._taken = {one[0] for m in asked.messages for one in PLACEHOLDER.finditer(m.content)}
         self._values: dict[str, Value] = {}
         self._names: dict[tuple[Kind, str], list[str]] = {}
         messages = [self._without(m, finder.find(m.content), asked.tag) for m in asked.messages]
-        self.request = asked.model_copy(update={"messages": tuple(messages)})
+        self._tag = self._own_tag = asked.tag
+        if self._values and asked.tag:
+            self._own_tag = digest([m.content.replace(asked.tag, "") for m in messages])
+            messages = [_with_text(m, self._tagged(m.content)) for m in messages]
+        self.request = asked.model_copy(update={"messages": tuple(messages), "tag": self._own_tag})
+
+    def _tagged(self, text: str) -> str:
+        return text.replace(self._tag, self._own_tag)
 
     def _without(self, message: Message, found: Sequence[Found], tag: str) -> Message:
         text = message.content
@@ -55,7 +67,7 @@ class Hidden:
                 continue
             pieces += [text[at : one.start], self._name(one, text[one.start : one.end])]
             at = one.end
-        return message.model_copy(update={"content": "".join([*pieces, text[at:]])})
+        return _with_text(message, "".join([*pieces, text[at:]]))
 
     def _name(self, one: Found, written: str) -> str:
         """Return the value's placeholder; another way to write it has one of its own."""
@@ -75,6 +87,8 @@ class Hidden:
         """Put the values back, each as it has to be written where its placeholder stands."""
         if not self._values:
             return reply
+        if self._own_tag:
+            reply = reply.replace(self._own_tag, self._tag)
         pieces, at = [], 0
         for start, end, name, depth in sorted(self._places(reply, 0)):
             pieces += [reply[at:start], self._values[name].at(depth)]
@@ -93,3 +107,7 @@ class Hidden:
             if one.escaped:
                 for start, end, name, deeper in self._places(one.text, depth + 1):
                     yield *one.outside(start, end), name, deeper
+
+
+def _with_text(message: Message, text: str) -> Message:
+    return message.model_copy(update={"content": text})

@@ -10,7 +10,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 PERSONAL: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind != "secret")
 
 _WORDS: dict[Kind, tuple[str, str]] = {
-    "secret": ("key, token or password", "keys, tokens or passwords"),
+    "secret": ("secret", "secrets"),
     "email": ("e-mail address", "e-mail addresses"),
     "iban": ("IBAN", "IBANs"),
     "card": ("card number", "card numbers"),

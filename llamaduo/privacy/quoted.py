@@ -1,6 +1,6 @@
-"""Texts that stand as JSON strings in a text, as they read once they are decoded.
+r"""Texts that stand as JSON strings in a text, as they read once they are decoded.
 
-`{"said": "\\nbob@example.org"}` holds Bob's address after the end of a line, and not nbob's.
+`{"said": "\nbob@example.org"}` holds Bob's address after the end of a line, and not nbob's.
 What is found in a decoded text has to be replaced where it is written, escapes and all.
 """
 

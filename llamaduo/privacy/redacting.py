@@ -30,10 +30,6 @@ def hidden_from(privacy: Privacy, services: Iterable[Service]) -> list[object]:
     return [privacy.key(), keys] if keys else []
 
 
-def _any(request: Request, text: str) -> str:
-    return ""
-
-
 @dataclass(frozen=True)
 class Redacting:
     """Stands before another caller."""
@@ -52,7 +48,9 @@ class Redacting:
         return self.caller.spend
 
     def ask(
-        self, requests: Sequence[Request], reads: Callable[[Request, str], str] = _any
+        self,
+        requests: Sequence[Request],
+        reads: Callable[[Request, str], str] = lambda request, text: "",
     ) -> list[Reply]:
         """Return one reply for each request, as if it had been asked with the values.
 

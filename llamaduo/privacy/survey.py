@@ -50,16 +50,16 @@ class Survey:
 
 def survey(rows: Iterable[Example | Answer], finder: Finder) -> Survey:
     """Look at every row: its turns, its target, and of a scored answer the answer."""
-    held: list[Held] = []
-    total = 0
-    for total, row in enumerate(rows, 1):
-        example = row.example if isinstance(row, Answer) else row
-        texts = [*(m.content for m in example.messages), example.target]
-        texts += [row.text] if isinstance(row, Answer) else []
-        values = frozenset((o.kind, o.value) for text in texts for o in finder.find(text))
-        if values:
-            held.append(Held(example, values))
-    return Survey(total, tuple(held))
+    looked = [_held(row, finder) for row in rows]
+    return Survey(len(looked), tuple(one for one in looked if one.values))
+
+
+def _held(row: Example | Answer, finder: Finder) -> Held:
+    example = row.example if isinstance(row, Answer) else row
+    texts = [*(m.content for m in example.messages), example.target]
+    texts += [row.text] if isinstance(row, Answer) else []
+    found = (one for text in texts for one in finder.find(text))
+    return Held(example, frozenset((one.kind, one.value) for one in found))
 
 
 def mask(value: str) -> str:
