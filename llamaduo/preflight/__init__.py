@@ -72,7 +72,8 @@ def whole(exp: Experiment, here: Machine) -> Iterator[Finding]:
     if room.loads(exp) or (asked is not None and asked.as_text):
         template, said = model.template(exp.local)
         yield said
-    yield from rows.rows(exp, template)
+    of_rows = list(rows.rows(exp, template))
+    yield from of_rows
     yield from model.serving(exp, here)
-    if not any(finding.level == "MISSING" for finding in found):
+    if not any(finding.level == "MISSING" for finding in [*found, *of_rows]):
         yield ok(f"{exp.answers_as} <- {exp.service.name} on {exp.task.name} can run here")

@@ -8,17 +8,12 @@ from llamaduo.judge.human import read as read_human
 from llamaduo.preflight.finding import Finding, look, missing
 from llamaduo.privacy import Fate
 from llamaduo.privacy.finder import Finder
-from llamaduo.privacy.kinds import PERSONAL, Kind
+from llamaduo.privacy.kinds import PERSONAL, SECRETS
 from llamaduo.privacy.survey import SHOWN, Held, Survey, survey
 from llamaduo.progress import Progress
 from llamaduo.records import Answer, Example, Part, Placed
 from llamaduo.task.coverage import CoverageTask
 from llamaduo.task.rows import FileRows
-
-_KEYS: tuple[tuple[str, tuple[Kind, ...], str], ...] = (
-    ("personal_data", PERSONAL, "personal data"),
-    ("secrets", ("secret",), "secrets"),
-)
 
 
 def refuse_unasked(exp: Experiment, placed: Sequence[Placed], progress: Progress) -> None:
@@ -44,10 +39,12 @@ def leaving(exp: Experiment, placed: Sequence[Placed]) -> Iterator[Finding]:
     rows = [one.example for one in placed if one.part in parts]
     seen = survey([*rows, *answers], finder)
     to = " and ".join(dict.fromkeys(service.name for service in exp.outside))
-    for key, kinds, called in _KEYS:
-        some = seen.of(kinds)
-        if some.held:
-            yield _said(exp, some, f"privacy.{key}", getattr(privacy, key), called, to)
+    for key, fate, kinds in (
+        ("privacy.personal_data", privacy.personal_data, PERSONAL),
+        ("privacy.secrets", privacy.secrets, SECRETS),
+    ):
+        if (some := seen.of(kinds)).held:
+            yield _said(exp, some, key, fate, to)
 
 
 def _sent(exp: Experiment) -> tuple[set[Part], list[Answer]]:
@@ -69,18 +66,19 @@ def _sent(exp: Experiment) -> tuple[set[Part], list[Answer]]:
         return parts, []
 
 
-def _said(exp: Experiment, some: Survey, key: str, fate: Fate, called: str, to: str) -> Finding:
+def _said(exp: Experiment, some: Survey, key: str, fate: Fate, to: str) -> Finding:
     if fate == "send":
-        return look(f"privacy: {some}, and {to} will be sent them as they are ({key}=send)")
+        return look(f"privacy: {to} will be sent what looks like {some} ({key}=send)")
     if fate == "redact":
-        return look(f"privacy: {some}; {to} will be sent placeholders for them ({key}=redact)")
+        said = f"placeholders for what looks like {some} ({key}=redact)"
+        return look(f"privacy: {to} will be sent {said}")
     more = len(some.held) - SHOWN
-    lines = [f"privacy: {some}, which looks like {called} and would be sent to {to}:"]
+    lines = [f"privacy: {to} would be sent what looks like {some}:"]
     lines += _rows(exp, some.held[:SHOWN])
     lines += [f"and {more} more rows"] if more > 0 else []
     lines.append(
-        f"set {key}=send to send it as it is, {key}=redact to send placeholders and put the values "
-        "back into the replies, or privacy.ignore to leave out a kind that is none"
+        f"set {key}=send to send it as it is, or {key}=redact to send placeholders and have the "
+        "values back in the replies; privacy.ignore leaves out a kind that is none"
     )
     return missing("\n    ".join(lines))
 

@@ -7,7 +7,8 @@ Kind = Literal["secret", "email", "iban", "card", "national_id", "ip", "phone"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """In the order they win in, where two are found in one place: digits of a card are no phone's."""
-PERSONAL: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind != "secret")
+SECRETS: tuple[Kind, ...] = ("secret",)
+PERSONAL: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind not in SECRETS)
 
 _WORDS: dict[Kind, tuple[str, str]] = {
     "secret": ("secret", "secrets"),

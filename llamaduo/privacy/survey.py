@@ -43,9 +43,9 @@ class Survey:
         return Survey(self.rows, tuple(Held(row, values) for row, values in kept if values))
 
     def __str__(self) -> str:
-        """Say how much there is: `3 of 40 rows hold 2 e-mail addresses, 1 IBAN`."""
+        """Say how much there seems to be: `2 e-mail addresses, 1 IBAN, in 3 of 40 rows`."""
         counts = Counter(kind for one in self.held for kind, _ in one.values)
-        return f"{len(self.held)} of {self.rows} rows hold {counted(counts)}"
+        return f"{counted(counts)}, in {len(self.held)} of {self.rows} rows"
 
 
 def survey(rows: Iterable[Example | Answer], finder: Finder) -> Survey:

@@ -118,7 +118,7 @@ def test_rows_that_nobody_said_may_be_sent_are_refused_with_where_they_stand(
     with pytest.raises(ConfigError) as error:
         said(exp)
     words = str(error.value)
-    assert "40 of 40 rows hold 40 e-mail addresses" in words
+    assert "what looks like 40 e-mail addresses, in 40 of 40 rows" in words
     assert "rows.jsonl line 7, row " in words
     assert "e-mail address p6***" in words
     assert "and 20 more rows" in words
@@ -129,7 +129,7 @@ def test_rows_that_nobody_said_may_be_sent_are_refused_with_where_they_stand(
 
 def test_what_is_sent_or_hidden_is_said(exp: Experiment) -> None:
     sends = altered(exp, privacy=Privacy(personal_data="send", ignore=("secret",)))
-    assert "will be sent them as they are (privacy.personal_data=send)" in said(sends)
+    assert "e-mail addresses, in 40 of 40 rows (privacy.personal_data=send)" in said(sends)
     assert "will be sent placeholders" in said(altered(exp, privacy=REDACT))
 
 
@@ -156,7 +156,7 @@ def test_scored_answers_of_a_person_are_looked_at_too(exp: Experiment, tmp_path:
     row = {"instruction": "Who?", "target": "Bob.", "answer": "bob@example.org"}
     human.write_text(json.dumps({**row, "similarity": 9, "precision": 9}) + "\n")
     judged = altered(exp, judge=altered(exp.judge, human=human))
-    with pytest.raises(ConfigError, match=r"41 of 41 rows hold 41 e-mail addresses"):
+    with pytest.raises(ConfigError, match="41 e-mail addresses, in 41 of 41 rows"):
         said(judged)
 
 
