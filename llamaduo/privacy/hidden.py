@@ -109,5 +109,17 @@ class Hidden:
                     yield *one.outside(start, end), name, deeper
 
 
+def in_no_order(text: str, finder: Finder | None = None) -> str:
+    """Return a text with every placeholder numbered 0, so that it is known whatever was beside it.
+
+    Args:
+        finder: puts placeholders in the place of what it finds, first.
+    """
+    if finder is not None:
+        for one in reversed(finder.find(text)):
+            text = f"{text[: one.start]}[{one.kind.upper()}_0]{text[one.end :]}"
+    return PLACEHOLDER.sub(r"[\1_0]", text)
+
+
 def _with_text(message: Message, text: str) -> Message:
     return message.model_copy(update={"content": text})
