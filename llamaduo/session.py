@@ -11,6 +11,7 @@ from pathlib import Path
 import llamaduo
 from llamaduo import labels, loop, preflight, report, running, runs, scores, trials
 from llamaduo.account import Account
+from llamaduo.bench import Bench
 from llamaduo.cost import project
 from llamaduo.decision import level_of_look, unreachable
 from llamaduo.experiment import Experiment, Until
@@ -164,8 +165,7 @@ def _ended(
     everything = {of: stage.rows for of, stage in stages.judged.items()}
     scores.write_scores(place / scores.FILE, scores.score_rows(everything, exp.goal))
     projection = project(exp.workload, migration_usd(result))
-    made_of = [*facts(exp), *(told(stages.ledger, stages.paid) if exp.hides else [])]
-    path = report.write(result, exp.workload, projection, judged, made_of, place)
+    path = report.write(result, exp.workload, projection, judged, made_of(exp, stages), place)
     on_test = {of: rows for (of, on), rows in everything.items() if on == "test"}
     shown.finish(result, projection, place, test=on_test)
     now = f"spent now: ${stages.ledger.spent_now:.4f} in {stages.ledger.calls_now} requests"
@@ -175,6 +175,11 @@ def _ended(
     where = [f"{now}; {made}", f"report: {path}", *([f"adapter: {last}"] if tuned else [])]
     tell(report.summary(result, [*where, shown.where]))
     return result
+
+
+def made_of(exp: Experiment, stages: Bench) -> list[str]:
+    """Return what the run was made of, a line each, and what of it was hidden from services."""
+    return [*facts(exp), *(told(stages.ledger, stages.paid) if exp.hides else [])]
 
 
 def facts(exp: Experiment) -> list[str]:

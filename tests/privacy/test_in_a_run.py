@@ -9,6 +9,7 @@ import pytest
 from small_world import Diary, altered, experiment, play, unlike
 
 from llamaduo import preflight, session
+from llamaduo.bench import Bench
 from llamaduo.config import from_overrides
 from llamaduo.errors import ConfigError
 from llamaduo.experiment import Experiment
@@ -23,6 +24,7 @@ from llamaduo.privacy.told import told
 from llamaduo.progress import Progress
 from llamaduo.records import Message, Request
 from llamaduo.service import Caller
+from llamaduo.store import Store
 from llamaduo.task.coverage import CoverageTask
 from llamaduo.task.rows import FileRows
 
@@ -108,6 +110,11 @@ def test_what_was_hidden_is_counted_from_the_ledger(exp: Experiment) -> None:
             "synthetic: placeholders in 6 of 6 requests: e-mail addresses in 6"
         ]
         assert told(ledger, ["nothing/1"]) == []
+        for privacy, lines in ((REDACT, 1), (exp.privacy, 0)):
+            store, silent = Store(exp.home / "store"), Progress(io.StringIO())
+            bench = Bench(altered(exp, privacy=privacy), store, ledger, silent, "run", [stage])
+            report = session.made_of(bench.exp, bench)
+            assert sum(line.startswith("synthetic: placeholders in 6") for line in report) == lines
     finally:
         ledger.close()
 
