@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -136,7 +137,9 @@ class Desk:
             await asyncio.wait(workers)  # gather() would hand a Ctrl-C on to the calls in flight
         except asyncio.CancelledError:  # Ctrl-C: what is in flight is paid for, so keep it
             stop.set()
-            await asyncio.gather(*workers, together.kept(), return_exceptions=True)
+            await asyncio.gather(*workers, return_exceptions=True)
+            with suppress(Exception):
+                await together.kept()
             raise
         errors = [error for error in [worker.exception() for worker in workers] if error]
         try:

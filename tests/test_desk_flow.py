@@ -343,6 +343,36 @@ def test_no_step_is_said_to_be_kept_before_the_disk_has_it_and_others_gather_mea
     assert not file.unsettled
 
 
+def test_ctrl_c_waits_for_a_slow_disk_to_take_every_reply(
+    file: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle = file.settle
+
+    def slow() -> None:
+        time.sleep(0.2)
+        settle()
+
+    class Uneven(Scripted):
+        async def attempt(self, request: Request, seed: int, once: str) -> Heard:
+            if len(self.asked) == 2:
+                signal.raise_signal(signal.SIGINT)
+            heard = await super().attempt(request, seed, once)
+            await asyncio.sleep(0.02 * request.sample)
+            return heard
+
+    monkeypatch.setattr(file, "settle", slow)
+    service = Uneven(concurrency=3, seconds=0.02)
+    # A shell starts what runs in the background with SIGINT ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with within(10), pytest.raises(KeyboardInterrupt):
+            desk(file, service).ask(ask_for(*range(9)))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(service.asked) == file.calls_now == 3
+    assert file.in_flight("run") == 0
+
+
 def test_a_reply_that_cannot_be_kept_stops_all(
     file: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
