@@ -3,6 +3,7 @@
 import json
 import platform
 import traceback
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from importlib.metadata import version
@@ -40,10 +41,12 @@ def run(
     until: Until | None = None,
     started: Started | None = None,
     account: Account | None = None,
+    first: Callable[[], None] | None = None,
 ) -> Result:
     """Run `exp` under its home, show it, and write its report.
 
     Args:
+        first: done once nothing stands in the way, before anything is made.
         until: where to stop, without a verdict or a report.
         started: by which command; None where it was no command.
         account: filled in at the end, whichever it is.
@@ -56,6 +59,8 @@ def run(
     preflight.refuse(exp, progress, until)
     refuse_network_home(Path(exp.home), not_for_many_hosts(exp))
     private = writable(Path(exp.home) / ".llamaduo", "home")
+    if first is not None:
+        first()
     name = exp.fingerprint()
     with running.beside(private, f"run {name}"):
         return _at_home(exp, private / "runs" / name, progress, until, started, account)

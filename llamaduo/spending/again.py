@@ -124,7 +124,7 @@ def _bound(call: _Bad, services: Mapping[str, Service]) -> float:
 
 
 def begin(place: Path, again: Again, ledger: Ledger) -> None:
-    """Let go of results and open calls, as planned; a kill on the way is finished by `finish`.
+    """Let go of results and open calls, as planned; `carry_out` finishes it after a kill.
 
     Args:
         place: the run's folder.
@@ -136,7 +136,7 @@ def begin(place: Path, again: Again, ledger: Ledger) -> None:
     draft = place / f"{FILE}.new"
     draft.write_text(again.model_dump_json(indent=1) + "\n", encoding="utf-8")
     draft.replace(place / FILE)
-    _carry_out(place, again, ledger)
+    carry_out(place, again, ledger)
 
 
 def left(place: Path) -> Again | None:
@@ -147,12 +147,12 @@ def left(place: Path) -> Again | None:
         return None
 
 
-def finish(place: Path, again: Again, ledger: Ledger) -> None:
-    """Do what is left of a retry that was broken off before it asked for anything."""
-    _carry_out(place, again, ledger)
+def carry_out(place: Path, again: Again, ledger: Ledger) -> None:
+    """Do what is written down, or what is left of it.
 
-
-def _carry_out(place: Path, again: Again, ledger: Ledger) -> None:
+    Raises:
+        LlamaDuoError: if a process makes one of the results now.
+    """
     private = place.parents[1]
     clear(private)
     going = [

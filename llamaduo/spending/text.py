@@ -57,13 +57,17 @@ def table(
     """Return the lines of a table of sums: words to the left, figures to the right.
 
     Args:
-        names: what results are of, by recipe, where they are summed by `round`.
+        names: what results are of, by recipe and in order, where they are summed by `round`.
     """
-    shown = list(all_)
+    names, shown = names or {}, list(all_)
+    if "round" in by:
+        order = {recipe: place for place, recipe in enumerate(names)}
+        at = by.index("round")
+        shown.sort(key=lambda one: order.get(one.of[at], len(order)))
     if "row" in by:
         shown = sorted(all_, key=lambda one: (-one.usage.usd - one.unproven, one.of))[:MOST_ROWS]
     heads = [head for head in ALWAYS if head not in THERE or any(map(THERE[head], shown))]
-    body = [[*_words(by, one, names or {}), *(ALWAYS[head](one) for head in heads)] for one in shown]
+    body = [[*_words(by, one, names), *(ALWAYS[head](one) for head in heads)] for one in shown]
     lines = _aligned([[*by, *heads], *body], {*by, "calls ended"})
     if len(all_) > len(shown):
         rest = all_sum(all_).usage.usd - all_sum(shown).usage.usd
@@ -81,7 +85,7 @@ def all_sum(some: Sequence[Sum]) -> Sum:
 def _words(by: Sequence[str], one: Sum, names: Mapping[str, str]) -> list[str]:
     """Return what a sum is of; where nobody knows, a dash."""
     of = [
-        names.get(value, f"of another run, {value.partition('/')[2]}") if name == "round" else value
+        names.get(value, f"result {value.partition('/')[2]}") if name == "round" else value
         for name, value in zip(by, one.of, strict=True)
     ]
     return [value or "-" for value in of]
