@@ -43,7 +43,7 @@ class Plan:
     most: float
     """Dollars that they can cost at most, each answered at its first try."""
     stale: int
-    """Results that do not rest on these calls, but on others whose last reply is later than they."""
+    """Results that rest on none of these calls, but on others that were answered anew since."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,9 @@ def _bad(ledger: Ledger, run: Mapping[str, str], wanted: Sequence[Outcome]) -> l
     found = []
     for recipe in run:
         rows = ledger.tables.execute(
-            "select c.key, c.service, c.request, r.attempt from uses u join calls c on c.key = u.key"
-            " join replies r on r.key = c.key where u.recipe = ? and c.state = 'answered'"
+            "select c.key, c.service, c.request, r.attempt"
+            " from uses u join calls c on c.key = u.key join replies r on r.key = c.key"
+            " where u.recipe = ? and c.state = 'answered'"
             " and r.attempt = (select max(attempt) from replies where key = c.key)"
             f" and r.outcome in ({marks}) order by c.key",
             (recipe, *(one.value for one in wanted)),
@@ -118,9 +119,7 @@ def _bound(call: _Bad, services: Mapping[str, Service]) -> float:
     """Return what a call can cost at most; of a service that goes by another name now, the most."""
     request = Request.model_validate_json(call.request)
     named = services.get(call.service)
-    return max(
-        one.upper_bound_usd(request) for one in ([named] if named else services.values())
-    )
+    return max(one.upper_bound_usd(request) for one in ([named] if named else services.values()))
 
 
 def begin(place: Path, again: Again, ledger: Ledger) -> None:

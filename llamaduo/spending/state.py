@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llamaduo.ledger import Ledger
+from llamaduo.ledger.tallies import same_model
 from llamaduo.spending.sums import Scope
 
 
@@ -80,18 +81,6 @@ def others(ledger: Ledger, scope: Scope | None = None) -> list[Answered]:
     )
     rows = ledger.tables.execute(sql, scope.values if scope else ()).fetchall()
     return [Answered(*row) for row in rows if not same_model(row[0], row[1])]
-
-
-def same_model(asked: str, answered: str) -> bool:
-    """Whether a model goes by the name that was asked for, or by one of its dated versions.
-
-    Args:
-        asked: litellm's name of it, its provider before a slash, and perhaps its address.
-        answered: as the provider has it.
-    """
-    name = asked.partition(" ")[0]
-    tails = [name, *("/".join(name.split("/")[i:]) for i in range(1, name.count("/") + 1))]
-    return any(answered == tail or answered.startswith(f"{tail}-") for tail in tails)
 
 
 OVER = ("collected", "cancelled", "refused")

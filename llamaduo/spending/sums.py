@@ -25,7 +25,7 @@ BY = {
     "run": "coalesce(c.run, '')",
     "row": "coalesce(c.row, '')",
 }
-"""What may be summed by, as SQL has it. `round` is the result, to which `rounds.py` gives a name."""
+"""What may be summed by, as SQL has it. `round` is the result: `rounds.py` says what it is of."""
 
 USED = (
     *("prompt_tokens", "completion_tokens", "usd"),
@@ -47,9 +47,18 @@ class Scope:
 
     @property
     def sql(self) -> str:
-        """The condition on a try `r` and its call `c`."""
-        marks = ", ".join("?" * len(self.recipes)) or "null"
-        return f"(c.run = ? or r.key in (select key from uses where recipe in ({marks})))"
+        """The condition on a try `r` and its call `c`, where all tries are looked through."""
+        return f"(c.run = ? or r.key in (select key from uses where recipe in ({self._marks})))"
+
+    @property
+    def of_one(self) -> str:
+        """The same, where a few are: what the results rest on is not gone through each time."""
+        chosen = f"uses.key = r.key and uses.recipe in ({self._marks})"
+        return f"(c.run = ? or exists (select 1 from uses where {chosen}))"
+
+    @property
+    def _marks(self) -> str:
+        return ", ".join("?" * len(self.recipes)) or "null"
 
     @property
     def values(self) -> tuple[str, ...]:

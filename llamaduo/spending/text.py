@@ -41,7 +41,7 @@ def total(all_: Sequence[Sum]) -> str:
     """Say what all came to, in a line."""
     if not all_:
         return "nothing was asked of a service yet"
-    [one] = all_
+    one = all_sum(all_)
     return f"{one.calls:,} calls in {one.tries:,} tries, {money(one.usage.usd, one.unproven)}"
 
 

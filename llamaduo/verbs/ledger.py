@@ -5,7 +5,7 @@ Without a RUN it is all that the ledger has.
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from llamaduo.verbs import VERBS, arguments, named
 if TYPE_CHECKING:
     from llamaduo.experiment import Experiment
     from llamaduo.ledger import Ledger
+    from llamaduo.spending.sums import Scope
 
 MEANING = (
     "the beginning of a fingerprint, an id in MLflow, or the key=value that made the run: what it "
@@ -39,10 +40,10 @@ def main(words: list[str]) -> int:
     exp = named.run(given.words, "ledger").exp if of_run else from_overrides(given.words)
     ledger = opened(exp)
     try:
-        walked = _walked(exp, ledger) if of_run else None
+        names = _names(exp, ledger) if of_run else None
         if into is not None:
-            return _export(ledger, exp, walked, into)
-        for line in lines(exp, ledger, walked, tables, prices=given.prices):
+            return _export(exp, ledger, names, into)
+        for line in lines(exp, ledger, names, tables, prices=given.prices):
             print(line)
     finally:
         ledger.close()
@@ -111,7 +112,7 @@ def opened(exp: "Experiment") -> "Ledger":
 def lines(
     exp: "Experiment",
     ledger: "Ledger",
-    walked: "dict[str, str] | None",
+    names: "Mapping[str, str] | None",
     tables: Sequence[Sequence[str]],
     *,
     prices: bool,
@@ -119,18 +120,18 @@ def lines(
     """Return what is printed.
 
     Args:
-        walked: the results of the run, where it is about one.
+        names: what the results of the run are of, by recipe, where it is about one.
     """
     from llamaduo.spending import state, sums, text
 
-    name = exp.fingerprint()
-    scope = sums.Scope(name, tuple(walked)) if walked is not None else None
-    said = [f"{f'run {name}' if walked is not None else 'the ledger'}: {text.total(sums.sums(ledger, (), scope))}"]
-    if walked is not None:
-        said.append(text.of_run(state.run(ledger, name), exp.budget_usd))
-    for of in tables:
-        found = sums.sums(ledger, of, scope)
-        said += ["", *text.table(of, found, walked)] if found else []
+    scope = _scope(exp, names)
+    of = "the ledger" if scope is None else f"run {scope.run}"
+    found = [sums.sums(ledger, by_, scope) for by_ in tables]
+    said = [f"{of}: {text.total(found[0])}"]
+    if scope is not None:
+        said.append(text.of_run(state.run(ledger, scope.run), exp.budget_usd))
+    for by_, all_ in zip(tables, found, strict=True):
+        said += ["", *text.table(by_, all_, names)] if all_ else []
     today = time.strftime("%Y-%m-%d", time.gmtime())
     caps = {one.limits.payee: one.limits.usd_per_day for one in (exp.service, *exp.judges)}
     more = [
@@ -144,10 +145,16 @@ def lines(
     return [*said, *([""] if more else []), *more]
 
 
-def _walked(exp: "Experiment", ledger: "Ledger") -> dict[str, str]:
+def _names(exp: "Experiment", ledger: "Ledger") -> dict[str, str]:
     from llamaduo.spending.rounds import walked
 
     return walked(exp, Path(exp.home) / ".llamaduo", ledger)
+
+
+def _scope(exp: "Experiment", names: "Mapping[str, str] | None") -> "Scope | None":
+    from llamaduo.spending.sums import Scope
+
+    return None if names is None else Scope(exp.fingerprint(), tuple(names))
 
 
 def _writable(into: Path) -> None:
@@ -158,10 +165,11 @@ def _writable(into: Path) -> None:
     writable_file(into, "--export")
 
 
-def _export(ledger: "Ledger", exp: "Experiment", walked: "dict[str, str] | None", into: Path) -> int:
-    from llamaduo.spending import export, sums
+def _export(
+    exp: "Experiment", ledger: "Ledger", names: "Mapping[str, str] | None", into: Path
+) -> int:
+    from llamaduo.spending import export
 
-    scope = sums.Scope(exp.fingerprint(), tuple(walked)) if walked is not None else None
-    count = export.write(ledger, into, scope)
+    count = export.write(ledger, into, _scope(exp, names))
     print(f"written: {into}, {count:,} tries")
     return 0

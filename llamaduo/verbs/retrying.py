@@ -109,8 +109,8 @@ def lines(plan: "Plan") -> list[str]:
         count = sum(plan.calls.values())
         of = ", ".join(f"{number} of `{stage}`" for stage, number in plan.calls.items())
         found.append(
-            f"retry: asked again, {of}: {count} calls, ${plan.most:.4f} at most if each is answered "
-            "at its first try; all other replies come from the ledger"
+            f"retry: {count} calls are asked again, {of}, for ${plan.most:.4f} at most if each is "
+            "answered at its first try; all other replies come from the ledger"
         )
     if plan.stale:
         found.append(

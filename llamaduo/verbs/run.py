@@ -79,7 +79,6 @@ def until_where(arguments: list[str]) -> "tuple[Until | None, list[str]]":
         UsageError: for a place where no run stops.
     """
     from llamaduo.experiment import Until
-    from llamaduo.records import Outcome
 
     found: Until | None = None
     rest = []
@@ -175,7 +174,8 @@ def run(
         first = retrying.before(exp, wrong, progress)
         result = session.run(exp, progress, until, Started(overrides=typed), first=first)
     except retrying.NothingToRetryError:
-        tell(f"run {exp.fingerprint()}: no call of it ended as {', '.join(wrong)}; nothing was done")
+        ends = " or ".join(wrong)
+        tell(f"run {exp.fingerprint()}: none of its calls ended as {ends}; nothing was done")
         return 0
     except Reached as reached:
         words = shlex.join(typed)
