@@ -9,6 +9,7 @@ that went is made again of the replies that are in the ledger.
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,11 +123,12 @@ def _bound(call: _Bad, services: Mapping[str, Service]) -> float:
     return max(one.upper_bound_usd(request) for one in ([named] if named else services.values()))
 
 
-def begin(place: Path, again: Again, ledger: Ledger) -> None:
+def begin(place: Path, again: Again, ledger: Ledger, *, shared: bool = False) -> None:
     """Let go of results and open calls, as planned; `carry_out` finishes it after a kill.
 
     Args:
         place: the run's folder.
+        shared: whether the locks of the store are the ledger's, for several hosts.
 
     Raises:
         LlamaDuoError: if a process makes one of the results now.
@@ -135,7 +137,7 @@ def begin(place: Path, again: Again, ledger: Ledger) -> None:
     draft = place / f"{FILE}.new"
     draft.write_text(again.model_dump_json(indent=1) + "\n", encoding="utf-8")
     draft.replace(place / FILE)
-    carry_out(place, again, ledger)
+    carry_out(place, again, ledger, shared=shared)
 
 
 def left(place: Path) -> Again | None:
@@ -146,8 +148,11 @@ def left(place: Path) -> Again | None:
         return None
 
 
-def carry_out(place: Path, again: Again, ledger: Ledger) -> None:
+def carry_out(place: Path, again: Again, ledger: Ledger, *, shared: bool = False) -> None:
     """Do what is written down, or what is left of it.
+
+    Args:
+        shared: whether the locks of the store are the ledger's, for several hosts.
 
     Raises:
         LlamaDuoError: if a process makes one of the results now.
@@ -160,7 +165,10 @@ def carry_out(place: Path, again: Again, ledger: Ledger) -> None:
         if unit.recipe in again.recipes and unit.kind != "damaged"
     ]
     for unit in in_order(going):
-        if not put_away(unit, private):
+        lock = ledger.held(unit.place / "lock", f"waiting for {unit.recipe} to be made")
+        with lock if shared else nullcontext():
+            gone = put_away(unit, private)
+        if not gone:
             raise LlamaDuoError(
                 f"{unit.recipe} is being made now, and cannot be made anew meanwhile: nothing is "
                 "lost; the same command goes on when that has ended"

@@ -42,7 +42,8 @@ def of_run() -> str:
     """Return the help text of the verb `run`."""
     return "\n".join(
         [
-            "usage: llamaduo [run] [key=value ...] [--until WHERE] [--retry OUTCOME,...] [-m]",
+            "usage: llamaduo [run] [key=value ...] [--until data|adapter|answers] [-m]",
+            "       llamaduo [run] [key=value ...] --retry unreadable,failed",
             "",
             VERBS["run"],
             "",

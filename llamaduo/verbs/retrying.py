@@ -87,9 +87,9 @@ def _act(
     """
     from llamaduo.spending import again
 
-    old = again.left(place)
+    old, shared = again.left(place), exp.ledger != "file"
     if old is not None:
-        again.carry_out(place, old, ledger)
+        again.carry_out(place, old, ledger, shared=shared)
         progress.say(f"retry: one of {len(old.calls)} calls was broken off, and goes on")
     if not wanted:
         return
@@ -97,7 +97,7 @@ def _act(
     if plan.again.recipes:
         for line in lines(plan):
             progress.say(line)
-        again.begin(place, plan.again, ledger)
+        again.begin(place, plan.again, ledger, shared=shared)
     elif old is None:
         raise NothingToRetryError
 

@@ -5,6 +5,7 @@ import json
 import shutil
 import zlib
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from kept_world import Run, bytes_under, go
 from small_world import PRICE, Diary, Scripted, altered, experiment
 
 from llamaduo import running
+from llamaduo.database.postgresql import Postgresql
 from llamaduo.errors import LlamaDuoError, UsageError
 from llamaduo.experiment import Experiment
 from llamaduo.keeping import units
@@ -294,3 +296,19 @@ def test_the_note_names_calls_by_their_last_try(
     said = json.loads((home / ".llamaduo/runs" / exp.fingerprint() / again.FILE).read_text())
     assert set(said["calls"].values()) == {0}
     assert all(name.startswith("judgements/") for name in said["recipes"])
+
+
+def test_where_several_hosts_share_a_home_results_go_under_the_servers_locks(
+    begun: tuple[Path, Experiment], tmp_path: Path, ledger_url: str
+) -> None:
+    home, exp = moved(begun, tmp_path)
+    private = home / ".llamaduo"
+    with closing(Ledger(private / "ledger.sqlite")) as file:
+        there = sorted(unit.recipe for unit in units.units(private / "store"))
+        gone = again.plan(exp, private, file, UNREADABLE).again
+    place = private / "runs" / exp.fingerprint()
+    with closing(Ledger(Postgresql(private))) as server:
+        again.begin(place, gone, server, shared=True)
+    left = sorted(unit.recipe for unit in units.units(private / "store"))
+    assert left == sorted(set(there) - set(gone.recipes)) and gone.recipes
+    assert again.left(place) is None
