@@ -32,7 +32,7 @@ class Notes:
     names: dict[str, str] = field(default_factory=dict)
     """What results are of, by recipe, in the order they come up; what two are of is the first's."""
     loop: dict[str, str] = field(default_factory=dict)
-    """The same, of those that the loop comes upon; a search that is over is done with the others."""
+    """The same, of those that the loop comes upon; a search that is over has no use for others."""
     doing: str = ""
     """What is walked through now; empty where nobody says."""
 
