@@ -57,6 +57,11 @@ class Ledger:
         """When a claim whose process is gone is taken over, for people."""
         return self._db.freed
 
+    @property
+    def tables(self) -> Tables:
+        """The tables, to look at while others go on writing."""
+        return self._db
+
     def transaction(self) -> AbstractContextManager[Tables]:
         """Hand out the tables to one process at a time; all is done with them, or nothing."""
         return self._db.transaction()
