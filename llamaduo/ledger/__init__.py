@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from uuid import uuid4
 
-from llamaduo.database import Database, whole
+from llamaduo.database import Database, Tables, whole
 from llamaduo.database.sqlite import Sqlite
 from llamaduo.flow import window
 from llamaduo.flow.adaptive import Lanes
@@ -46,6 +46,11 @@ class Ledger(Steps):
     def freed(self) -> str:
         """When a claim whose process is gone is taken over, for people."""
         return self._db.freed
+
+    @property
+    def tables(self) -> Tables:
+        """The tables, to look at while others go on writing."""
+        return self._db
 
     def held(self, path: Path, waiting: str = "") -> AbstractContextManager[None]:
         """Hold the lock called `path`, under `.llamaduo/`, among all who share the ledger."""
