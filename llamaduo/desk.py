@@ -15,7 +15,7 @@ from llamaduo.flow.window import refuse_too_large, tokens_of
 from llamaduo.ledger import Call, Claim, Ledger
 from llamaduo.ledger.together import Together
 from llamaduo.records import Outcome, Reply, Request
-from llamaduo.service import Heard, Service, Warm
+from llamaduo.service import Heard, Service, Unusable, Warm
 
 LONGEST_WAIT = 60.0
 """Seconds between two tries, at most."""
@@ -248,7 +248,11 @@ class Desk:
             heard = await self.service.attempt(
                 call.request, _seed(self.seed, call.key, paid), f"{call.key}-{seen}"
             )
-        except ServiceError:  # it was refused, and not billed
+        except Unusable as error:  # refused and not billed; what was said is kept
+            seconds = time.monotonic() - began
+            self.ledger.answer(call.key, error.heard, seconds=seconds, last=False)
+            raise
+        except ServiceError:
             self.ledger.wait(call.key)
             raise
         last = not heard.again or tried == self.service.attempts

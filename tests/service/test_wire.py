@@ -12,8 +12,7 @@ from provider import ASKED, Provider, heard
 from llamaduo.judge.marks import FORM
 from llamaduo.records import Message, Outcome
 from llamaduo.service.chat import ChatService
-from llamaduo.service.endings import Unusable
-from llamaduo.service.heard import Heard
+from llamaduo.service.heard import Heard, Unusable
 from llamaduo.service.price import Price, snapshot
 from llamaduo.service.reading import UNSAID
 
