@@ -53,9 +53,10 @@ def storm(seed: int, share: float, *faults: str) -> Script:
 
 
 def tokens_of(seen: Seen) -> tuple[int, int]:
-    """Prompt and completion tokens of a reply: a quarter of the bytes, and by what is asked."""
+    """Prompt and completion tokens of a reply: its words, and a number drawn by what is asked."""
     draw = random.Random(seen.asks)
-    return len(json.dumps(seen.body)) // 4, draw.randint(1, most_tokens(seen.body))
+    said = seen.body.get("messages") or seen.body.get("contents")
+    return len(json.dumps(said).split()), draw.randint(1, most_tokens(seen.body))
 
 
 def text_of(seen: Seen) -> str:
