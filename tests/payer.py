@@ -61,21 +61,27 @@ class Payer:
         }
         return ChatService.model_validate(said | self.service)
 
+    def request(self, number: int) -> Request:
+        """Return what is asked."""
+        return Request(
+            messages=(Message(role="user", content=f"Question {number}?"),),
+            max_tokens=self.max_tokens,
+            temperature=1.0,
+            row=f"row {number}",
+        )
+
+    @property
+    def bound(self) -> float:
+        """Dollars that no question costs more than."""
+        return self.made().upper_bound_usd(self.request(10**6))
+
     def ask(self) -> list[Reply]:
         """Ask all, and return the replies.
 
         Raises:
             OverBudget: as the desk does.
         """
-        requests = [
-            Request(
-                messages=(Message(role="user", content=f"Question {number}?"),),
-                max_tokens=self.max_tokens,
-                temperature=1.0,
-                row=f"row {number}",
-            )
-            for number in self.questions
-        ]
+        requests = [self.request(number) for number in self.questions]
         with closing(Ledger(self.ledger)) as ledger:
             desk = Desk(ledger, self.made(), "judge/1", self.run, seed=42, budget=self.budget)
             return desk.ask(requests)
@@ -99,8 +105,17 @@ def _ask(payer: Payer, out: Path) -> None:
 
 def texts(out: Path) -> list[str]:
     """Return the replies' texts; a process that was stopped by a limit has none."""
+    return _came(out).get("texts", [])
+
+
+def stopped(out: Path) -> str:
+    """Return the words of the limit that stopped a process; "" if none did."""
+    return "".join(_came(out).get("stopped", []))
+
+
+def _came(out: Path) -> dict[str, list[str]]:
     came: dict[str, list[str]] = json.loads(out.read_text(encoding="utf-8"))
-    return came.get("texts", [])
+    return came
 
 
 def asked(seen: Seen) -> int:
