@@ -55,7 +55,7 @@ def killed(given: argparse.Namespace, folder: Path, server: FaultServer) -> list
     print(
         f"left alone: {len(server.seen)} requests in {time.monotonic() - began:.0f} s", flush=True
     )
-    wrong = disagreements(alone.ledger, server)
+    wrong = disagreements(server, alone)
     server.forget()
     # A stage of N calls sends N requests at least: whenever it is killed, it is not done yet.
     moments = sorted(
@@ -64,7 +64,7 @@ def killed(given: argparse.Namespace, folder: Path, server: FaultServer) -> list
     began = time.monotonic()
     payer = Payer(folder / "killed.sqlite", server.url, calls, service=service)
     rows = strike(payer, server, moments, folder / "killed")
-    ours = sum(in_ledger(payer.ledger).values(), Account())
+    ours = sum(in_ledger(payer).values(), Account())
     theirs = sum(at_server(server).values(), Account())
     most = given.calls + given.slots * given.kills
     beyond = theirs.usd - ours.usd
@@ -73,7 +73,7 @@ def killed(given: argparse.Namespace, folder: Path, server: FaultServer) -> list
         f"{time.monotonic() - began:.0f} s; billed ${theirs.usd:.6f}, in the ledger "
         f"${ours.usd:.6f}, so ${beyond:.6f} beyond it, of ${ours.unproven:.6f} unproven"
     )
-    wrong += disagreements(payer.ledger, server)
+    wrong += disagreements(server, payer)
     if rows != texts(folder / "alone") or len(set(rows)) != given.calls:
         wrong.append("the rows differ from those of a stage left alone")
     if theirs.tries > most:
@@ -95,7 +95,7 @@ def same(given: argparse.Namespace, folder: Path, server: FaultServer) -> list[s
         f"{given.processes} processes that ask the same {given.same} calls: {len(server.seen)} "
         f"requests in {time.monotonic() - began:.0f} s, {server.most} at once at most"
     )
-    wrong = disagreements(payer.ledger, server)
+    wrong = disagreements(server, payer)
     if len(server.seen) != given.same:
         wrong.append(f"{len(server.seen)} requests for {given.same} calls")
     if len({tuple(texts(out)) for out in outs}) != 1 or len(texts(outs[0])) != given.same:

@@ -80,14 +80,14 @@ def wrong_with(
     whys = _in_processes(payers, folder) if folder else [_why(payer) for payer in payers]
     wrong = [f"{len(whys) - sum(map(bool, whys))} were not stopped"] if not all(whys) else []
     again = known & {asked(seen) for seen in server.seen[before:]}
-    ours = sum(in_ledger(path).values(), Account())
+    ours = sum(in_ledger(*payers).values(), Account())
     if again:
         wrong.append(f"{len(again)} answered questions were asked again")
     if server.billed > limit + DUST:
         wrong.append(f"${server.billed:.6f} of ${limit:.2f} were billed")
     if ours.usd + ours.unproven < limit - payers[0].bound:
         wrong.append(f"stopped at ${ours.usd:.6f} and ${ours.unproven:.6f} of ${limit:.2f}")
-    return wrong + disagreements(path, server)
+    return wrong + disagreements(server, *payers)
 
 
 def _why(payer: Payer) -> str:

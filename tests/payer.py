@@ -83,8 +83,16 @@ class Payer:
         """
         requests = [self.request(number) for number in self.questions]
         with closing(Ledger(self.ledger)) as ledger:
-            desk = Desk(ledger, self.made(), "judge/1", self.run, seed=42, budget=self.budget)
-            return desk.ask(requests)
+            return self._desk(ledger).ask(requests)
+
+    def numbers(self) -> dict[str, int]:
+        """Return the number of each question by its key in the ledger."""
+        with closing(Ledger(self.ledger)) as ledger:
+            desk = self._desk(ledger)
+            return {desk._key(self.request(number)): number for number in self.questions}
+
+    def _desk(self, ledger: Ledger) -> Desk:
+        return Desk(ledger, self.made(), "judge/1", self.run, seed=42, budget=self.budget)
 
     def begin(self, out: Path) -> ForkServerProcess:
         """Ask in a process of its own, which writes to `out` what came of it (`came`)."""

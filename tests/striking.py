@@ -67,15 +67,13 @@ class Account:
         )
 
 
-def in_ledger(path: Path) -> dict[int, Account]:
-    """What the ledger has of every question."""
+def in_ledger(*payers: Payer) -> dict[int, Account]:
+    """What their ledger has of every question; a call that was given up leaves its tries only."""
+    numbers = {key: number for payer in payers for key, number in payer.numbers().items()}
     found: dict[int, Account] = {}
-    with closing(sqlite3.connect(path)) as db:
-        rows = db.execute(
-            "select cast(substr(row, 5) as integer), usd, unproven"
-            " from calls join replies using (key)"
-        )
-        for number, usd, unproven in rows:
+    with closing(sqlite3.connect(payers[0].ledger)) as db:
+        for key, usd, unproven in db.execute("select key, usd, unproven from replies"):
+            number = numbers[key]
             found[number] = found.get(number, Account()) + Account(1, usd, unproven)
     return found
 
@@ -89,22 +87,22 @@ def at_server(server: FaultServer) -> dict[int, Account]:
     return found
 
 
-def disagreements(path: Path, server: FaultServer) -> list[str]:
+def disagreements(server: FaultServer, *payers: Payer) -> list[str]:
     """Say where the ledger has less than the server saw, and where what is proven differs."""
     said = []
-    known, seen = in_ledger(path), at_server(server)
+    known, seen = in_ledger(*payers), at_server(server)
+    unsaid = {asked(one) for one in server.seen if one.fault == "no usage"}  # counted as the most
     for number in sorted(known.keys() | seen.keys()):
         ours, theirs = known.get(number, Account()), seen.get(number, Account())
         if theirs.tries > ours.tries:
             said.append(f"question {number}: {theirs.tries} requests, {ours.tries} on record")
         if theirs.usd > ours.usd + ours.unproven + DUST:
-            said.append(f"question {number}: billed ${theirs.usd:.6f}, known ${ours.usd:.6f}")
-        if not ours.unproven and (ours.tries, round(ours.usd, 9)) != (
-            theirs.tries,
-            round(theirs.usd, 9),
-        ):
-            said.append(f"question {number}: {ours} here, {theirs} there")
-    return said + _accounts(path, list(known.values()))
+            said.append(f"question {number}: ${theirs.usd:.6f} billed, {ours} on record")
+        if not ours.unproven and ours.tries != theirs.tries:
+            said.append(f"question {number}: {ours.tries} on record, {theirs.tries} requests")
+        if not ours.unproven and number not in unsaid and abs(ours.usd - theirs.usd) > DUST:
+            said.append(f"question {number}: ${ours.usd:.6f} known, ${theirs.usd:.6f} billed")
+    return said + _accounts(payers[0].ledger, list(known.values()))
 
 
 def _accounts(path: Path, known: list[Account]) -> list[str]:
