@@ -39,6 +39,8 @@ class Seen:
     """What it was, or would have been, answered; None for a refusal."""
     usd: float = 0.0
     """What it would be billed."""
+    sent: bytes = b""
+    """The body that was handed to the socket, whole or not."""
     answered: bool = False
     """Whether a whole answer was handed to the socket."""
 
@@ -79,7 +81,7 @@ class Line:
     ) -> None:
         """Send a whole answer."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.seen.answered = True
+        self.seen.answered, self.seen.sent = True, data
         self.writer.write(self.head(status, kind, len(data), **headers) + data)
         await self.writer.drain()
 
@@ -110,7 +112,7 @@ class Line:
     async def begin(self, *, chunked: bool = False) -> None:
         """Send a head and half a body."""
         data = self.whole()
-        half = data[: len(data) // 2]
+        half = self.seen.sent = data[: len(data) // 2]
         if chunked:
             half = f"{len(half):x}\r\n".encode() + half + b"\r\n"
         self.writer.write(self.head(200, "application/json", None if chunked else len(data)) + half)

@@ -6,6 +6,7 @@ Processes are forked by one that has litellm imported: a kill then costs no two 
 import json
 import multiprocessing
 import os
+import re
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date
@@ -127,5 +128,6 @@ def _came(out: Path) -> dict[str, list[str]]:
 
 
 def asked(seen: Seen) -> int:
-    """The number of the question of a request that a server saw."""
-    return int(seen.body["messages"][-1]["content"].removeprefix("Question ").removesuffix("?"))
+    """The number of the question of a request that a server saw, by whichever protocol."""
+    [number] = re.findall(r"Question (\d+)\?", json.dumps(seen.body))
+    return int(number)

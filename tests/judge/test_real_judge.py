@@ -35,8 +35,8 @@ def words(port: int, home: Path) -> list[str]:
         *("experiments=demo_tiny", "tuner=none", "engine=openai_endpoint", "engine.max_tokens=8"),
         *("service@judge.service=openai_compatible", "allow_simulated=true", "tracker=none"),
         *(f"{who}.service.{one}" for who in ("judge", "engine") for one in what),
-        *("rounds=1", "samples=1", "task.rows.limit=16", "judge.repeats=1", "judge.audit=0"),
-        *("baselines=[]", "judge.max_tokens=48", f"home={home}"),
+        *("rounds=1", "samples=1", "task.rows.limit=8", "judge.repeats=1", "judge.audit=0"),
+        *("baselines=[]", "judge.max_tokens=20", f"home={home}"),
     ]
 
 
@@ -71,18 +71,19 @@ def test_every_reply_of_a_real_model_has_a_typed_outcome_and_is_kept(judged: Jud
     assert judged.result.test is not None
     outcomes = Counter(outcome for outcome, _ in judged.replies)
     asked = sum(tally.calls for tally in judged.result.tallies if tally.stage == "judgements")
-    assert sum(outcomes.values()) == asked >= 8
+    assert sum(outcomes.values()) == asked >= 4
     assert set(outcomes) <= {Outcome.OK, Outcome.UNREADABLE, Outcome.TRUNCATED}
     assert all(text for _, text in judged.replies)
     assert len({text for _, text in judged.replies}) > 1
 
 
-def test_what_it_marked_is_what_could_be_read(judged: Judged) -> None:
+def test_only_what_could_be_read_is_a_mark(judged: Judged) -> None:
     result = judged.result
     assert result.test is not None
+    looks = (result.test, result.rounds[-1].assessment)
     read = sum(outcome == Outcome.OK for outcome, _ in judged.replies)
-    judged_ones = result.test.scores.n + result.rounds[-1].scores.n
-    assert judged_ones == read
+    assert sum(look.marks for look in looks) == read
+    assert sum(look.unjudged for look in looks) == len(judged.replies) - read
 
 
 def test_the_run_ends_in_a_verdict_and_no_crash(judged: Judged) -> None:
