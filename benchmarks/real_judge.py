@@ -55,9 +55,8 @@ def main() -> int:
                 " where stage like 'judgements/%' order by at"
             ).fetchall()
     outcomes = Counter(outcome for outcome, _, _ in replies)
-    print(
-        f"\n{len(replies)} replies of the judge in {time.monotonic() - began:.0f} s: {dict(outcomes)}"
-    )
+    took = time.monotonic() - began
+    print(f"\n{len(replies)} replies of the judge in {took:.0f} s: {dict(outcomes)}")
     for outcome in outcomes:
         for _, cause, text in [one for one in replies if one[0] == outcome][:SHOWN]:
             print(f"  {outcome} ({' '.join(cause.split())[:90]}): {' '.join(text.split())[:120]}")
