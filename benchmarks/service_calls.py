@@ -13,13 +13,14 @@ import argparse
 import asyncio
 import json
 import multiprocessing
+import os
 import statistics
 import tempfile
 import time
 import warnings
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from multiprocessing.connection import Connection
@@ -59,20 +60,19 @@ SHORT = (Case(0.0, 32, 96, 0.85), Case(0.2, 16, 64, 0.95))
 
 @dataclass
 class Arm:
-    """One way to ask, and what came of it in each repeat."""
+    """One way to ask, in a process of its own, and what came of it in each repeat."""
 
     name: str
-    asks: Callable[[Case, str], None]
+    line: Connection
     rates: list[float] = field(default_factory=list)
     """Calls a second."""
     cpu: list[float] = field(default_factory=list)
-    """Milliseconds of this process, all threads, for each call."""
+    """Milliseconds of the process, all threads, for each call."""
 
     def go(self, case: Case, repeat: int) -> None:
         """Make all calls of a case once; what is asked is asked in no other repeat."""
-        wall, cpu = time.perf_counter(), time.process_time()
-        self.asks(case, f"{self.name} {repeat}")
-        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        self.line.send((case, repeat))
+        wall, cpu = self.line.recv()
         if repeat >= 0:  # the one before is for connections, imports and what adapts
             self.rates.append(case.calls / wall)
             self.cpu.append(1000 * cpu / case.calls)
@@ -82,14 +82,13 @@ def main() -> None:
     """Print both tables."""
     made = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     made.add_argument("--short", action="store_true", help="half a minute, to see that it works")
-    made.add_argument("--repeats", type=int, default=5)
+    made.add_argument("--repeats", type=int, default=5, help="side by side; 0: leave it out")
     made.add_argument("--minutes", type=int, default=3, help="under a limit; 0: leave it out")
     made.add_argument("--folder", type=Path, help="of the ledger's file; else a temporary one")
     given = made.parse_args()
     repeats, minutes = (2, 0) if given.short else (given.repeats, given.minutes)
-    warnings.filterwarnings("ignore", ".*`ReadOnly` qualifier", UserWarning)  # litellm's own
     with tempfile.TemporaryDirectory(dir=given.folder) as folder, served() as (url, server):
-        for case in SHORT if given.short else CASES:
+        for case in (SHORT if given.short else CASES) if repeats else ():
             server.send(case.seconds)
             server.recv()
             beside(case, repeats, url, Path(folder))
@@ -101,20 +100,14 @@ def main() -> None:
 
 def beside(case: Case, repeats: int, url: str, folder: Path) -> None:
     """Ask in every way in turn, and print what each came to."""
-    with closing(Ledger(folder / f"{case.seconds}" / "ledger.sqlite")) as ledger:
-        arms = [
-            Arm("plain aiohttp", lambda case, tag: asyncio.run(plainly(case, tag, url))),
-            Arm("bare litellm", lambda case, tag: asyncio.run(barely(case, tag, url))),
-            *(
-                Arm(name, lambda case, tag, of=service: ours(ledger, of, case.calls, tag))  # type: ignore[misc]
-                for name, service in services(url, case.at_once)
-            ),
-        ]
+    with ExitStack() as stack:
+        names = ["plain aiohttp", "bare litellm", *(f"ours, {way}" for way in ways())]
+        arms = [Arm(name, stack.enter_context(asking(name, url, folder))) for name in names]
         for repeat in range(-1, repeats):
             for n in range(len(arms)):
                 arms[(n + repeat) % len(arms)].go(case, repeat)
     print(f"\n{1000 * case.seconds:.0f} ms, {case.at_once} at once, n = {case.calls} x {repeats}")
-    print(f"{'':24}{'calls/s':>24}{'CPU ms a call':>24}{'of bare litellm':>24}")
+    print(f"{'':24}{'calls/s':>28}{'CPU ms a call':>28}{'of bare litellm':>28}")
     for arm in arms:
         shares = [a / b for a, b in zip(arm.rates, arms[1].rates, strict=True)]
         print(f"{arm.name:24}{spread(arm.rates, 1)}{spread(arm.cpu, 2)}{spread(shares, 3)}")
@@ -126,13 +119,52 @@ def beside(case: Case, repeats: int, url: str, folder: Path) -> None:
 def spread(figures: Sequence[float], digits: int) -> str:
     """Return the median, and the lowest and the highest."""
     middle, low, high = (f"{f(figures):.{digits}f}" for f in (statistics.median, min, max))
-    return f"{f'{middle} ({low} to {high})':>24}"
+    return f"{f'{middle} ({low} to {high})':>28}"
 
 
-def services(
-    url: str, at_once: int, per_minute: int | None = None
-) -> list[tuple[str, ChatService]]:
-    """Return the service by each way that it can be asked."""
+def ways() -> tuple[str, ...]:
+    """Return how a service can be asked."""
+    return ("litellm", "direct") if "transport" in ChatService.model_fields else ("litellm",)
+
+
+@contextmanager
+def asking(name: str, url: str, folder: Path) -> Iterator[Connection]:
+    """Start a process that asks in one way, whenever it is told to."""
+    line, its = SPAWN.Pipe()
+    asker = SPAWN.Process(target=ask_when_told, args=(name, url, folder, its), daemon=True)
+    asker.start()
+    try:
+        yield line
+    finally:
+        asker.kill()
+        asker.join()
+
+
+def quiet() -> None:
+    """Keep litellm from warning of itself, and from fetching prices."""
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+    warnings.filterwarnings("ignore", ".*`ReadOnly` qualifier", UserWarning)
+
+
+def ask_when_told(name: str, url: str, folder: Path, line: Connection) -> None:
+    """Ask until killed; say how long it took, and how much CPU."""
+    quiet()
+    plain = {"plain aiohttp": plainly, "bare litellm": barely}.get(name)
+    ledger = None if plain else Ledger(folder / name.replace(" ", "-") / "ledger.sqlite")
+    while True:
+        case, repeat = line.recv()
+        tag = f"{case.seconds} {repeat}"
+        wall, cpu = time.perf_counter(), time.process_time()
+        if plain:
+            asyncio.run(plain(case, tag, url))
+        else:
+            assert ledger is not None
+            ours(ledger, service(url, case.at_once, name.split()[-1]), case.calls, tag)
+        line.send((time.perf_counter() - wall, time.process_time() - cpu))
+
+
+def service(url: str, at_once: int, way: str, per_minute: int | None = None) -> ChatService:
+    """Return the service, asked in one of the `ways`."""
     settings = {
         "name": "stand-in",
         "model": "openai/stand-in",
@@ -141,14 +173,7 @@ def services(
         "concurrency": at_once,
         "requests_per_minute": per_minute,
     }
-    ways = ("litellm", "direct") if "transport" in ChatService.model_fields else ("litellm",)
-    return [
-        (
-            f"ours, {way}",
-            ChatService.model_validate(settings | ({"transport": way} if len(ways) > 1 else {})),
-        )
-        for way in ways
-    ]
+    return ChatService.model_validate(settings | ({"transport": way} if len(ways()) > 1 else {}))
 
 
 def requests(many: int, tag: str) -> list[Request]:
@@ -167,11 +192,9 @@ def requests(many: int, tag: str) -> list[Request]:
     ]
 
 
-def ours(ledger: Ledger, service: ChatService, many: int, tag: str) -> None:
+def ours(ledger: Ledger, of: ChatService, many: int, tag: str) -> None:
     """Ask through a desk, as a stage does."""
-    desk = Desk(
-        ledger=ledger, service=service, recipe=f"judge/{tag}", run="run", seed=42, budget=BUDGET
-    )
+    desk = Desk(ledger=ledger, service=of, recipe=f"judge/{tag}", run="run", seed=42, budget=BUDGET)
     replies = desk.ask(requests(many, tag))
     assert all(reply.text == SAYS for reply in replies), replies[0]
 
@@ -216,13 +239,14 @@ def body(request: Request) -> dict[str, object]:
     }
 
 
-async def at_once(case: Case, bodies: list[dict[str, object]], ask: Callable[..., object]) -> None:
+async def at_once(
+    case: Case, bodies: list[dict[str, object]], ask: Callable[[dict[str, object]], Awaitable[str]]
+) -> None:
     """Ask for all, so many at once."""
 
     async def work() -> None:
         while bodies:
-            said = ask(bodies.pop())
-            assert await said == SAYS  # type: ignore[misc]
+            assert await ask(bodies.pop()) == SAYS
 
     await asyncio.gather(*(work() for _ in range(case.at_once)))
 
@@ -257,9 +281,10 @@ def limited(minutes: int, url: str, server: Connection, folder: Path) -> None:
 
 def asker(home: str, url: str, many: int, number: int) -> None:
     """Ask so many times within the limit."""
-    [(_, service), *_] = services(url, 16, PER_MINUTE)
+    quiet()
+    of = service(url, 16, "litellm", PER_MINUTE)
     with closing(Ledger(Path(home) / "ledger.sqlite")) as ledger:
-        ours(ledger, service, many, f"process {number}")
+        ours(ledger, of, many, f"process {number}")
 
 
 @contextmanager

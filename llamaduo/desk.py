@@ -2,16 +2,14 @@
 
 import asyncio
 import random
-import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from llamaduo.component import canonical, digest_of, seed_of
 from llamaduo.errors import OverBudget, ServiceError
-from llamaduo.flow.adaptive import OVERLOADED, Lanes
+from llamaduo.flow.adaptive import OVERLOADED
 from llamaduo.flow.headers import LONGEST
 from llamaduo.flow.window import refuse_too_large, tokens_of
 from llamaduo.ledger import Call, Claim, Ledger
@@ -23,7 +21,8 @@ LONGEST_WAIT = 60.0
 """Seconds between two tries, at most."""
 
 LONG = 1.0
-"""Seconds between two looks at a call that another process makes, at most."""
+"""Seconds between two looks at a call that another process makes, at most; longer waits that a
+provider asks for are told."""
 
 MANY = 8
 """Calls of a batch whose failure speaks for itself, whatever went before."""
@@ -117,15 +116,15 @@ class Desk:
     async def _all(self, asked: dict[str, Request], reads: Reader) -> dict[str, Reply]:
         replies: dict[str, Reply] = {}
         waiting = list(reversed(asked.items()))
-        stop = asyncio.Event()
         lanes = self.ledger.lanes(self.service.limits.payee, self.service.concurrency)
-        batch = _Batch(reads, stop, lanes, Together(self.ledger))
+        together = Together(self.ledger, lanes)
+        stop = together.stop
 
         async def work() -> None:
             while waiting and not stop.is_set():
                 key, request = waiting.pop()
                 try:
-                    reply = await self._one(key, request, batch)
+                    reply = await self._one(key, request, reads, together)
                 except BaseException:
                     stop.set()
                     raise
@@ -144,8 +143,10 @@ class Desk:
                 raise error
         return replies
 
-    async def _one(self, key: str, request: Request, batch: "_Batch") -> Reply | None:
-        """Return the reply to `request`; None if the batch was stopped before it."""
+    async def _one(
+        self, key: str, request: Request, reads: Reader, together: Together
+    ) -> Reply | None:
+        """Return the reply to `request`; None if all was stopped before it."""
         call = Call(
             key=key,
             request=request,
@@ -159,58 +160,59 @@ class Desk:
         )
         tried, claimed = 0, False
         try:
-            while not batch.stop.is_set():
-                async with batch.lanes.one(batch.stop) as lane:
-                    if lane is None or not await self._ready(call, claimed, batch):
+            while not together.stop.is_set():
+                async with together.lanes.one(together.stop) as lane:
+                    if lane is None or not await self._ready(call, claimed, together):
                         break
                     tried += 1
-                    heard, last = await self._try(call, tried, batch)
+                    heard, last = await self._try(call, tried, together)
                     claimed = not heard.unproven  # what may have been billed takes a new claim
                     if heard.status in OVERLOADED or not heard.again:
-                        batch.lanes.saw(lane, heard.status not in OVERLOADED)
+                        together.lanes.saw(lane, heard.status not in OVERLOADED)
                 if last:
-                    return self._read(key, request, heard.reply, batch.reads)
-                await _pause(self._backoff(tried, heard), batch.stop)
+                    return self._read(key, request, heard.reply, reads)
+                await together.pause(self._backoff(tried, heard))
         finally:
             self.ledger.release(key)
-        reply = None if batch.stop.is_set() else self.ledger.reply(key)
-        return None if reply is None else self._read(key, request, reply, batch.reads)
+        reply = None if together.stop.is_set() else self.ledger.reply(key)
+        return None if reply is None else self._read(key, request, reply, reads)
 
-    async def _ready(self, call: Call, claimed: bool, batch: "_Batch") -> bool:
-        """Wait until a call may go out; False once it is answered, or the batch was stopped."""
-        if not claimed and not await self._claimed(call, batch):
+    async def _ready(self, call: Call, claimed: bool, together: Together) -> bool:
+        """Wait until a call may go out; False once it is answered, or all was stopped."""
+        if not claimed and not await self._claimed(call, together):
             return False
         while not (held := self.ledger.mine(call.key)).out:
             if held.at is not None and (left := held.at - time.time()) > 0:
-                await _pause(left, batch.stop)
-                if batch.stop.is_set():
+                if left > LONG and (hold := self.ledger.left_alone(call.limits.payee)):
+                    when = time.strftime("%H:%M:%S", time.localtime(hold[0]))
+                    together.say(f"{call.limits.payee} is left alone until {when}: {hold[1]}")
+                await together.pause(left)
+                if together.stop.is_set():
                     return False
-            await batch.together.do(self.ledger.sending(call.key))
+            await together.do(self.ledger.sending(call.key))
         return True
 
-    async def _claimed(self, call: Call, batch: "_Batch") -> bool:
-        """Wait for the turn to make a call; False once it is answered, or the batch was stopped.
+    async def _claimed(self, call: Call, together: Together) -> bool:
+        """Wait for the turn to make a call; False once it is answered, or all was stopped.
 
         Raises:
             OverBudget: if it could cost more than is left, and nothing in flight may free any.
         """
         pause = 0.01
-        while not batch.stop.is_set() and not self.ledger.answered(call.key):
+        while not together.stop.is_set() and not self.ledger.answered(call.key):
             if isinstance(self.service, Warm):
                 self.service.warm()
-            claim, _ = await batch.together.do(self.ledger.claiming(call))
+            claim, _ = await together.do(self.ledger.claiming(call))
             if claim is Claim.MINE:
                 return True
             if claim is Claim.ANSWERED:
                 return False
             if claim is not Claim.TAKEN and not self._may_free(claim):
                 raise OverBudget(self._over(claim, call.bound))
-            await _pause(pause, batch.stop)
+            await together.pause(pause)
             if pause < LONG <= 2 * pause and (host := self.ledger.holder(call.key)):
-                print(
-                    f"llamaduo: waiting for a call that a process of {host} makes; "
-                    f"{self.ledger.freed}",
-                    file=sys.stderr,
+                together.say(
+                    f"waiting for a call that a process of {host} makes; {self.ledger.freed}"
                 )
             pause = min(2 * pause, LONG)
         return False
@@ -238,7 +240,7 @@ class Desk:
             "tomorrow with the same command, or now with a larger cap_usd_per_day"
         )
 
-    async def _try(self, call: Call, tried: int, batch: "_Batch") -> tuple[Heard, bool]:
+    async def _try(self, call: Call, tried: int, together: Together) -> tuple[Heard, bool]:
         """Send a call for the `tried`-th time and keep what came; say whether it is the last."""
         seen, paid = self.ledger.history(call.key)
         began = time.monotonic()
@@ -253,14 +255,14 @@ class Desk:
         if last and heard.again:
             heard = _gave_up(heard, tried)
         seconds = time.monotonic() - began
-        await batch.together.do(self.ledger.answering(call.key, heard, seconds=seconds, last=last))
+        await together.do(self.ledger.answering(call.key, heard, seconds=seconds, last=last))
         return heard, last
 
     def _backoff(self, tried: int, heard: Heard) -> float:
         """Return the seconds before the next try: jittered, and no less than the provider asks."""
         own = min(self.service.backoff * 2 ** (tried - 1), LONGEST_WAIT)
         asked = min(heard.wait or 0.0, LONGEST)
-        return max(own * random.uniform(0.5, 1.0), asked * random.uniform(1.0, 1.1))
+        return float(max(own * random.uniform(0.5, 1.0), asked * random.uniform(1.0, 1.1)))
 
     def _read(self, key: str, request: Request, reply: Reply, reads: Reader) -> Reply:
         """Mark a reply whose text is of no use; a kill may have come between answer and mark."""
@@ -268,17 +270,6 @@ class Desk:
             reply = reply.model_copy(update={"outcome": Outcome.UNREADABLE, "cause": why})
             self.ledger.mark(key, Outcome.UNREADABLE, why)
         return reply
-
-
-@dataclass(frozen=True)
-class _Batch:
-    """What the calls have in common that are asked for together."""
-
-    reads: Reader
-    stop: asyncio.Event
-    """No call is begun any more."""
-    lanes: Lanes
-    together: Together
 
 
 def _gave_up(heard: Heard, tries: int) -> Heard:
@@ -290,9 +281,3 @@ def _gave_up(heard: Heard, tries: int) -> Heard:
 def _seed(seed: int, key: str, paid: int) -> int:
     """Return what a try is seeded by: anew once a reply was paid for, and is asked for again."""
     return seed_of(seed, key, paid) if paid else seed_of(seed, key)
-
-
-async def _pause(seconds: float, stop: asyncio.Event) -> None:
-    """Sleep, but not past `stop`."""
-    with suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)

@@ -157,7 +157,7 @@ def late(
     if _held(db, limits.payee) <= max(now, at) and now - at <= span.guard / 2:
         return at
     db.execute("delete from sends where slot = ?", (slot,))
-    return book(db, limits, tokens, now, slot, span)
+    return book(db, limits, tokens, now, slot, span=span)
 
 
 def settle(db: Tables, limits: Limited, tokens: int, slot: str) -> None:
@@ -189,10 +189,11 @@ def hold(db: Tables, payee: str, until: float, why: str) -> None:
     )
 
 
-def why_held(db: Tables, payee: str, now: float) -> str:
-    """Return why nobody may send to `payee` now; "" where anybody may."""
-    row = db.execute("select why from holds where payee = ? and until > ?", (payee, now)).fetchone()
-    return str(row[0]) if row else ""
+def held(db: Tables, payee: str, now: float) -> tuple[float, str] | None:
+    """Return until when nobody may send to `payee`, and why; None where anybody may now."""
+    sql = "select until, why from holds where payee = ? and until > ?"
+    row = db.execute(sql, (payee, now)).fetchone()
+    return (float(row[0]), str(row[1])) if row else None
 
 
 def _keep(db: Tables, payee: str, at: float, tokens: int, slot: str) -> None:

@@ -18,6 +18,7 @@ from uuid import uuid4
 
 from llamaduo.database import Database, Tables, whole
 from llamaduo.database.sqlite import Sqlite
+from llamaduo.flow import window
 from llamaduo.flow.adaptive import Lanes
 from llamaduo.ledger import accounts, acts, claims, tallies, tries
 from llamaduo.ledger.acts import Act, Held
@@ -97,6 +98,10 @@ class Ledger:
         """Return the claim on `key` that this process has."""
         return self._claims[key]
 
+    def left_alone(self, payee: str) -> tuple[float, str] | None:
+        """Return until when nobody may send to `payee`, and why; None where anybody may now."""
+        return window.held(self._db, payee, time.time())
+
     def lanes(self, payee: str, ceiling: int) -> Lanes:
         """Return how many calls to `payee` may be in flight, as learnt so far."""
         return self._lanes.setdefault((payee, ceiling), Lanes(ceiling))
@@ -117,7 +122,7 @@ class Ledger:
             if found[1] is not None:
                 self._claims[call.key] = found[1]
 
-        return Act(lambda db: acts.claim(db, self._db, call), after)
+        return Act(lambda db: acts.claim(db, self._db.owner, self._db.alive, call), after)
 
     def sending(self, key: str) -> Act[Held]:
         """Let a claimed call go out, if its moment has come; else say when that is."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from llamaduo.database import Database, Tables
+from llamaduo.database import Tables
 from llamaduo.flow import headers, window
 from llamaduo.ledger import accounts, claims, tries
 from llamaduo.ledger.claims import Call, Claim
@@ -39,16 +39,22 @@ class Held:
     """Whether its request goes out now, or has."""
 
 
-def claim(db: Tables, database: Database, call: Call) -> tuple[Claim, Held | None]:
-    """Claim a call, reserve what it can cost, and book when it may be sent; or say why not."""
+def claim(
+    db: Tables, owner: str, alive: Callable[[str, float], bool], call: Call
+) -> tuple[Claim, Held | None]:
+    """Claim a call, reserve what it can cost, and book when it may be sent; or say why not.
+
+    Args:
+        alive: whether who made a claim then may still answer it.
+    """
     row = db.execute(
         "select state, owner, claimed_at from calls where key = ?", (call.key,)
     ).fetchone()
     if row is not None:
-        state, owner, since = row
+        state, by, since = row
         if state == "answered":
             return Claim.ANSWERED, None
-        if database.alive(owner, since):
+        if alive(by, since):
             return Claim.TAKEN, None
         claims.give_up(db, call.key)
     now = time.time()
@@ -57,7 +63,7 @@ def claim(db: Tables, database: Database, call: Call) -> tuple[Claim, Held | Non
         return why, None
     at = window.book(db, call.limits, call.tokens, now, call.key)
     out = at <= now
-    claims.insert(db, call, day, "claimed", database.owner, call.bound, now if out else None)
+    claims.insert(db, call, day, "claimed", owner, call.bound, now, out=out)
     accounts.book(db, call.run, call.limits.payee, day, reserved=call.bound)
     return Claim.MINE, Held(call, day, at, out)
 

@@ -59,15 +59,27 @@ def over(db: Tables, call: Call, day: str) -> Claim | None:
 
 
 def insert(
-    db: Tables, call: Call, day: str, state: str, owner: str, reserved: float, sent: float | None
+    db: Tables,
+    call: Call,
+    day: str,
+    state: str,
+    owner: str,
+    reserved: float,
+    at: float,
+    *,
+    out: bool = True,
 ) -> None:
-    """Put a call on record, its request out since `sent`; None: it is not yet."""
+    """Put a call on record, its request out at `at`.
+
+    Args:
+        out: False where it is not out yet.
+    """
     asked = (call.key, call.service, call.request.model_dump_json(exclude_none=True), call.seed)
     db.execute(
         "insert into calls values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            *(*asked, call.stage, call.request.row, call.run, state, owner, reserved),
-            *(time.time(), call.limits.payee, day, sent),
+            *(*asked, call.stage, call.request.row, call.run, state, owner, reserved, at),
+            *(call.limits.payee, day, at if out else None),
         ),
     )
 

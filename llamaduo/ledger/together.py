@@ -1,22 +1,30 @@
-"""Steps of many calls in one transaction, so that they wait for the disk once."""
+"""Calls that are made together: one stop for all, lanes to share, one wait for the disk."""
 
 import asyncio
+import sys
+from contextlib import suppress
 from typing import Any, TypeVar
 
+from llamaduo.flow.adaptive import Lanes
 from llamaduo.ledger import Act, Ledger
 
 T = TypeVar("T")
 
 
 class Together:
-    """Does whatever is wanted in the same turn of the event loop in one transaction.
+    """What the calls of one batch share, within one event loop.
 
-    Nobody is kept waiting for company: the turn is over as soon as no task can go on. Where the
-    disk is slow, more has come in by the next turn, and more is done at once.
+    Whatever they want of the ledger in the same turn of the loop is one transaction. Nobody is
+    kept waiting for company: the turn is over as soon as no task can go on. Where the disk is
+    slow, more has come in by the next turn, and more is done at once.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, lanes: Lanes) -> None:
         self.ledger = ledger
+        self.lanes = lanes
+        self.stop = asyncio.Event()
+        """No call is begun any more."""
+        self._said: set[str] = set()
         self._wanted: list[tuple[Act[Any], asyncio.Future[Any]]] = []
 
     async def do(self, act: Act[T]) -> T:
@@ -31,6 +39,17 @@ class Together:
         done: asyncio.Future[T] = loop.create_future()
         self._wanted.append((act, done))
         return await done
+
+    async def pause(self, seconds: float) -> None:
+        """Sleep, but not past `stop`."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.stop.wait(), seconds)
+
+    def say(self, text: str) -> None:
+        """Tell the user, once for all calls that have the same to say."""
+        if text not in self._said:
+            self._said.add(text)
+            print(f"llamaduo: {text}", file=sys.stderr)
 
     def _all(self) -> None:
         """Do all that is wanted. Who was cancelled meanwhile has it done, and does not hear."""

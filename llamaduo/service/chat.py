@@ -5,7 +5,7 @@ from datetime import date
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from llamaduo.component import Component
 from llamaduo.records import Request
@@ -13,7 +13,7 @@ from llamaduo.secrets import Address
 from llamaduo.service import credentials, direct, form, lite
 from llamaduo.service.heard import Heard, Limits
 from llamaduo.service.hearing import Asked
-from llamaduo.service.price import Price
+from llamaduo.service.price import UNPRICED, Price
 from llamaduo.service.wire import Exchange, Patience
 
 __all__ = ["ChatService", "Price"]
@@ -97,6 +97,13 @@ class ChatService(Component):
     first_byte_timeout: float | None = Field(None, gt=0)
     """Seconds until the reply begins, which a model that thinks makes long. None: as `timeout`."""
 
+    @field_validator("price", mode="before")
+    @classmethod
+    def _has_a_price(cls, price: object) -> object:
+        if price is None:
+            raise ValueError(UNPRICED)
+        return price
+
     @model_validator(mode="after")
     def _can_be_asked(self) -> "ChatService":
         """Refuse a transport that cannot reach the model."""
@@ -173,7 +180,6 @@ class ChatService(Component):
 
     def warm(self) -> None:
         """Import litellm, which takes seconds."""
-        os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
         self._takes_seed()
 
     async def attempt(self, request: Request, seed: int, once: str) -> Heard:

@@ -1,18 +1,22 @@
 """What a try comes to: an exchange on the wire, and what a client made of it, as `Heard`."""
 
 import json
+import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from llamaduo.flow.headers import wait_of
 from llamaduo.records import Outcome, Reply
-from llamaduo.secrets import secrets, without_secrets
-from llamaduo.service import endings, native, waits
+from llamaduo.secrets import without_secrets
+from llamaduo.service import endings, native
 from llamaduo.service.endings import LONGEST, Trouble, Unusable
 from llamaduo.service.heard import Heard
 from llamaduo.service.named import other
 from llamaduo.service.price import Price, snapshot
 from llamaduo.service.reading import read
+from llamaduo.service.told import kept
 from llamaduo.service.wire import MOST_BYTES, Exchange
 
 
@@ -92,7 +96,7 @@ class Asked:
             reply,
             again=not filtered and endings.passing(code),
             unproven=not status and kind == "Timeout",
-            wait=waits.asked(exchange.came, exchange.text) if status else None,
+            wait=wait_of(status, exchange.came, time.time(), exchange.text),
         )
         advice = None if filtered else endings.hopeless(code, f"{kind} {words}")
         if advice is not None:
@@ -137,13 +141,18 @@ class Asked:
             unproven=unproven,
             raw=self._clean(raw or exchange.text, exchange.status),
             status=exchange.status,
-            headers=waits.kept(exchange.came),
+            headers=kept(exchange.came),
             price=snapshot(self.price),
         )
 
     def _clean(self, raw: str, status: int) -> str:
-        """Return a body without the value of any key, should a server have sent one back."""
-        if status >= 400 or any(value in raw for value in secrets(*self.keys).values()):
+        """Return a body without the value of any key, should a server have sent one back.
+
+        Of a good reply only the service's own keys are looked for, which is quick; a refusal may
+        quote what was sent.
+        """
+        own = (os.environ.get(key) for key in self.keys)
+        if status >= 400 or any(value and value in raw for value in own):
             return without_secrets(raw, *self.keys)
         return raw
 

@@ -22,11 +22,11 @@ from llamaduo.flow.window import (
     Span,
     book,
     give_back,
+    held,
     hold,
     late,
     settle,
     tokens_of,
-    why_held,
 )
 from llamaduo.ledger import Ledger
 from llamaduo.records import Message, Request
@@ -145,8 +145,8 @@ def test_nobody_sends_while_a_payee_is_held_and_the_longest_hold_stands(db: Tabl
     hold(db, "openai/gpt", NOW + 10, "another")
     assert book(db, free, 1, NOW, "a") == book(db, limited, 1, NOW, "b") == NOW + 20
     assert book(db, other, 1, NOW, "c") == NOW
-    assert why_held(db, "openai/gpt", NOW + 19) == "Retry-After"
-    assert why_held(db, "openai/gpt", NOW + 20) == why_held(db, "other", NOW) == ""
+    assert held(db, "openai/gpt", NOW + 19) == (NOW + 20, "Retry-After")
+    assert held(db, "openai/gpt", NOW + 20) is held(db, "other", NOW) is None
     assert book(db, free, 1, NOW + 20, "d") == NOW + 20
     hold(db, "openai/gpt", NOW + 50, "again")
     assert book(db, free, 1, NOW + 21, "e") == NOW + 50
@@ -211,12 +211,12 @@ def test_whatever_happens_no_span_has_more_than_the_limits(
 ) -> None:
     limits = Limits(requests_per_minute=requests, tokens_per_minute=tokens)
     sent: list[tuple[float, int]] = []
-    now, held = NOW, 0.0
+    now, free = NOW, 0.0
     with tables() as db:
         for n, (pause, many, act) in enumerate(acts):
             now += pause
             at = book(db, limits, many, now, str(n))
-            assert at >= max(now, held)
+            assert at >= max(now, free)
             if act == "back" and at > now:
                 give_back(db, str(n), now)
                 continue
@@ -225,8 +225,8 @@ def test_whatever_happens_no_span_has_more_than_the_limits(
                 at = late(db, limits, many, at, woke, str(n))
                 assert woke - at <= MINUTE.guard / 2
             if act == "hold":
-                held = now + pause
-                hold(db, limits.payee, held, "so")
+                free = now + pause
+                hold(db, limits.payee, free, "so")
             if act == "half":
                 settle(db, limits, many // 2, str(n))
                 many //= 2
