@@ -16,6 +16,7 @@ from llamaduo.ledger import Call, Claim, Ledger
 from llamaduo.ledger.together import Together
 from llamaduo.records import Outcome, Reply, Request
 from llamaduo.service import Heard, Service, Warm
+from llamaduo.service.endings import Unusable
 
 LONGEST_WAIT = 60.0
 """Seconds between two tries, at most."""
@@ -259,7 +260,12 @@ class Desk:
             heard = await self.service.attempt(
                 call.request, _seed(self.seed, call.key, paid), f"{call.key}-{seen}"
             )
-        except ServiceError:  # it was refused, and not billed
+        except ServiceError as error:  # it was refused, and not billed
+            if isinstance(error, Unusable):
+                kept = self.ledger.answering(
+                    call.key, error.heard, seconds=time.monotonic() - began, last=False
+                )
+                await together.do(kept)
             self.ledger.wait(call.key)
             raise
         last = not heard.again or tried == self.service.attempts
