@@ -1,7 +1,7 @@
 """Every fault, once and for good, met by the real service, desk and ledger."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
@@ -23,7 +23,15 @@ FATAL = ("no quota", "401", "404")
 BIG = "10 MB"
 """Takes its time, so it is met by itself too."""
 
-TOGETHER = tuple(name for name in FAULTS if name not in (*FATAL, BIG))
+OVERLOADED = ("429 in seconds", "429 by date", "429", "529")
+"""After these fewer calls are sent at once, so they are met apart from what takes its time."""
+
+SILENT = ("hang", "stall", "drip")
+
+REST = tuple(name for name in FAULTS if name not in (*FATAL, BIG, *OVERLOADED, *SILENT))
+
+GOOD = 2
+"""Calls that meet nothing, among the others: with half of them given up, a service is down."""
 
 RETRY_AFTER = 0.2
 """Seconds that a 429 asks to wait."""
@@ -102,8 +110,8 @@ class Weathered:
     """Met by the first request only."""
     stays: dict[str, Ended]
     """Met by every request of the call."""
-    after: list[Ended]
-    """Calls that met nothing, after a fault that stops all."""
+    good: list[Ended]
+    """Calls that met nothing, among the others, and after a fault that stops all."""
 
 
 def weathered(folder: Path) -> dict[str, Weathered]:
@@ -123,26 +131,33 @@ def _big(way: Way, folder: Path) -> Ended:
 
 
 def _weathered(way: Way, big: Ended, folder: Path) -> Weathered:
-    """Ask a question for each fault that is met once, and one for each that stays."""
-
-    def script(seen: Seen) -> str:
-        place, stays = divmod(asked(seen), 2)
-        return "" if seen.tries and not stays else TOGETHER[place]
-
-    with fault_server(script=script, **TOLD) as server:
-        payer = way.payer(folder / "ledger.sqlite", server, range(2 * len(TOGETHER)))
-        payer.ask()
-        ended = _ended(payer, server)
-    once = {fault: ended[2 * place] for place, fault in enumerate(TOGETHER)} | {BIG: big}
-    stays = {fault: ended[2 * place + 1] for place, fault in enumerate(TOGETHER)} | {BIG: big}
-    after = []
+    once, stays = {BIG: big}, {BIG: big}
+    good = []
+    for group in (OVERLOADED, SILENT, REST):
+        ended = _together(way, group, folder / group[0])
+        once |= {fault: ended[2 * place] for place, fault in enumerate(group)}
+        stays |= {fault: ended[2 * place + 1] for place, fault in enumerate(group)}
+        good += [ended[2 * len(group) + n] for n in range(GOOD)]
     for fault in FATAL:
         with fault_server(script=in_turn(fault), **TOLD) as server:
             payer = way.payer(folder / f"{fault}.sqlite", server, range(1))
             once[fault] = stays[fault] = _stopped(payer, server)
             payer.ask()
-            after.append(_ended(payer, server)[0])
-    return Weathered(once, stays, after)
+            good.append(_ended(payer, server)[0])
+    return Weathered(once, stays, good)
+
+
+def _together(way: Way, faults: Sequence[str], folder: Path) -> dict[int, Ended]:
+    """Ask a question for each fault that is met once, one for each that stays, and good ones."""
+
+    def script(seen: Seen) -> str:
+        place, stays = divmod(asked(seen), 2)
+        return "" if place >= len(faults) or (seen.tries and not stays) else faults[place]
+
+    with fault_server(script=script, **TOLD) as server:
+        payer = way.payer(folder / "ledger.sqlite", server, range(2 * len(faults) + GOOD))
+        payer.ask()
+        return _ended(payer, server)
 
 
 def _stopped(payer: Payer, server: FaultServer) -> Ended:

@@ -92,15 +92,18 @@ def test_the_time_that_a_provider_asks_for_is_waited(met: dict[str, Weathered]) 
             assert len(found.stays[fault].waited) == TRIES - 1
 
 
-def test_no_call_can_succeed_stops_at_once_and_the_same_command_goes_on(
-    met: dict[str, Weathered],
-) -> None:
+def test_where_no_call_can_succeed_the_first_stops_the_stage(met: dict[str, Weathered]) -> None:
     for way, found in met.items():
         for fault in FATAL:
             assert "paid cannot be used: " in found.once[fault].stopped, (way, fault)
             assert found.once[fault].requests == 1
-        for end in found.after:
-            assert (end.outcome, end.usd) == ("ok", 0.001), way
+
+
+def test_calls_beside_the_others_and_after_them_are_good(met: dict[str, Weathered]) -> None:
+    for way, found in met.items():
+        assert len(found.good) > len(FATAL)
+        for end in found.good:
+            assert (end.outcome, end.usd, end.unproven) == ("ok", 0.001, 0), way
 
 
 def test_a_reply_of_10_mb_is_kept_whole(met: dict[str, Weathered]) -> None:
