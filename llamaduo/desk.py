@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -140,10 +141,16 @@ class Desk:
         except asyncio.CancelledError:  # Ctrl-C: what is in flight is paid for, so keep it
             stop.set()
             await asyncio.gather(*workers, return_exceptions=True)
+            with suppress(Exception):
+                await together.kept()
             raise
-        for error in [worker.exception() for worker in workers]:
-            if error:
-                raise error
+        errors = [error for error in [worker.exception() for worker in workers] if error]
+        try:
+            await together.kept()
+        except Exception as error:
+            errors.append(error)
+        if errors:
+            raise errors[0]
         return replies
 
     async def _one(
@@ -161,7 +168,7 @@ class Desk:
             bound=self.service.upper_bound_usd(request),
             budget=self.budget,
         )
-        tried, claimed, pause = 0, False, SOON
+        tried, claimed, last, pause = 0, False, False, SOON
         try:
             while not together.stop.is_set():
                 async with together.lanes.one(together.stop) as lane:
@@ -178,19 +185,18 @@ class Desk:
                         claimed = not heard.unproven  # what may have been billed is claimed anew
                         if heard.status in OVERLOADED or not heard.again:
                             together.lanes.saw(lane, heard.status not in OVERLOADED)
-                if (
-                    claim is not Claim.MINE
-                ):  # no lane is held meanwhile: who is to free it needs one
+                if claim is not Claim.MINE:  # no lane is held meanwhile: who frees it may need one
                     pause = await self._wait(key, pause, together)
                     continue
                 if last:
-                    return self._read(key, request, heard.reply, reads)
+                    return self._read(key, request, heard.reply, reads, together)
                 await together.pause(self._backoff(tried, heard))
                 pause = SOON
         finally:
-            self.ledger.release(key)
+            if not last:
+                self.ledger.release(key)
         reply = None if together.stop.is_set() else self.ledger.reply(key)
-        return None if reply is None else self._read(key, request, reply, reads)
+        return None if reply is None else self._read(key, request, reply, reads, together)
 
     async def _claim(self, call: Call, together: Together) -> Claim:
         """Claim a call, if it can be made now.
@@ -271,7 +277,9 @@ class Desk:
         if last and heard.again:
             heard = _gave_up(heard, tried)
         seconds = time.monotonic() - began
-        await together.do(self.ledger.answering(call.key, heard, seconds=seconds, last=last))
+        kept = together.begin(self.ledger.answering(call.key, heard, seconds=seconds, last=last))
+        if not last:  # else the next call can be claimed along with it
+            await kept
         return heard, last
 
     def _backoff(self, tried: int, heard: Heard) -> float:
@@ -280,11 +288,13 @@ class Desk:
         asked = min(heard.wait or 0.0, LONGEST)
         return float(max(own * random.uniform(0.5, 1.0), asked * random.uniform(1.0, 1.1)))
 
-    def _read(self, key: str, request: Request, reply: Reply, reads: Reader) -> Reply:
+    def _read(
+        self, key: str, request: Request, reply: Reply, reads: Reader, together: Together
+    ) -> Reply:
         """Mark a reply whose text is of no use; a kill may have come between answer and mark."""
         if reply.outcome is Outcome.OK and (why := reads(request, reply.text)):
             reply = reply.model_copy(update={"outcome": Outcome.UNREADABLE, "cause": why})
-            self.ledger.mark(key, Outcome.UNREADABLE, why)
+            together.begin(self.ledger.marking(key, Outcome.UNREADABLE, why))
         return reply
 
 
