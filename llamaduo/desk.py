@@ -16,10 +16,13 @@ from llamaduo.flow.window import refuse_too_large, tokens_of
 from llamaduo.ledger import Call, Claim, Ledger
 from llamaduo.ledger.together import Together
 from llamaduo.records import Outcome, Reply, Request
-from llamaduo.service import Heard, Service, Warm
+from llamaduo.service import Heard, Service, Unusable, Warm
 
 LONGEST_WAIT = 60.0
 """Seconds between two tries, at most."""
+
+SOON = 0.01
+"""Seconds before the first look again at a call that cannot be made yet."""
 
 LONG = 1.0
 """Seconds between two looks at a call that another process makes, at most; longer waits that a
@@ -165,30 +168,54 @@ class Desk:
             bound=self.service.upper_bound_usd(request),
             budget=self.budget,
         )
-        tried, claimed, last = 0, False, False
+        tried, claimed, last, pause = 0, False, False, SOON
         try:
             while not together.stop.is_set():
                 async with together.lanes.one(together.stop) as lane:
-                    if lane is None or not await self._ready(call, claimed, together):
+                    if lane is None:
                         break
-                    tried += 1
-                    heard, last = await self._try(call, tried, together)
-                    claimed = not heard.unproven  # what may have been billed takes a new claim
-                    if heard.status in OVERLOADED or not heard.again:
-                        together.lanes.saw(lane, heard.status not in OVERLOADED)
+                    claim = Claim.MINE if claimed else await self._claim(call, together)
+                    if claim is Claim.ANSWERED:
+                        break
+                    if claim is Claim.MINE:
+                        if not await self._out(call, together):
+                            break
+                        tried += 1
+                        heard, last = await self._try(call, tried, together)
+                        claimed = not heard.unproven  # what may have been billed is claimed anew
+                        if heard.status in OVERLOADED or not heard.again:
+                            together.lanes.saw(lane, heard.status not in OVERLOADED)
+                if claim is not Claim.MINE:  # no lane is held meanwhile: who frees it may need one
+                    pause = await self._wait(key, pause, together)
+                    continue
                 if last:
                     return self._read(key, request, heard.reply, reads, together)
                 await together.pause(self._backoff(tried, heard))
+                pause = SOON
         finally:
             if not last:
                 self.ledger.release(key)
         reply = None if together.stop.is_set() else self.ledger.reply(key)
         return None if reply is None else self._read(key, request, reply, reads, together)
 
-    async def _ready(self, call: Call, claimed: bool, together: Together) -> bool:
-        """Wait until a call may go out; False once it is answered, or all was stopped."""
-        if not claimed and not await self._claimed(call, together):
-            return False
+    async def _claim(self, call: Call, together: Together) -> Claim:
+        """Claim a call, if it can be made now.
+
+        Raises:
+            OverBudget: if it could cost more than is left, and nothing in flight may free any.
+        """
+        if self.ledger.answered(call.key):
+            return Claim.ANSWERED
+        if isinstance(self.service, Warm):
+            self.service.warm()
+        for _ in range(2):  # what was in flight may have been settled between claim and look
+            claim, _ = await together.do(self.ledger.claiming(call))
+            if claim not in (Claim.TOO_DEAR, Claim.CAPPED) or self._may_free(claim):
+                return claim
+        raise OverBudget(self._over(claim, call.bound))
+
+    async def _out(self, call: Call, together: Together) -> bool:
+        """Wait until a claimed call may go out; False if all was stopped before."""
         while not (held := self.ledger.mine(call.key)).out:
             if held.at is not None and (left := held.at - time.time()) > 0:
                 if left > LONG and (hold := self.ledger.left_alone(call.limits.payee)):
@@ -200,30 +227,12 @@ class Desk:
             await together.do(self.ledger.sending(call.key))
         return True
 
-    async def _claimed(self, call: Call, together: Together) -> bool:
-        """Wait for the turn to make a call; False once it is answered, or all was stopped.
-
-        Raises:
-            OverBudget: if it could cost more than is left, and nothing in flight may free any.
-        """
-        pause = 0.01
-        while not together.stop.is_set() and not self.ledger.answered(call.key):
-            if isinstance(self.service, Warm):
-                self.service.warm()
-            claim, _ = await together.do(self.ledger.claiming(call))
-            if claim is Claim.MINE:
-                return True
-            if claim is Claim.ANSWERED:
-                return False
-            if claim is not Claim.TAKEN and not self._may_free(claim):
-                raise OverBudget(self._over(claim, call.bound))
-            await together.pause(pause)
-            if pause < LONG <= 2 * pause and (host := self.ledger.holder(call.key)):
-                together.say(
-                    f"waiting for a call that a process of {host} makes; {self.ledger.freed}"
-                )
-            pause = min(2 * pause, LONG)
-        return False
+    async def _wait(self, key: str, pause: float, together: Together) -> float:
+        """Wait before a call is claimed again; returns how long to wait the next time."""
+        await together.pause(pause)
+        if pause < LONG <= 2 * pause and (host := self.ledger.holder(key)):
+            together.say(f"waiting for a call that a process of {host} makes; {self.ledger.freed}")
+        return min(2 * pause, LONG)
 
     def _may_free(self, claim: Claim) -> bool:
         """Whether calls in flight may come out cheaper than what is reserved for them."""
@@ -256,7 +265,12 @@ class Desk:
             heard = await self.service.attempt(
                 call.request, _seed(self.seed, call.key, paid), f"{call.key}-{seen}"
             )
-        except ServiceError:  # it was refused, and not billed
+        except ServiceError as error:  # it was refused, and not billed
+            if isinstance(error, Unusable):
+                kept = self.ledger.answering(
+                    call.key, error.heard, seconds=time.monotonic() - began, last=False
+                )
+                await together.do(kept)
             self.ledger.wait(call.key)
             raise
         last = not heard.again or tried == self.service.attempts

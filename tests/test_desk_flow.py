@@ -17,7 +17,7 @@ from test_desk import Scripted, ask_for, bought, busy, desk, within
 
 from llamaduo import desk as desk_module
 from llamaduo.database import Tables
-from llamaduo.errors import ServiceError
+from llamaduo.errors import OverBudget, ServiceError
 from llamaduo.flow import window
 from llamaduo.flow.adaptive import START, Lanes
 from llamaduo.ledger import Act, Call, Claim, Ledger
@@ -180,6 +180,18 @@ def test_an_overloaded_service_gets_fewer_calls_at_once(file: Ledger) -> None:
     refused = len(service.asked) - 60
     assert 0 < refused < 20
     assert file.lanes(service.limits.payee, 8).open <= 5
+
+
+def test_a_call_that_tries_again_gets_a_lane_while_all_others_wait_for_what_it_holds(
+    file: Ledger,
+) -> None:
+    def says(request: Request, tries: int) -> Heard:
+        return Heard(busy(), again=True, status=429) if tries == 0 else Heard(bought(request))
+
+    service = Limited(says, concurrency=4)
+    with within(10), pytest.raises(OverBudget):
+        desk(file, service, budget=1.2).ask(ask_for(*range(8)))
+    assert [request.sample for request, _ in service.asked] == [0, 0]
 
 
 def test_a_service_that_bears_more_soon_has_all_its_lanes_and_keeps_them(file: Ledger) -> None:
