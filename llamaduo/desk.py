@@ -1,25 +1,21 @@
 """The only way to spend: a batch of requests in, one reply each out, through the ledger."""
 
 import asyncio
-import random
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from llamaduo.component import canonical, digest_of, seed_of
 from llamaduo.errors import OverBudget, ServiceError
 from llamaduo.flow.adaptive import OVERLOADED
-from llamaduo.flow.headers import LONGEST
 from llamaduo.flow.window import refuse_too_large, tokens_of
 from llamaduo.ledger import Call, Claim, Ledger
 from llamaduo.ledger.together import Together
 from llamaduo.records import Outcome, Reply, Request
+from llamaduo.retries import GAVE_UP, gave_up, pause_after, seed_for
 from llamaduo.service import Heard, Service, Unusable, Warm
-
-LONGEST_WAIT = 60.0
-"""Seconds between two tries, at most."""
 
 SOON = 0.01
 """Seconds before the first look again at a call that cannot be made yet."""
@@ -30,9 +26,6 @@ provider asks for are told."""
 
 MANY = 8
 """Calls of a batch whose failure speaks for itself, whatever went before."""
-
-GAVE_UP = "given up"
-"""Begins the cause of a call whose failure might pass, tried as often as the service says."""
 
 Reader = Callable[[Request, str], str]
 """Reads a reply's text; returns an empty string, or why it cannot be used."""
@@ -190,7 +183,7 @@ class Desk:
                     continue
                 if last:
                     return self._read(key, request, heard.reply, reads, together)
-                await together.pause(self._backoff(tried, heard))
+                await together.pause(pause_after(heard, tried, self.service.backoff))
                 pause = SOON
         finally:
             if not last:
@@ -263,30 +256,23 @@ class Desk:
         began = time.monotonic()
         try:
             heard = await self.service.attempt(
-                call.request, _seed(self.seed, call.key, paid), f"{call.key}-{seen}"
+                call.request, seed_for(self.seed, call.key, paid), f"{call.key}-{seen}"
             )
         except ServiceError as error:  # it was refused, and not billed
             if isinstance(error, Unusable):
-                kept = self.ledger.answering(
-                    call.key, error.heard, seconds=time.monotonic() - began, last=False
-                )
-                await together.do(kept)
+                seconds = time.monotonic() - began
+                act = self.ledger.answering(call.key, error.heard, seconds=seconds, last=False)
+                await together.do(act)
             self.ledger.wait(call.key)
             raise
         last = not heard.again or tried == self.service.attempts
         if last and heard.again:
-            heard = _gave_up(heard, tried)
+            heard = gave_up(heard, tried)
         seconds = time.monotonic() - began
         kept = together.begin(self.ledger.answering(call.key, heard, seconds=seconds, last=last))
         if not last:  # else the next call can be claimed along with it
             await kept
         return heard, last
-
-    def _backoff(self, tried: int, heard: Heard) -> float:
-        """Return the seconds before the next try: jittered, and no less than the provider asks."""
-        own = min(self.service.backoff * 2 ** (tried - 1), LONGEST_WAIT)
-        asked = min(heard.wait or 0.0, LONGEST)
-        return float(max(own * random.uniform(0.5, 1.0), asked * random.uniform(1.0, 1.1)))
 
     def _read(
         self, key: str, request: Request, reply: Reply, reads: Reader, together: Together
@@ -296,14 +282,3 @@ class Desk:
             reply = reply.model_copy(update={"outcome": Outcome.UNREADABLE, "cause": why})
             together.begin(self.ledger.marking(key, Outcome.UNREADABLE, why))
         return reply
-
-
-def _gave_up(heard: Heard, tries: int) -> Heard:
-    """Say of the last try that there were so many."""
-    cause = f"{GAVE_UP} after {tries} tries: {heard.reply.cause}"
-    return replace(heard, reply=heard.reply.model_copy(update={"cause": cause}))
-
-
-def _seed(seed: int, key: str, paid: int) -> int:
-    """Return what a try is seeded by: anew once a reply was paid for, and is asked for again."""
-    return seed_of(seed, key, paid) if paid else seed_of(seed, key)
