@@ -140,11 +140,15 @@ class Desk:
             await asyncio.wait(workers)  # gather() would hand a Ctrl-C on to the calls in flight
         except asyncio.CancelledError:  # Ctrl-C: what is in flight is paid for, so keep it
             stop.set()
-            await asyncio.gather(*workers, return_exceptions=True)
+            await asyncio.gather(*workers, together.kept(), return_exceptions=True)
             raise
-        for error in [worker.exception() for worker in workers]:
-            if error:
-                raise error
+        errors = [error for error in [worker.exception() for worker in workers] if error]
+        try:
+            await together.kept()
+        except Exception as error:
+            errors.append(error)
+        if errors:
+            raise errors[0]
         return replies
 
     async def _one(
@@ -162,7 +166,7 @@ class Desk:
             bound=self.service.upper_bound_usd(request),
             budget=self.budget,
         )
-        tried, claimed, pause = 0, False, SOON
+        tried, claimed, last, pause = 0, False, False, SOON
         try:
             while not together.stop.is_set():
                 async with together.lanes.one(together.stop) as lane:
@@ -179,19 +183,18 @@ class Desk:
                         claimed = not heard.unproven  # what may have been billed is claimed anew
                         if heard.status in OVERLOADED or not heard.again:
                             together.lanes.saw(lane, heard.status not in OVERLOADED)
-                if (
-                    claim is not Claim.MINE
-                ):  # no lane is held meanwhile: who is to free it needs one
+                if claim is not Claim.MINE:  # whoever is to free it needs the lane
                     pause = await self._wait(key, pause, together)
                     continue
                 if last:
-                    return self._read(key, request, heard.reply, reads)
+                    return self._read(key, request, heard.reply, reads, together)
                 await together.pause(self._backoff(tried, heard))
                 pause = SOON
         finally:
-            self.ledger.release(key)
+            if not last:
+                self.ledger.release(key)
         reply = None if together.stop.is_set() else self.ledger.reply(key)
-        return None if reply is None else self._read(key, request, reply, reads)
+        return None if reply is None else self._read(key, request, reply, reads, together)
 
     async def _claim(self, call: Call, together: Together) -> Claim:
         """Claim a call, if it can be made now.
@@ -231,11 +234,10 @@ class Desk:
 
     def _may_free(self, claim: Claim) -> bool:
         """Whether calls in flight may come out cheaper than what is reserved for them."""
-        if self.ledger.free_the_dead():
-            return True
+        freed = self.ledger.free_the_dead()
         if claim is Claim.CAPPED:
-            return self.ledger.in_flight_of(self.service.limits.payee) > 0
-        return self.ledger.in_flight(self.run) > 0
+            return freed + self.ledger.in_flight_of(self.service.limits.payee) > 0
+        return freed + self.ledger.in_flight(self.run) > 0
 
     def _over(self, claim: Claim, bound: float) -> str:
         """Say which limit was reached, and how to go on."""
@@ -255,24 +257,25 @@ class Desk:
     async def _try(self, call: Call, tried: int, together: Together) -> tuple[Heard, bool]:
         """Send a call for the `tried`-th time and keep what came; say whether it is the last."""
         seen, paid = self.ledger.history(call.key)
+        anew = (paid,) if paid else ()  # a reply was paid for, and is asked for again
+        seed = seed_of(self.seed, call.key, *anew)
         began = time.monotonic()
         try:
-            heard = await self.service.attempt(
-                call.request, _seed(self.seed, call.key, paid), f"{call.key}-{seen}"
-            )
+            heard = await self.service.attempt(call.request, seed, f"{call.key}-{seen}")
         except ServiceError as error:  # it was refused, and not billed
             if isinstance(error, Unusable):
-                kept = self.ledger.answering(
-                    call.key, error.heard, seconds=time.monotonic() - began, last=False
-                )
-                await together.do(kept)
+                took = time.monotonic() - began
+                refused = self.ledger.answering(call.key, error.heard, seconds=took, last=False)
+                await together.do(refused)
             self.ledger.wait(call.key)
             raise
         last = not heard.again or tried == self.service.attempts
         if last and heard.again:
             heard = _gave_up(heard, tried)
         seconds = time.monotonic() - began
-        await together.do(self.ledger.answering(call.key, heard, seconds=seconds, last=last))
+        kept = together.begin(self.ledger.answering(call.key, heard, seconds=seconds, last=last))
+        if not last:  # else the next call can be claimed along with it
+            await kept
         return heard, last
 
     def _backoff(self, tried: int, heard: Heard) -> float:
@@ -281,11 +284,13 @@ class Desk:
         asked = min(heard.wait or 0.0, LONGEST)
         return float(max(own * random.uniform(0.5, 1.0), asked * random.uniform(1.0, 1.1)))
 
-    def _read(self, key: str, request: Request, reply: Reply, reads: Reader) -> Reply:
+    def _read(
+        self, key: str, request: Request, reply: Reply, reads: Reader, together: Together
+    ) -> Reply:
         """Mark a reply whose text is of no use; a kill may have come between answer and mark."""
         if reply.outcome is Outcome.OK and (why := reads(request, reply.text)):
             reply = reply.model_copy(update={"outcome": Outcome.UNREADABLE, "cause": why})
-            self.ledger.mark(key, Outcome.UNREADABLE, why)
+            together.begin(self.ledger.marking(key, Outcome.UNREADABLE, why))
         return reply
 
 
@@ -293,8 +298,3 @@ def _gave_up(heard: Heard, tries: int) -> Heard:
     """Say of the last try that there were so many."""
     cause = f"{GAVE_UP} after {tries} tries: {heard.reply.cause}"
     return replace(heard, reply=heard.reply.model_copy(update={"cause": cause}))
-
-
-def _seed(seed: int, key: str, paid: int) -> int:
-    """Return what a try is seeded by: anew once a reply was paid for, and is asked for again."""
-    return seed_of(seed, key, paid) if paid else seed_of(seed, key)

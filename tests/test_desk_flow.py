@@ -25,7 +25,7 @@ from llamaduo.ledger.together import Together
 from llamaduo.records import Request, Usage
 from llamaduo.service import Heard, Limits
 
-SHORT = window.Span(seconds=0.2, guard=0.2)
+SHORT = window.Span(seconds=0.2, guard=0.6)
 
 
 @dataclass
@@ -264,9 +264,9 @@ def test_steps_of_one_turn_are_one_transaction(
     many = list[int]()
     do: Callable[..., list[Any]] = file.do
 
-    def counted(steps: list[Act[Any]]) -> list[Any]:
+    def counted(steps: list[Act[Any]], lasting: bool) -> list[Any]:
         many.append(len(steps))
-        return do(steps)
+        return do(steps, lasting=lasting)
 
     monkeypatch.setattr(file, "do", counted)
     service = Scripted(concurrency=6, seconds=0.01)

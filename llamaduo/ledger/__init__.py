@@ -106,10 +106,23 @@ class Ledger:
         """Return how many calls to `payee` may be in flight, as learnt so far."""
         return self._lanes.setdefault((payee, ceiling), Lanes(ceiling))
 
+    @property
+    def unsettled(self) -> bool:
+        """Whether something was done that `settle` is still to wait for."""
+        return self._db.unsettled
+
+    def settle(self) -> None:
+        """Wait until all that was done before outlasts a power cut; for any thread."""
+        self._db.settle()
+
     @whole
-    def do(self, steps: Sequence[Act[T]]) -> list[T]:
-        """Do several in one transaction; returns what came of each."""
-        with self.transaction() as db:
+    def do(self, steps: Sequence[Act[T]], *, lasting: bool = True) -> list[T]:
+        """Do several in one transaction; returns what came of each.
+
+        Args:
+            lasting: False where `settle` is called before anything is built on it.
+        """
+        with self._db.transaction(lasting) as db:
             found = [step.do(db) for step in steps]
         for step, one in zip(steps, found, strict=True):
             step.after(one)
@@ -171,15 +184,13 @@ class Ledger:
         """Keep a try, as `answering` says."""
         self.do([self.answering(key, heard, seconds=seconds, last=last)])
 
-    @whole
+    def marking(self, key: str, outcome: Outcome, cause: str) -> Act[None]:
+        """Say of the last reply to `key` what reading it showed."""
+        return Act(lambda db: tries.mark(db, key, outcome, cause))
+
     def mark(self, key: str, outcome: Outcome, cause: str) -> None:
         """Say of the last reply to `key` what reading it showed."""
-        with self.transaction() as db:
-            db.execute(
-                "update replies set outcome = ?, cause = ? where key = ? and attempt = "
-                "(select max(attempt) from replies where key = ?)",
-                (outcome.value, cause, key, key),
-            )
+        self.do([self.marking(key, outcome, cause)])
 
     @whole
     def release(self, key: str) -> None:
