@@ -185,7 +185,7 @@ class Desk:
                         claimed = not heard.unproven  # what may have been billed is claimed anew
                         if heard.status in OVERLOADED or not heard.again:
                             together.lanes.saw(lane, heard.status not in OVERLOADED)
-                if claim is not Claim.MINE:  # no lane is held meanwhile: who frees it may need one
+                if claim is not Claim.MINE:  # whoever is to free it needs the lane
                     pause = await self._wait(key, pause, together)
                     continue
                 if last:
@@ -236,11 +236,10 @@ class Desk:
 
     def _may_free(self, claim: Claim) -> bool:
         """Whether calls in flight may come out cheaper than what is reserved for them."""
-        if self.ledger.free_the_dead():
-            return True
+        freed = self.ledger.free_the_dead()
         if claim is Claim.CAPPED:
-            return self.ledger.in_flight_of(self.service.limits.payee) > 0
-        return self.ledger.in_flight(self.run) > 0
+            return freed + self.ledger.in_flight_of(self.service.limits.payee) > 0
+        return freed + self.ledger.in_flight(self.run) > 0
 
     def _over(self, claim: Claim, bound: float) -> str:
         """Say which limit was reached, and how to go on."""
@@ -260,17 +259,16 @@ class Desk:
     async def _try(self, call: Call, tried: int, together: Together) -> tuple[Heard, bool]:
         """Send a call for the `tried`-th time and keep what came; say whether it is the last."""
         seen, paid = self.ledger.history(call.key)
+        anew = (paid,) if paid else ()  # a reply was paid for, and is asked for again
+        seed = seed_of(self.seed, call.key, *anew)
         began = time.monotonic()
         try:
-            heard = await self.service.attempt(
-                call.request, _seed(self.seed, call.key, paid), f"{call.key}-{seen}"
-            )
+            heard = await self.service.attempt(call.request, seed, f"{call.key}-{seen}")
         except ServiceError as error:  # it was refused, and not billed
             if isinstance(error, Unusable):
-                kept = self.ledger.answering(
-                    call.key, error.heard, seconds=time.monotonic() - began, last=False
-                )
-                await together.do(kept)
+                took = time.monotonic() - began
+                refused = self.ledger.answering(call.key, error.heard, seconds=took, last=False)
+                await together.do(refused)
             self.ledger.wait(call.key)
             raise
         last = not heard.again or tried == self.service.attempts
@@ -302,8 +300,3 @@ def _gave_up(heard: Heard, tries: int) -> Heard:
     """Say of the last try that there were so many."""
     cause = f"{GAVE_UP} after {tries} tries: {heard.reply.cause}"
     return replace(heard, reply=heard.reply.model_copy(update={"cause": cause}))
-
-
-def _seed(seed: int, key: str, paid: int) -> int:
-    """Return what a try is seeded by: anew once a reply was paid for, and is asked for again."""
-    return seed_of(seed, key, paid) if paid else seed_of(seed, key)

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from uuid import uuid4
 
-from llamaduo.database import Database, whole
+from llamaduo.database import Database, Tables, whole
 from llamaduo.database.sqlite import Sqlite
 from llamaduo.flow import window
 from llamaduo.flow.adaptive import Lanes
