@@ -12,6 +12,7 @@ from llamaduo.decision import level_of_look, same_at_both_ends
 from llamaduo.engine import LocalEngine
 from llamaduo.engine.asked import Asked, as_sent
 from llamaduo.engine.asked import answers as answers_of
+from llamaduo.experiment import Experiment
 from llamaduo.findings import Assessment, Audit, Opening
 from llamaduo.intervals import LEVEL
 from llamaduo.judge import Ends, Judge, Stop
@@ -196,22 +197,11 @@ class Judging(Bench):
         return self.judged[name, on]
 
     def _stop(self, on: Part, look: int) -> Stop | None:
-        """Return when repeats may end: where neither the loop nor any verdict would change.
-
-        What hangs on pairs of prompts spares none: the verdict against the service, and
-        whether the last round was worth its price. Nor does dev where a search compares its
-        coverage, in no trial and in no round: sparing goes by the goal, and figures that rest
-        on two repeats here and on ten there are not to be set in order. A trial and a round
-        with the same settings are then one result.
-        """
+        """Return when repeats may end: where neither the loop nor any verdict would change."""
         exp, goal = self.exp, self.exp.goal
+        if not spares(exp, on):
+            return None
         steers = on == exp.judge.on
-        pairs = on == "test" and goal.against == "service"
-        compared = on == "dev" and exp.search is not None and exp.search.judges
-        if not exp.judge.early_stop or pairs or compared:
-            return None
-        if steers and exp.usd_per_point is not None:
-            return None
         level = level_of_look(look) if exp.judge.on == "test" else LEVEL
 
         def same(ends: Sequence[Ends]) -> bool:
@@ -284,6 +274,21 @@ class Judging(Bench):
         judgements = self.store.rows(stage, inputs, Judgement, grade, lineage)
         self.rests_on(judgements.recipe)
         return judgements
+
+
+def spares(exp: Experiment, on: Part) -> bool:
+    """Whether repeats may be spared on a part.
+
+    What hangs on pairs of prompts spares none: the verdict against the service, and
+    whether the last round was worth its price. Nor does dev where a search compares its
+    coverage, in no trial and in no round: sparing goes by the goal, and figures that rest
+    on two repeats here and on ten there are not to be set in order. A trial and a round
+    with the same settings are then one result.
+    """
+    pairs = on == "test" and exp.goal.against == "service"
+    compared = on == "dev" and exp.search is not None and exp.search.judges
+    worth = on == exp.judge.on and exp.usd_per_point is not None
+    return exp.judge.early_stop and not (pairs or compared or worth)
 
 
 def part(split: Sequence[Placed], name: Part) -> list[Example]:
