@@ -21,6 +21,7 @@ def forecast(
     look: Look,
     *,
     spent: float = 0.0,
+    unproven: float = 0.0,
     bought: int = 0,
     ended: bool = False,
 ) -> Forecast:
@@ -30,6 +31,7 @@ def forecast(
         placed: the coverage rows, shared out.
         look: what was measured of a service and a stage.
         spent: dollars the run has paid.
+        unproven: dollars it may have paid beyond, unseen.
         bought: calls it has paid for.
         ended: whether it came to its end once.
     """
@@ -42,7 +44,8 @@ def forecast(
         prices=tuple(said(one) for one in services),
         assumed=tuple(walk.lengths.said),
         spent=spent,
+        unproven=unproven,
         bought=bought,
         ended=ended,
-        held=tuple(held(exp, lines, services, spent)),
+        held=tuple(held(exp, lines, services, spent + unproven)),
     )

@@ -101,6 +101,8 @@ class Forecast(Record):
     """What lengths rest on, in words: measured here, or assumed."""
     spent: float
     """Dollars that this run has paid so far, in the ledger of its home."""
+    unproven: float
+    """Dollars that it may have paid beyond, unseen; they count against its budget."""
     bought: int
     """Calls that it has paid for."""
     ended: bool

@@ -20,7 +20,7 @@ def held(
         yield budget(lines, exp.budget_usd, spent)
     for service in services:
         own = [line for line in lines if line.service == service.name]
-        cap = getattr(getattr(service, "limits", None), "usd_per_day", None)
+        cap = service.limits.usd_per_day
         if cap is not None and own:
             yield daily(service.name, own, cap)
     yield from each_round(lines)
@@ -55,13 +55,13 @@ def budget(lines: Sequence[Line], budget: float, spent: float) -> str:
     late = _ends(lines, budget, likely=True)
     if total.usd.low > budget:
         assert late is not None, "a sum over the budget passes it somewhere"
-        return f"{name} will likely stop it: {_between(early, late)}"
-    tail = f" ({_between(early, late)})" if late else f", {early} at the earliest"
+        return f"{name} will likely stop it {_between(early, late)}"
+    tail = f", {_between(early, late)}" if late else f", in {early} at the earliest"
     return f"{name} may stop it{tail}; it goes on with a larger one, and pays nothing twice"
 
 
 def _between(early: str, late: str | None) -> str:
-    return early if late in (early, None) else f"from {early} to {late}"
+    return f"in {early}" if late in (early, None) else f"between {early} and {late}"
 
 
 def _ends(lines: Sequence[Line], budget: float, *, likely: bool) -> str | None:
@@ -74,7 +74,7 @@ def _ends(lines: Sequence[Line], budget: float, *, likely: bool) -> str | None:
     for line in lines:
         paid += line.usd.low if likely else line.usd.high
         if paid > budget:
-            return f"in round {line.round}" if line.round is not None else f"at `{line.name}`"
+            return f"round {line.round}" if line.round is not None else f"`{line.name}`"
     return None
 
 
@@ -92,15 +92,17 @@ def daily(name: str, lines: Sequence[Line], cap: float) -> str:
 
 
 def time(lines: Sequence[Line]) -> Iterator[str]:
-    """Yield how long the calls take, where anybody has timed such calls."""
+    """Yield how long the calls take: timed by others like them, or by the limits of a minute."""
     timed = [line.counted() for line in lines if line.seconds is not None]
     if not timed:
         return
     total = summed(timed, "").seconds
     assert total is not None, "all of them are timed"
     rest = len(lines) - len(timed)
-    but = f"; {rest} of {len(lines)} stages were never timed here" if rest else ""
-    yield f"the calls take {span(total[0])} to {span(total[1])} likely, as timed here{but}"
+    but = (
+        f"; {rest} of {len(lines)} stages were never timed here, and have no limit" if rest else ""
+    )
+    yield f"the calls take {span(total[0])} to {span(total[1])} likely{but}"
 
 
 def span(seconds: float) -> str:

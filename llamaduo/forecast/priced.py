@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from llamaduo.forecast.figures import Line, Price, Range
 from llamaduo.forecast.lengths import Lengths
-from llamaduo.forecast.sizes import Four
+from llamaduo.forecast.sizes import Four, Sizes
 from llamaduo.records import Request
 from llamaduo.service import Service
 
@@ -99,7 +99,7 @@ def line(
         prompt_tokens=prompts,
         completion_tokens=replies,
         usd=_dollars(service, stage, prompts, replies, most_usd),
-        seconds=_seconds(service, stage, calls, prompts, replies, lengths),
+        seconds=_seconds(service, stage, calls, sizes, lengths),
     )
 
 
@@ -141,25 +141,25 @@ def _share(service: Service, price: Priced, stage: str) -> float:
 
 
 def _seconds(
-    service: Service, stage: str, calls: Range, prompts: Range, replies: Range, lengths: Lengths
+    service: Service, stage: str, calls: Range, sizes: Four, lengths: Lengths
 ) -> tuple[float, float] | None:
-    """Return how long the calls take, side by side and within the limits of a minute."""
-    each = lengths.seconds(service, stage)
-    if each is None:
-        return None
-    limits = getattr(service, "limits", None)
-    requests = getattr(limits, "requests_per_minute", None)
-    tokens = getattr(limits, "tokens_per_minute", None)
+    """Return how long the calls take, side by side and within the limits of a minute.
 
-    def takes(number: float, used: float) -> float:
-        ways = [number * each / service.concurrency]
-        ways += [60 * number / requests] if requests else []
-        ways += [60 * used / tokens] if tokens else []
-        return max(ways)
+    A limit of tokens counts the most that a call can take.
+    """
+    each, limits = lengths.seconds(service, stage), service.limits
 
-    return takes(calls.low, prompts.low + replies.low), takes(
-        calls.high, prompts.high + replies.high
-    )
+    def takes(number: float, of: Sizes) -> float | None:
+        tokens = number * (of.prompt_tokens + of.reply_tokens) / max(of.calls, 1)
+        ways = [] if each is None else [number * each / service.concurrency]
+        if limits.requests_per_minute is not None:
+            ways.append(60 * number / limits.requests_per_minute)
+        if limits.tokens_per_minute is not None:
+            ways.append(60 * tokens / limits.tokens_per_minute)
+        return max(ways, default=None)
+
+    low, high = takes(calls.low, sizes.low), takes(calls.high, sizes.high)
+    return None if low is None or high is None else (low, high)
 
 
 def said(service: Service) -> Price:

@@ -65,12 +65,15 @@ def _of_service(forecast: Forecast, price: Price) -> str:
 
 
 def _bought(forecast: Forecast) -> str:
-    if not forecast.bought and not forecast.spent:
+    if not (forecast.bought or forecast.spent or forecast.unproven):
         return "bought so far: nothing"
     rest = "of what stands above they are not asked again"
     if forecast.ended:
         rest = "it has come to its end, and asks nothing more unless something is changed"
-    return f"bought so far by this run: {forecast.bought:,} calls for {dollars(forecast.spent)}; {rest}"
+    paid = f"{forecast.bought:,} calls for {dollars(forecast.spent)}"
+    if forecast.unproven:
+        paid += f" (and {dollars(forecast.unproven)} at most, unseen)"
+    return f"bought so far by this run: {paid}; {rest}"
 
 
 def _head(one: str, two: str) -> tuple[str, ...]:

@@ -56,6 +56,7 @@ def estimated(exp: "Experiment") -> "Forecast":
             placed,
             lambda service, stage: seen(ledger, service, stage),
             spent=ledger.spent(run),
+            unproven=ledger.unproven(run),
             bought=bought(ledger, run),
             ended=(Path(exp.home) / ".llamaduo" / "runs" / run / "result.json").is_file(),
         )
