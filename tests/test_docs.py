@@ -31,6 +31,7 @@ from llamaduo.verbs import (
     VERBS,
     compare,
     cost,
+    estimate,
     help,
     load,
     pack,
@@ -104,6 +105,7 @@ NO_RUNS = (
     "compare",
     "cost",
     "doctor",
+    "estimate",
     "load",
     "pack",
     "probe",
@@ -130,6 +132,7 @@ ROLLED = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["rollout"]]
 SERVED = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["serve"]]
 LOOKS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["ui"]]
 COSTS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["cost"]]
+ESTIMATES = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["estimate"]]
 
 
 @pytest.fixture(autouse=True)
@@ -277,6 +280,14 @@ def test_every_cost_command_prints_its_table(
 ) -> None:
     assert cost.main(overrides) == 0
     assert "break-even: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("typed", ESTIMATES, ids=" ".join)
+def test_every_estimate_the_pages_show_prints_its_table(
+    typed: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert estimate.main(typed) == 0
+    assert re.search(r"^in all +[\d,]+ ", capsys.readouterr().out, re.MULTILINE)
 
 
 def test_what_else_the_pages_have_one_type_exists() -> None:

@@ -6,14 +6,21 @@ from dataclasses import dataclass, field
 from llamaduo.forecast.figures import Range
 from llamaduo.records import Example
 
+AGAIN = 0.5
+"""Share of a tuned model's further answers with a label that are likely to be new, at most."""
+
+ANEW = 0.2
+"""New answers to a prompt with a label that another model is likely to bring, at least; each of the
+demo's brought 0.27 or more."""
+
 
 @dataclass
 class Different:
     """Counts the different answers to the prompts of one part, model after model.
 
-    Where few targets serve many prompts, as labels do, all answers to a prompt may be equal,
-    and there are hardly more of them than labels; where every prompt has a target of its own,
-    likely no two are.
+    Where few targets serve many prompts, as labels do, many answers to a prompt are equal, those
+    of another model too, and there are hardly more of them than labels; where every prompt has a
+    target of its own, likely no two are.
     """
 
     rows: Sequence[Example]
@@ -36,6 +43,9 @@ class Different:
         """
         first = 0 if self.begun else 1
         self.begun = True
-        low = first + (answers - first) * self.own
-        high = min(answers, self.targets) if tuned else answers
+        shared = 1 - self.own
+        low = answers * self.own + shared * (first or ANEW)
+        high = float(answers)
+        if tuned:
+            high = min(answers * self.own + shared * (1 + (answers - 1) * AGAIN), self.targets)
         return Range(least=first, low=min(low, high), high=high, most=answers)

@@ -12,7 +12,7 @@ class Range(Record):
     low: float
     """The lower end of what is likely."""
     high: float
-    """The upper end of what is likely: every round is run."""
+    """The upper end: every round is run, and few answers are equal."""
     most: float
     """All rounds, all repeats, no two answers equal, every text as long as it may be."""
 

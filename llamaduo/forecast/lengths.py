@@ -17,8 +17,8 @@ JSON, code and other scripts have fewer. No token is shorter than a byte."""
 NEAR = 1.1
 """How far another batch's mean length may be from the measured one, as a factor."""
 
-WORDS = 40
-"""Tokens of a sentence or two, in each place of a reply's form that is to be filled with words."""
+WORDS = (5, 40)
+"""Tokens in each place of a reply's form that is for words: from a few to a sentence or two."""
 
 UNKNOWN = (20.0, 200.0)
 """Tokens of a reply of which nothing is known."""
@@ -82,13 +82,14 @@ class Lengths:
 def by_form(request: Request) -> tuple[float, float]:
     """Return the tokens of a reply in the form that the end of a prompt shows.
 
-    The form alone, and with a sentence or two in every place for words.
+    The form, with a few words in every place for words, and with a sentence or two.
     """
     forms = _FORM.findall(request.messages[-1].content)
     if not forms:
         return UNKNOWN
     form = len(forms[-1].encode()) / 4
-    return form, form + WORDS * len(_PLACE.findall(forms[-1]))
+    low, high = (words * len(_PLACE.findall(forms[-1])) for words in WORDS)
+    return form + low, form + high
 
 
 def _rate(service: Service, found: Seen | None) -> Range:

@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from llamaduo.audit.kinds import Kind, taken_apart
-from llamaduo.forecast.figures import Range
+from llamaduo.forecast.figures import Range, same
 from llamaduo.forecast.lengths import ANSWER_BYTES
+from llamaduo.forecast.repeats import share
 from llamaduo.forecast.sizes import Four, Sizes, judged, turns
-from llamaduo.judge import Judge
+from llamaduo.judge import Judge, Stop
 from llamaduo.judge.probes import REPEATS, probes
 from llamaduo.judge.stopping import FEWEST
 from llamaduo.records import Answer, Example, Judgement, Score
@@ -26,6 +27,7 @@ class Marks:
     judge: Judge
     rows: Sequence[Example]
     seed: int
+    _share: float | None = None
     _known: dict[str, dict[str, Sizes]] = field(default_factory=dict)
 
     def once(self, limit: int, *, ends: bool = True) -> dict[str, Four]:
@@ -47,19 +49,25 @@ class Marks:
         most = self._judged(f"full {limit}", lambda row: "x" * ANSWER_BYTES * limit)
         return {n: Four(least[n], low[n], high[n], most[n]) for n in self.judge.services}
 
-    def repeats(self, name: str, *, spared: bool, of: Judge | None = None) -> Range:
+    def calls(self, name: str, judge: Judge) -> float:
+        """Return how often `judge` asks the service `name` for one answer, with none spared."""
+        once = turns(self.judge.with_repeats(1), self.rows[0])[name] or 1
+        return turns(judge, self.rows[0])[name] / once
+
+    def repeats(self, name: str, stop: Stop | None, goal: float) -> Range:
         """Return how often an answer is judged by the service `name`.
 
         Args:
-            spared: whether repeats may end early.
-            of: another judge than this one, such as one with fewer repeats.
+            stop: when repeats may end early; None: none is spared.
+            goal: coverage in % that it is about.
         """
-        row = self.rows[0]
-        judge = of or self.judge
-        once = turns(self.judge.with_repeats(1), row)[name] or 1
-        all_ = turns(judge, row)[name] / once
-        few = turns(judge.with_repeats(FEWEST), row)[name] / once if spared else all_
-        return Range(least=few, low=few, high=all_, most=all_)
+        all_ = self.calls(name, self.judge)
+        if stop is None:
+            return same(all_)
+        few = self.calls(name, self.judge.with_repeats(FEWEST))
+        if self._share is None:
+            self._share = share(self.rows, stop, goal)
+        return Range(least=few, low=few, high=few + self._share * (all_ - few), most=all_)
 
     def audited(self, audit: int, limit: int) -> tuple[dict[str, Four], Judge]:
         """Measure the probes of an audit, judged once by each service; and the judge that does."""

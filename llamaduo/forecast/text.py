@@ -8,10 +8,10 @@ from llamaduo.forecast.held import dollars
 COLUMNS = (
     "least    the goal is met in the first round, every repeat is spared that can be, all "
     "answers to a prompt are equal (equal ones are one call), texts are short",
-    "likely   from there, with texts as long as such texts are, to all rounds and repeats and "
-    "no two answers equal",
-    "at most  so, and every text as long as it may be: what a budget reserves, call by call; "
-    "retries that a provider bills unseen come on top",
+    "likely   from the goal met in the first round to every round run; texts as long as such "
+    "texts are, answers equal and repeats spared as can be expected",
+    "at most  every round and repeat, no two answers equal, every text as long as it may be: "
+    "what a budget reserves, call by call; tries that are billed unseen come on top",
 )
 
 

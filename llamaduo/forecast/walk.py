@@ -18,7 +18,7 @@ from llamaduo.forecast.models import beside
 from llamaduo.forecast.priced import Guess, line
 from llamaduo.forecast.sizes import Four, Sizes, alike, asked, judged, written
 from llamaduo.judge.human import read as read_human
-from llamaduo.judging import part, spares
+from llamaduo.judging import part, stop_of
 from llamaduo.looks import PROMPTS as LOOKED_AT
 from llamaduo.records import Example, Part, Placed, Request
 from llamaduo.service import Service
@@ -148,9 +148,9 @@ class Walk:
         limit: int = 0,
         ends: bool = True,
     ) -> Iterator[Line]:
-        marks, spared = self.marks[on], spares(self.exp, on)
+        marks, stop = self.marks[on], stop_of(self.exp, on, 1)
         for member, sizes in marks.once(limit or self.limit, ends=ends).items():
-            times = different.times(marks.repeats(member, spared=spared))
+            times = different.times(marks.repeats(member, stop, self.exp.goal.at_least))
             service = self.exp.judge.services[member]
             yield from self._line(service, "judgements", name, sizes, times, round=round, sure=sure)
 
@@ -160,7 +160,7 @@ class Walk:
         if exp.judge.audit:
             probes, brief = marks.audited(exp.judge.audit, self.limit)
             for member, sizes in probes.items():
-                times = marks.repeats(member, spared=False, of=brief)
+                times = same(marks.calls(member, brief))
                 service = exp.judge.services[member]
                 yield from self._line(service, "audit", "judge audited", sizes, times)
         if exp.judge.human is not None:
@@ -217,7 +217,7 @@ class Walk:
         times: Range = ONCE,
         *,
         guess: Guess = by_form,
-        why: str = "the form in the prompt, bare or with a sentence or two in each place",
+        why: str = "the form in the prompt, with a few words to two sentences in each place",
         round: int | None = None,
         sure: bool = True,
     ) -> Iterator[Line]:

@@ -113,6 +113,7 @@ def test_repeats_are_spared_at_the_lower_ends_where_the_judge_may_spare_them(hom
 
     spared, asked = dev(), dev(early_stop=False)
     assert (spared.least, spared.low, spared.most) == (24, 24, 120)
+    assert 24 <= spared.high < 120
     assert asked.least == asked.most == 120
 
 
@@ -125,12 +126,12 @@ def test_answers_are_taken_for_equal_only_where_targets_are_labels() -> None:
 
     labels, texts = Different(rows(["a", "b"] * 50)), Different(rows([str(i) for i in range(100)]))
     first, free = labels.more(4), texts.more(4)
-    assert (first.least, first.high, first.most) == (1, 2, 4)
+    assert (first.least, first.high, first.most) == (1, 2, 4), "there are two labels"
     assert first.low == pytest.approx(1, abs=0.05)
     assert (free.least, free.low, free.high) == (1, 4, 4)
     second = labels.more(4)
     assert second.least == 0
-    assert second.low == pytest.approx(0, abs=0.05)
+    assert second.low == pytest.approx(0.2, abs=0.05)
     assert labels.more(4, tuned=False).high == 4
 
 
@@ -159,13 +160,11 @@ def test_what_the_ledger_has_seen_takes_the_place_of_what_is_assumed(tmp_path: P
     assert sum(one.low for one in usd) <= paid <= sum(one.high for one in usd)
 
 
-def test_a_reply_in_a_form_is_as_long_as_the_form_or_has_a_sentence_in_each_place_for_words() -> (
-    None
-):
+def test_a_reply_in_a_form_is_as_long_as_the_form_with_some_words_in_each_place_for_them() -> None:
     form = '{"why": "<reason>", "score": <1 to 100>}'
     message = Message(role="user", content=f'{{"an": "example"}}\nReply so:\n{form}')
     low, high = by_form(Request(messages=(message,), max_tokens=9, temperature=0))
-    assert (low, high) == (len(form) / 4, len(form) / 4 + 40)
+    assert (low, high) == (len(form) / 4 + 5, len(form) / 4 + 40)
 
 
 def test_a_batch_api_is_paid_at_its_share_and_the_upper_bound_stays(home: Path) -> None:
