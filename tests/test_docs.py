@@ -290,6 +290,12 @@ def test_every_estimate_the_pages_show_prints_its_table(
     assert re.search(r"^in all +[\d,]+ ", capsys.readouterr().out, re.MULTILINE)
 
 
+def test_the_page_on_estimates_shows_what_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    typed, said = fences(ROOT / "docs/estimate.md")[:2]
+    assert estimate.main(words(typed.lines[0])[1:]) == 0
+    assert capsys.readouterr().out == said.text
+
+
 def test_what_else_the_pages_have_one_type_exists() -> None:
     targets = re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
