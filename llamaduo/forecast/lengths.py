@@ -36,10 +36,12 @@ Look = Callable[[str, str], Seen | None]
 
 @dataclass
 class Lengths:
-    """Lengths by stage and service; notes down in words what each rests on."""
+    """Lengths by stage and service, and in words what they rest on."""
 
     look: Look
     said: dict[str, None] = field(default_factory=dict)
+    """What lengths rest on, a line each, in the order they came up."""
+    _found: dict[tuple[str, str], Seen | None] = field(default_factory=dict)
 
     def seen(self, service: Service, stage: str) -> Seen | None:
         """Return what was measured; an audit's calls are like a judgement's."""
@@ -61,6 +63,7 @@ class Lengths:
         found = self.seen(service, stage)
         rate, reply = _rate(service, found), _reply(request.max_tokens, found, guess)
         known = found is not None and (found.bytes_per_token or isinstance(service, TgiService))
+        stored = f", {found.cached:.0%} of them from its cache" if found and found.cached else ""
         where = (
             f"measured here, n = {found.calls:,}"
             if found is not None
@@ -68,10 +71,15 @@ class Lengths:
         )
         self.said[
             f"{service.name}, {stage}: {_between(rate.high, rate.low)} bytes of a prompt to a token"
-            f"{'' if known or found is None else ' (assumed)'}, "
+            f"{'' if known or found is None else ' (assumed)'}{stored}, "
             f"{_between(reply.low, reply.high, '.0f')} tokens a reply ({where})"
         ] = None
         return rate, reply
+
+    def cached(self, service: Service, stage: str) -> float:
+        """Return the share of prompt tokens that the provider's cache is likely to have."""
+        found = self.seen(service, stage)
+        return 0.0 if found is None else found.cached
 
     def seconds(self, service: Service, stage: str) -> float | None:
         """Return what a call takes; None where nobody timed one."""

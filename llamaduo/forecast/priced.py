@@ -98,7 +98,7 @@ def line(
         calls=calls,
         prompt_tokens=prompts,
         completion_tokens=replies,
-        usd=_dollars(service, stage, prompts, replies, most_usd),
+        usd=_dollars(service, stage, prompts, replies, most_usd, lengths.cached(service, stage)),
         seconds=_seconds(service, stage, calls, sizes, lengths),
     )
 
@@ -110,14 +110,17 @@ def _rising(least: float, low: float, high: float, most: float) -> Range:
     return Range(least=min(least, low), low=low, high=high, most=most)
 
 
-def _dollars(service: Service, stage: str, prompts: Range, replies: Range, most: float) -> Range:
+def _dollars(
+    service: Service, stage: str, prompts: Range, replies: Range, most: float, cached: float
+) -> Range:
     price = price_of(service)
     if price is None:  # a service of one's own kind: only its upper bound is known
         return Range(least=0.0, low=0.0, high=most, most=most)
     share = _share(service, price, stage)
+    spared = _cached(price, cached)
 
     def usd(prompt: float, reply: float) -> float:
-        return share * price.usd(round(prompt), round(reply))
+        return share * (price.usd(round(prompt), round(reply)) - spared * prompt / 1e6)
 
     return _rising(
         usd(prompts.least, replies.least),
@@ -131,6 +134,12 @@ def price_of(service: Service) -> Priced | None:
     """Return the price of `service`; None where it has none to read."""
     price = getattr(service, "price", None)
     return price if isinstance(price, Priced) else None
+
+
+def _cached(price: Priced, share: float) -> float:
+    """Return what a million tokens of prompts cost less, where a share comes from the cache."""
+    cached = getattr(price, "cached_input", None)
+    return 0.0 if cached is None else share * (price.input - float(cached))
 
 
 def _share(service: Service, price: Priced, stage: str) -> float:

@@ -23,6 +23,8 @@ class Seen(Record):
     calls: int
     bytes_per_token: float | None
     """Of prompts; None where the service does not tell their tokens."""
+    cached: float
+    """Share of the tokens of prompts that were read from the provider's cache, 0..1."""
     reply_tokens: float
     seconds: float
     """From a try's start to its end, among as many others as were in flight."""
@@ -36,8 +38,9 @@ def seen(ledger: Ledger, service: str, stage: str) -> Seen | None:
     marks = ", ".join("?" * len(CAME))
     with ledger.transaction() as db:
         rows = db.execute(
-            "select c.request, r.prompt_tokens, r.completion_tokens, r.seconds from calls c"
-            " join replies r on r.key = c.key where c.service = ? and substr(c.stage, 1, ?) = ?"
+            "select c.request, r.prompt_tokens, r.cached_tokens, r.completion_tokens, r.seconds"
+            " from calls c join replies r on r.key = c.key"
+            " where c.service = ? and substr(c.stage, 1, ?) = ?"
             f" and c.request != '' and r.outcome in ({marks}) order by r.at desc limit ?",
             (service, len(stage) + 1, f"{stage}/", *CAME, NEWEST),
         ).fetchall()
@@ -46,11 +49,13 @@ def seen(ledger: Ledger, service: str, stage: str) -> Seen | None:
     sent = [(_bytes(str(request)), int(tokens)) for request, tokens, *_ in rows]
     told = [(size, tokens) for size, tokens in sent if size and tokens]
     total = sum(tokens for _, tokens in told)
+    prompts = sum(row[1] for row in rows)
     return Seen(
         calls=len(rows),
         bytes_per_token=sum(size for size, _ in told) / total if total else None,
-        reply_tokens=fmean(row[2] for row in rows),
-        seconds=fmean(row[3] for row in rows),
+        cached=sum(row[2] for row in rows) / prompts if prompts else 0.0,
+        reply_tokens=fmean(row[3] for row in rows),
+        seconds=fmean(row[4] for row in rows),
     )
 
 

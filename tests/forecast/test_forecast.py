@@ -15,7 +15,7 @@ from llamaduo.forecast.answers import Different
 from llamaduo.forecast.figures import Forecast, Line, Range
 from llamaduo.forecast.lengths import by_form
 from llamaduo.forecast.priced import price_of
-from llamaduo.forecast.seen import FEWEST, bought, seen
+from llamaduo.forecast.seen import FEWEST, Seen, bought, seen
 from llamaduo.ledger import Ledger
 from llamaduo.records import Example, Message, Request
 from llamaduo.service.chat import Price
@@ -184,6 +184,22 @@ def test_a_batch_api_is_paid_at_its_share_and_the_upper_bound_stays(home: Path) 
         share = 1.0 if one.stage == "asked" else 0.5
         assert other.usd.high == pytest.approx(share * one.usd.high, rel=1e-3)
         assert other.usd.most == one.usd.most
+
+
+def test_tokens_that_the_cache_is_seen_to_have_are_priced_as_such(home: Path) -> None:
+    class Cheaper(Price):
+        cached_input: float = 0.5
+
+    def low(cached: float, price: Price) -> Range:
+        found = Seen(calls=50, bytes_per_token=4, cached=cached, reply_tokens=0, seconds=1)
+        exp = billed(home, service=Billed(diary=Diary(), price=price))
+        return expected(exp, lambda service, stage: found).lines[0].usd
+
+    cheaper = Cheaper.model_validate(PRICE.model_dump())
+    plain, half = low(0.0, cheaper), low(0.5, cheaper)
+    assert half.low == pytest.approx(plain.low * (0.5 * 2.0 + 0.5 * 0.5) / 2.0, rel=1e-3)
+    assert half.most == plain.most
+    assert low(0.5, PRICE) == plain, "where the price has nothing of a cache, it is the same"
 
 
 def test_a_service_without_a_price_to_read_is_likely_to_cost_up_to_its_upper_bound(

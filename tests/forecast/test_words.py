@@ -84,7 +84,7 @@ def test_the_limits_of_a_service_and_of_the_run_are_held_against_the_forecast(
 
 def test_time_is_that_of_calls_side_by_side_or_of_the_tokens_of_a_minute(tmp_path: Path) -> None:
     def seconds(**service: int) -> tuple[float, float]:
-        seen = Seen(calls=50, bytes_per_token=4, reply_tokens=10, seconds=3.0)
+        seen = Seen(calls=50, bytes_per_token=4, cached=0, reply_tokens=10, seconds=3.0)
         one = Billed.model_validate({"diary": Diary(), **service})
         exp = billed(tmp_path / "home", service=one, rounds=1)
         first = expected(exp, lambda service, stage: seen).lines[0]
