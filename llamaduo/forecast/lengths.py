@@ -69,8 +69,10 @@ class Lengths:
             if found is not None
             else f"assumed; replies by {why}"
         )
+        bytes_ = _between(rate.high, rate.low)
         self.said[
-            f"{service.name}, {stage}: {_between(rate.high, rate.low)} bytes of a prompt to a token"
+            f"{service.name}, {stage}: {bytes_} byte{'' if bytes_ == '1' else 's'} of a prompt to a "
+            "token"
             f"{'' if known or found is None else ' (assumed)'}{stored}, "
             f"{_between(reply.low, reply.high, '.0f')} tokens a reply ({where})"
         ] = None

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
-from llamaduo.engine.asked import Asked
+from llamaduo.engine.asked import Asked, as_sent
 from llamaduo.engine.tgi import PROMPTS as PROVED
 from llamaduo.engine.tgi import LiveAdapter
 from llamaduo.engine.transformers import TransformersEngine
@@ -19,6 +19,7 @@ from llamaduo.forecast.priced import Guess, line
 from llamaduo.forecast.sizes import Four, Sizes, alike, asked, judged, written
 from llamaduo.judge.human import read as read_human
 from llamaduo.judging import part, stop_of
+from llamaduo.local.shape import folder_of
 from llamaduo.looks import PROMPTS as LOOKED_AT
 from llamaduo.records import Example, Part, Placed, Request
 from llamaduo.service import Service
@@ -191,7 +192,7 @@ class Walk:
         how = self.exp.engine.asked
         if how is None:
             return
-        prompts = [with_examples(row, shots) for row in self.rows[on]]
+        prompts = self._sent([with_examples(row, shots) for row in self.rows[on]], how)
         if isinstance(how.proof, LiveAdapter) and how.proof.service.adapter is not None:
             proof = how.proof
             requests = [
@@ -203,6 +204,17 @@ class Walk:
             sizes.ask(requests)
             yield from self._answers(f"{name}, proof", how, sizes, stage="proof")
         yield from self._answers(name, how, asked(how, prompts, self.exp.samples))
+
+    def _sent(self, prompts: list[Example], how: Asked) -> list[Example]:
+        """Return prompts as they are sent: as the local template's text, if it is here."""
+        local = self.exp.local
+        if not how.as_text or folder_of(local) is not None:
+            return as_sent(prompts, how, local)
+        self.lengths.said[
+            f"{how.service.name}: prompts are counted without the marks of {local.name}'s chat "
+            "template, which is not here yet"
+        ] = None
+        return prompts
 
     def _answers(self, name: str, how: Asked, sizes: Sizes, stage: str = "asked") -> Iterator[Line]:
         why = "half to twice the length of the targets"

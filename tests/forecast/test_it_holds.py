@@ -8,7 +8,9 @@ from conftest import Finished
 from forecast_world import Billed, billed, by_group, expected, run
 from small_world import Diary
 
+from llamaduo.config import from_overrides
 from llamaduo.engine.openai_endpoint import OpenAIEndpoint
+from llamaduo.local import load
 from llamaduo.tuner.untuned import Untuned
 
 ALL = ("untuned", "few_shot", "coverage", "equal_steps", "service")
@@ -72,3 +74,31 @@ def test_the_tiny_run_is_held_by_what_was_likely(finished: Finished) -> None:
         assert line.calls.low <= tally.calls <= line.calls.high
         assert line.usd.low <= tally.usage.usd <= line.usd.high
         assert line.prompt_tokens.low <= tally.usage.prompt_tokens <= line.prompt_tokens.high
+
+
+TGI = (
+    *("experiments=demo_tiny", "tuner=none", "engine=tgi", "engine.service.adapter=one"),
+    *("engine.service.price.input=1", "baselines=[few_shot]"),
+)
+
+
+def test_a_server_that_is_sent_text_is_counted_by_its_template_once_that_is_here(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    exp = from_overrides(list(TGI))
+    load.template(exp.local)
+    by_template = expected(exp)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    without = expected(exp)
+    assert any("template, which is not here yet" in said for said in without.assumed)
+    assert not any("template" in said for said in by_template.assumed)
+    assert by_template.lines[0].prompt_tokens.low > without.lines[0].prompt_tokens.low
+    assert "1 byte of a prompt to a token" in by_template.assumed[0], "TGI tells none"
+
+
+def test_a_server_that_has_to_prove_itself_is_asked_for_that_for_each_set_of_answers() -> None:
+    found = by_group(expected(from_overrides(list(TGI))).lines)
+    placed = from_overrides(list(TGI)).task.place()
+    sets = [sum(row.part == name for row in placed) for name in ("dev", "test", "test")]
+    assert found["proof"].calls.most == sum(3 * min(16, count) for count in sets)
+    assert found["asked"].calls.most == 2 * sum(sets)
