@@ -71,8 +71,8 @@ class Lengths:
         )
         bytes_ = _between(rate.high, rate.low)
         self.said[
-            f"{service.name}, {stage}: {bytes_} byte{'' if bytes_ == '1' else 's'} of a prompt to a "
-            "token"
+            f"{service.name}, {stage}: {bytes_} byte{'' if bytes_ == '1' else 's'} of a prompt to "
+            "a token"
             f"{'' if known or found is None else ' (assumed)'}{stored}, "
             f"{_between(reply.low, reply.high, '.0f')} tokens a reply ({where})"
         ] = None
