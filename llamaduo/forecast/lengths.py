@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from llamaduo.forecast.figures import Range, same
 from llamaduo.forecast.seen import Seen
+from llamaduo.forecast.sizes import reply_tokens
 from llamaduo.records import Request
 from llamaduo.service import Service
 from llamaduo.service.tgi import TgiService
@@ -61,7 +62,7 @@ class Lengths:
             why: what the guess goes by, in words.
         """
         found = self.seen(service, stage)
-        rate, reply = _rate(service, found), _reply(request.max_tokens, found, guess)
+        rate, reply = _rate(service, found), _reply(reply_tokens(service, request), found, guess)
         known = found is not None and (found.bytes_per_token or isinstance(service, TgiService))
         stored = f", {found.cached:.0%} of them from its cache" if found and found.cached else ""
         where = (

@@ -20,6 +20,11 @@ PER_MESSAGE = 16
 UNASKED = Reply(outcome=Outcome.FAILED, cause="nobody was asked: it is only measured")
 
 
+def reply_tokens(service: Service, request: Request) -> int:
+    """Return the tokens that a reply is billed for at most."""
+    return request.max_tokens + int(getattr(service, "thinking_tokens", 0))
+
+
 @dataclass
 class Sizes:
     """A caller that asks nobody, and measures what it would have asked."""
@@ -30,7 +35,7 @@ class Sizes:
     bytes: int = 0
     """Of all messages, in UTF-8."""
     reply_tokens: int = 0
-    """Sum of the replies' `max_tokens`."""
+    """Of all replies at most: their `max_tokens`, and what may be thought beyond them."""
     usd: float = 0.0
     """What they can cost at most: what a budget reserves for them."""
     first: Request | None = None
@@ -64,7 +69,7 @@ class Sizes:
             self.first = self.first or request
             self.calls += 1
             self.bytes += sum(len(message.content.encode()) for message in request.messages)
-            self.reply_tokens += request.max_tokens
+            self.reply_tokens += reply_tokens(self.service, request)
             self.usd += self.service.upper_bound_usd(request)
             self._seen.add(hash((request.messages, request.sample)))
         return [UNASKED for _ in requests]

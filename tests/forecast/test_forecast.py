@@ -202,6 +202,19 @@ def test_tokens_that_the_cache_is_seen_to_have_are_priced_as_such(home: Path) ->
     assert low(0.5, PRICE) == plain, "where the price has nothing of a cache, it is the same"
 
 
+def test_what_a_service_may_think_beyond_a_reply_counts_at_the_most(home: Path) -> None:
+    class Thinks(Billed):
+        thinking_tokens: int = 100
+
+    plain, thinks = (
+        expected(billed(home, service=one)).lines[0]
+        for one in (Billed(diary=Diary()), Thinks(diary=Diary()))
+    )
+    more = thinks.completion_tokens.most - plain.completion_tokens.most
+    assert more == 100 * plain.calls.most
+    assert thinks.completion_tokens.high == plain.completion_tokens.high
+
+
 def test_a_service_without_a_price_to_read_is_likely_to_cost_up_to_its_upper_bound(
     tmp_path: Path,
 ) -> None:
