@@ -172,10 +172,10 @@ def test_a_batch_api_is_paid_at_its_share_and_the_upper_bound_stays(home: Path) 
         mode: str = "batch"
 
     class Halved(Price):
-        batch: float = 0.5
+        batch: float | None = 0.5
 
     plain = Billed(diary=Diary())
-    price = Halved.model_validate(PRICE.model_dump())
+    price = Halved.model_validate(PRICE.model_dump(exclude_none=True))
     half = Batched(diary=Diary(), price=price)
     whole, halved = (
         expected(billed(home, service=one, baselines=("service",))).lines for one in (plain, half)
@@ -188,14 +188,14 @@ def test_a_batch_api_is_paid_at_its_share_and_the_upper_bound_stays(home: Path) 
 
 def test_tokens_that_the_cache_is_seen_to_have_are_priced_as_such(home: Path) -> None:
     class Cheaper(Price):
-        cached_input: float = 0.5
+        cached_input: float | None = 0.5
 
     def low(cached: float, price: Price) -> Range:
         found = Seen(calls=50, bytes_per_token=4, cached=cached, reply_tokens=0, seconds=1)
         exp = billed(home, service=Billed(diary=Diary(), price=price))
         return expected(exp, lambda service, stage: found).lines[0].usd
 
-    cheaper = Cheaper.model_validate(PRICE.model_dump())
+    cheaper = Cheaper.model_validate(PRICE.model_dump(exclude_none=True))
     plain, half = low(0.0, cheaper), low(0.5, cheaper)
     assert half.low == pytest.approx(plain.low * (0.5 * 2.0 + 0.5 * 0.5) / 2.0, rel=1e-3)
     assert half.most == plain.most
