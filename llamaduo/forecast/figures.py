@@ -62,6 +62,8 @@ class Line(Record):
     """Number of the round it belongs to, from 0; None: it stands after the rounds, or before."""
     sure: bool = True
     """Whether every run comes to it that is not broken off; not: the rounds after the first."""
+    batch: bool = False
+    """Whether calls are handed in many at once, to be answered within a day."""
     calls: Range
     prompt_tokens: Range
     completion_tokens: Range

@@ -93,16 +93,25 @@ def daily(name: str, lines: Sequence[Line], cap: float) -> str:
 
 def time(lines: Sequence[Line]) -> Iterator[str]:
     """Yield how long the calls take: timed by others like them, or by the limits of a minute."""
-    timed = [line.counted() for line in lines if line.seconds is not None]
-    if not timed:
-        return
-    total = summed(timed, "").seconds
-    assert total is not None, "all of them are timed"
-    rest = len(lines) - len(timed)
-    but = (
-        f"; {rest} of {len(lines)} stages were never timed here, and have no limit" if rest else ""
-    )
-    yield f"the calls take {span(total[0])} to {span(total[1])} likely{but}"
+    live = [line for line in lines if not line.batch]
+    timed = [line.counted() for line in live if line.seconds is not None]
+    if timed:
+        total = summed(timed, "").seconds
+        assert total is not None, "all of them are timed"
+        rest = len(live) - len(timed)
+        but = (
+            f"; {rest} of {len(live)} stages were never timed here, and have no limit"
+            if rest
+            else ""
+        )
+        yield f"the calls take {span(total[0])} to {span(total[1])} likely{but}"
+    batches = [line for line in lines if line.batch]
+    if batches:
+        sure = sum(line.sure for line in batches)
+        yield (
+            f"{sure} to {len(batches)} stages are handed in as batches, one after the other, each "
+            "over within a day; a judge that may spare repeats hands in one for each turn of them"
+        )
 
 
 def span(seconds: float) -> str:

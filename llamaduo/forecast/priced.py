@@ -13,9 +13,6 @@ from llamaduo.service import Service
 Guess = Callable[[Request], tuple[float, float]]
 """Given a request: the tokens of its reply, from and to, where nothing was measured."""
 
-BATCHED = ("judgements", "audit", "synthetic")
-"""Stages that a provider's batch API is used for, where the service says so."""
-
 
 @runtime_checkable
 class Priced(Protocol):
@@ -95,10 +92,11 @@ def line(
         service=service.name,
         round=round,
         sure=sure,
+        batch=batched(service),
         calls=calls,
         prompt_tokens=prompts,
         completion_tokens=replies,
-        usd=_dollars(service, stage, prompts, replies, most_usd, lengths.cached(service, stage)),
+        usd=_dollars(service, prompts, replies, most_usd, lengths.cached(service, stage)),
         seconds=_seconds(service, stage, calls, sizes, lengths),
     )
 
@@ -110,13 +108,11 @@ def _rising(least: float, low: float, high: float, most: float) -> Range:
     return Range(least=min(least, low), low=low, high=high, most=most)
 
 
-def _dollars(
-    service: Service, stage: str, prompts: Range, replies: Range, most: float, cached: float
-) -> Range:
+def _dollars(service: Service, prompts: Range, replies: Range, most: float, cached: float) -> Range:
     price = price_of(service)
     if price is None:  # a service of one's own kind: only its upper bound is known
         return Range(least=0.0, low=0.0, high=most, most=most)
-    share = _share(service, price, stage)
+    share = _share(service, price)
     spared = _cached(price, cached)
 
     def usd(prompt: float, reply: float) -> float:
@@ -142,20 +138,26 @@ def _cached(price: Priced, share: float) -> float:
     return 0.0 if cached is None else share * (price.input - float(cached))
 
 
-def _share(service: Service, price: Priced, stage: str) -> float:
+def batched(service: Service) -> bool:
+    """Whether calls to `service` go through its provider's batch API."""
+    return getattr(service, "mode", "live") == "batch"
+
+
+def _share(service: Service, price: Priced) -> float:
     """Return the share of the price that is paid: less than 1 through a batch API."""
     batch = getattr(price, "batch", None)
-    by_batch = getattr(service, "mode", "live") == "batch" and stage in BATCHED
-    return float(batch) if by_batch and batch is not None else 1.0
+    return float(batch) if batched(service) and batch is not None else 1.0
 
 
 def _seconds(
     service: Service, stage: str, calls: Range, sizes: Four, lengths: Lengths
 ) -> tuple[float, float] | None:
-    """Return how long the calls take, side by side and within the limits of a minute.
+    """Return how long live calls take, side by side and within the limits of a minute.
 
     A limit of tokens counts the most that a call can take.
     """
+    if batched(service):
+        return None
     each, limits = lengths.seconds(service, stage), service.limits
 
     def takes(number: float, of: Sizes) -> float | None:
@@ -181,6 +183,6 @@ def said(service: Service) -> Price:
             f"${price.input:g} in, ${price.output:g} out per million tokens, as of {price.as_of}, "
             f"{price.source}"
         )
-        if _share(service, price, BATCHED[0]) < 1:
-            says += f"; through its batch API {_share(service, price, BATCHED[0]):g} of that"
+        if _share(service, price) < 1:
+            says += f"; through its batch API {_share(service, price):g} of that"
     return Price(service=service.name, says=says, simulated=service.simulated)

@@ -26,6 +26,8 @@ OWN_SERVER = [
 
 NEEDED = {
     "service=openai_compatible": OWN_SERVER,
+    "service=azure": OWN_SERVER,
+    "service=bedrock": [one for one in OWN_SERVER if "api_base" not in one],
     "engine=openai_endpoint": ["tuner=none", *(f"engine.{one}" for one in OWN_SERVER[:-1])],
     "engine=tgi": ["tuner=none", "engine.service.adapter=mine"],
     "judge=panel": ["service=gpt"],
@@ -89,6 +91,9 @@ def test_a_fault_of_the_teacher_that_judges_too_is_said_once() -> None:
         ("judge.prompt=hello", "the judge would not see {instruction}, {target}, {answer}"),
         ("task.split.nera=0.4", "task.split.nera: no such key; did you mean `near`?"),
         ("service=openai_compatible", "service.model: has to be given"),
+        ("service.price=???", "service.price: has to be given; without a price no call is made"),
+        ("service.price=null", "service.price: a model without a price is refused"),
+        ("service.price.input=null", "service.price.input: a model without a price is refused"),
         ("tuner.lr=1e-4,1e-3", "several values; add -m"),
         ("goal", "goal: not of the form key=value"),
         ("baselines=[untund]", "baselines.0: Input should be 'untuned'"),

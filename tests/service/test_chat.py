@@ -2,11 +2,8 @@
 
 import asyncio
 import json
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import date, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import litellm
@@ -16,29 +13,25 @@ from hypothesis import strategies as st
 from litellm.litellm_core_utils.llm_response_utils.convert_dict_to_response import (
     convert_to_model_response_object,
 )
+from provider import ASKED
 
 from llamaduo.component import digest
 from llamaduo.errors import ServiceError
 from llamaduo.records import Message, Outcome, Reply, Request, Usage
 from llamaduo.service import Service
 from llamaduo.service.chat import ChatService, Price
+from llamaduo.service.price import snapshot
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*`ReadOnly` qualifier:UserWarning")
 """litellm ignores this warning of its own; pytest forgets that it does."""
 
 SECRET = "sk-test-0123456789abcdef"
+MODEL = "gpt-5.4-2026-03-05"
 PRICE = Price(input=2.5, output=10.0, as_of=date(2026, 1, 2), source="a list")
-ASKED = Request(
-    messages=(Message(role="system", content="Be brief."), Message(role="user", content="How?")),
-    max_tokens=100,
-    temperature=0.7,
-    sample=3,
-    row="r1",
-)
 
 
 def service(**changes: Any) -> ChatService:
-    fields: dict[str, Any] = {"name": "gpt", "model": "openai/gpt-5.4-2026-03-05", "price": PRICE}
+    fields: dict[str, Any] = {"name": "gpt", "model": f"openai/{MODEL}", "price": PRICE}
     return ChatService.model_validate({**fields, "key_env": "OPENAI_API_KEY", **changes})
 
 
@@ -53,7 +46,7 @@ def wire(finish: str = "stop", **message: Any) -> dict[str, Any]:
         "id": "x",
         "object": "chat.completion",
         "created": 1,
-        "model": "m",
+        "model": MODEL,
         "choices": [
             {
                 "index": 0,
@@ -122,7 +115,8 @@ def test_every_fault_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_good_reply_has_text_tokens_and_dollars(monkeypatch: pytest.MonkeyPatch) -> None:
     replies(monkeypatch, wire())
     usage = Usage(prompt_tokens=1000, completion_tokens=200, usd=0.0045)
-    assert attempt(service()) == (Reply(outcome=Outcome.OK, text="So.", usage=usage), False)
+    said = Reply(outcome=Outcome.OK, text="So.", usage=usage, model=MODEL)
+    assert attempt(service()) == (said, False)
 
 
 @pytest.mark.parametrize(
@@ -227,12 +221,8 @@ def test_a_reply_that_does_not_say_its_tokens_counts_as_the_most_it_can_cost(
 def test_a_reply_without_choices_is_kept_and_not_asked_for_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    class Empty:
-        choices: tuple[Any, ...] = ()
-        usage = None
-
     async def acompletion(**given: Any) -> Any:
-        return Empty()
+        return litellm.ModelResponse(choices=[])
 
     monkeypatch.setattr(litellm, "acompletion", acompletion)
     reply, again = attempt(service())
@@ -351,14 +341,105 @@ def test_price_key_and_patience_are_no_part_of_what_it_says() -> None:
         attempts=2,
         backoff=9.0,
         timeout=9.0,
+        connect_timeout=1.0,
+        first_byte_timeout=2.0,
         retired="2020-01-01",
+        answers_as="*",
+        thinking_tokens=9,
+        idempotency_header="Idempotency-Key",
+        transport="direct",
+        cap_usd_per_day=1.0,
+        requests_per_minute=1,
+        tokens_per_minute=1,
     )
     assert digest(other) == digest(service())
+
+
+def test_what_was_bought_before_a_service_had_more_keys_is_not_bought_again() -> None:
+    """The key of `service()` as it was when replies were first kept."""
+    assert service().key() == {
+        "is": "llamaduo.service.chat.ChatService",
+        "version": 1,
+        "model": "openai/gpt-5.4-2026-03-05",
+        "api_base": None,
+    }
+
+
+@pytest.mark.parametrize("change", [{"structured": True}, {"api_version": "2024-10-21"}])
+def test_what_changes_a_reply_makes_another_service(change: dict[str, Any]) -> None:
+    assert digest(service(**change)) != digest(service())
 
 
 @pytest.mark.parametrize("change", [{"model": "openai/other"}, {"api_base": "http://h/v1"}])
 def test_model_and_address_are_part_of_what_it_says(change: dict[str, str]) -> None:
     assert digest(service(**change)) != digest(service())
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"transport": "direct", "model": "anthropic/x"}, "needs transport: litellm"),
+        ({"transport": "direct", "model": "hosted_vllm/x"}, "needs the api_base"),
+        ({"cache_prompt": True}, "cache_prompt is for models that want to be told"),
+        ({"price": None}, "a model without a price is refused"),
+        ({"price": {**PRICE.model_dump(), "output": None}}, "a model without a price is refused"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_runs(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        service(**change)
+
+
+def test_a_form_is_asked_only_of_a_model_that_keeps_to_one() -> None:
+    assert service(structured=True).faults() == []
+    [fault] = service(model="openai/gpt-3.5-turbo", structured=True).faults()
+    assert fault.startswith("gpt: litellm does not say that openai/gpt-3.5-turbo keeps to a JSON")
+    own = service(model="openai/mine", api_base="http://h/v1", structured=True)
+    assert own.faults() == []
+
+
+def test_the_cache_is_counted_at_its_own_prices() -> None:
+    price = PRICE.model_copy(update={"cached_input": 0.25, "cache_write": 3.0})
+    counted = price.counted(
+        Usage(prompt_tokens=10**6, cached_tokens=600_000, cache_write_tokens=100_000)
+    )
+    assert counted.usd == pytest.approx(0.3 * 2.5 + 0.6 * 0.25 + 0.1 * 3.0)
+    plain = PRICE.counted(Usage(prompt_tokens=10**6, cached_tokens=600_000))
+    assert plain.usd == 2.5
+
+
+def test_the_dearest_that_a_cache_can_do_and_all_thinking_is_reserved() -> None:
+    cached = PRICE.model_copy(update={"cached_input": 0.25, "cache_write": 3.0})
+    plain = service().upper_bound_usd(ASKED)
+    sent = (plain - 100 * PRICE.output / 1e6) * 1e6 / PRICE.input
+    assert service(price=cached).upper_bound_usd(ASKED) == pytest.approx(
+        (sent * 3.0 + 100 * PRICE.output) / 1e6
+    )
+    thinks = service(thinking_tokens=900).upper_bound_usd(ASKED)
+    assert thinks - plain == pytest.approx(900 * PRICE.output / 1e6)
+    formed = ASKED.model_copy(update={"form": {"type": "object"}})
+    assert service().upper_bound_usd(formed) == plain
+    assert service(structured=True).upper_bound_usd(formed) > plain
+
+
+def test_a_prices_snapshot_says_all_of_it_and_its_day() -> None:
+    assert json.loads(snapshot(PRICE)) == {
+        "input": 2.5,
+        "output": 10.0,
+        "cached_input": None,
+        "cache_write": None,
+        "batch": None,
+        "as_of": "2026-01-02",
+        "source": "a list",
+    }
+    assert " " not in snapshot(PRICE).replace("a list", "")
+
+
+def test_limits_are_of_who_bills_whatever_the_label() -> None:
+    one, two = service(), service(name="another", requests_per_minute=60)
+    assert one.limits.payee == two.limits.payee == f"openai/{MODEL}"
+    assert two.limits.requests_per_minute == 60
+    assert service(api_base="http://h/v1").limits.payee == f"openai/{MODEL} at http://h/v1"
 
 
 def test_a_price_is_for_a_million_tokens() -> None:
@@ -388,57 +469,3 @@ def test_no_more_is_reserved_than_the_context_can_hold() -> None:
     )
     assert service(context=8000).upper_bound_usd(long) == PRICE.usd(8000, 100)
     assert service(context=8000).upper_bound_usd(ASKED) < PRICE.usd(8000, 100)
-
-
-@contextmanager
-def server(sent: dict[str, Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """An OpenAI-compatible server. Yields its address, and the requests it gets."""
-    got: list[dict[str, Any]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            got.append({**asked, "headers": str(self.headers)})
-            body = json.dumps(sent).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.send_header("Connection", "close")
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as http:
-        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{http.server_port}/v1", got
-        finally:
-            http.shutdown()
-            thread.join()
-
-
-@pytest.mark.parametrize("model", ["openai/mine", "hosted_vllm/mine"])
-def test_a_key_for_openai_is_sent_to_no_other_address(model: str) -> None:
-    with server(wire()) as (address, got):
-        reply, _ = attempt(service(model=model, key_env=None, api_base=address))
-    assert reply.outcome is Outcome.OK
-    assert [asked["model"] for asked in got] == ["mine"]
-    assert SECRET not in str(got)
-
-
-def test_a_refusal_comes_through_litellm_as_one() -> None:
-    with server(wire(content=None, refusal="I cannot help.")) as (address, _):
-        reply, _ = attempt(service(model="openai/mine", api_base=address))
-    assert (reply.outcome, reply.cause) == (Outcome.REFUSED, "I cannot help.")
-
-
-def test_a_request_arrives_as_it_was_made() -> None:
-    with server(wire()) as (address, got):
-        attempt(service(model="openai/mine", api_base=address))
-    [asked] = got
-    assert [m["content"] for m in asked["messages"]] == ["Be brief.", "How?"]
-    assert (asked["seed"], asked["temperature"]) == (7, 0.7)
-    assert asked.get("max_tokens", asked.get("max_completion_tokens")) == 100
