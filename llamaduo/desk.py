@@ -14,7 +14,7 @@ from llamaduo.flow.window import refuse_too_large, tokens_of
 from llamaduo.ledger import Call, Claim, Ledger
 from llamaduo.ledger.together import Together
 from llamaduo.records import Outcome, Reply, Request
-from llamaduo.retries import GAVE_UP, gave_up, pause_after, seed_for
+from llamaduo.retries import GAVE_UP, gave_up, pause_after
 from llamaduo.service import Heard, Service, Unusable, Warm
 
 SOON = 0.01
@@ -77,7 +77,7 @@ class Desk:
         asked = dict(zip(keys, requests, strict=True))
         if self.service.limits.tokens_per_minute is not None:
             for request in requests:
-                refuse_too_large(self.service.limits, tokens_of(request))
+                refuse_too_large(self.service.limits, tokens_of(request, self.service.limits))
         self.ledger.use(self.recipe, keys)
         replies = asyncio.run(self._all(asked, reads))
         self._refuse_an_outage(replies)
@@ -178,7 +178,7 @@ class Desk:
                         claimed = not heard.unproven  # what may have been billed is claimed anew
                         if heard.status in OVERLOADED or not heard.again:
                             together.lanes.saw(lane, heard.status not in OVERLOADED)
-                if claim is not Claim.MINE:  # no lane is held meanwhile: who frees it may need one
+                if claim is not Claim.MINE:  # whoever is to free it needs the lane
                     pause = await self._wait(key, pause, together)
                     continue
                 if last:
@@ -229,11 +229,10 @@ class Desk:
 
     def _may_free(self, claim: Claim) -> bool:
         """Whether calls in flight may come out cheaper than what is reserved for them."""
-        if self.ledger.free_the_dead():
-            return True
+        freed = self.ledger.free_the_dead()
         if claim is Claim.CAPPED:
-            return self.ledger.in_flight_of(self.service.limits.payee) > 0
-        return self.ledger.in_flight(self.run) > 0
+            return freed + self.ledger.in_flight_of(self.service.limits.payee) > 0
+        return freed + self.ledger.in_flight(self.run) > 0
 
     def _over(self, claim: Claim, bound: float) -> str:
         """Say which limit was reached, and how to go on."""
@@ -253,16 +252,16 @@ class Desk:
     async def _try(self, call: Call, tried: int, together: Together) -> tuple[Heard, bool]:
         """Send a call for the `tried`-th time and keep what came; say whether it is the last."""
         seen, paid = self.ledger.history(call.key)
+        anew = (paid,) if paid else ()  # a reply was paid for, and is asked for again
+        seed = seed_of(self.seed, call.key, *anew)
         began = time.monotonic()
         try:
-            heard = await self.service.attempt(
-                call.request, seed_for(self.seed, call.key, paid), f"{call.key}-{seen}"
-            )
+            heard = await self.service.attempt(call.request, seed, f"{call.key}-{seen}")
         except ServiceError as error:  # it was refused, and not billed
             if isinstance(error, Unusable):
-                seconds = time.monotonic() - began
-                act = self.ledger.answering(call.key, error.heard, seconds=seconds, last=False)
-                await together.do(act)
+                took = time.monotonic() - began
+                refused = self.ledger.answering(call.key, error.heard, seconds=took, last=False)
+                await together.do(refused)
             self.ledger.wait(call.key)
             raise
         last = not heard.again or tried == self.service.attempts

@@ -1,9 +1,8 @@
-"""A call that is tried again: after how long, by which seed, and when it is given up."""
+"""A call that is tried again: after how long, and when it is given up."""
 
 import random
 from dataclasses import replace
 
-from llamaduo.component import seed_of
 from llamaduo.flow.headers import LONGEST
 from llamaduo.service import Heard
 
@@ -30,8 +29,3 @@ def gave_up(heard: Heard, tries: int) -> Heard:
     """Say of the last try that there were so many."""
     cause = f"{GAVE_UP} after {tries} tries: {heard.reply.cause}"
     return replace(heard, reply=heard.reply.model_copy(update={"cause": cause}))
-
-
-def seed_for(seed: int, key: str, paid: int) -> int:
-    """Return what a try is seeded by: anew once a reply was paid for, and is asked for again."""
-    return seed_of(seed, key, paid) if paid else seed_of(seed, key)
