@@ -179,7 +179,7 @@ def test_an_overloaded_service_gets_fewer_calls_at_once(file: Ledger) -> None:
         desk(file, service).ask(ask_for(*range(60)))
     refused = len(service.asked) - 60
     assert 0 < refused < 20
-    assert file.lanes(service.limits.payee, 8).open <= 5
+    assert file.lanes(service.limits.payee, 8).open < 8
 
 
 def test_a_call_that_tries_again_gets_a_lane_while_all_others_wait_for_what_it_holds(
