@@ -166,7 +166,7 @@ class Desk:
                         break
                     tried += 1
                     heard, last = await self._try(call, tried, together)
-                    claimed = not heard.unproven  # what may have been billed takes a new claim
+                    claimed = self.ledger.mine(key) is not None  # not after one that was billed
                     if heard.status in OVERLOADED or not heard.again:
                         together.lanes.saw(lane, heard.status not in OVERLOADED)
                 if last:
@@ -181,7 +181,11 @@ class Desk:
         """Wait until a call may go out; False once it is answered, or all was stopped."""
         if not claimed and not await self._claimed(call, together):
             return False
-        while not (held := self.ledger.mine(call.key)).out:
+        while (held := self.ledger.mine(call.key)) is None or not held.out:
+            if held is None:  # it was taken over while it waited
+                if not await self._claimed(call, together):
+                    return False
+                continue
             if held.at is not None and (left := held.at - time.time()) > 0:
                 if left > LONG and (hold := self.ledger.left_alone(call.limits.payee)):
                     when = time.strftime("%H:%M:%S", time.localtime(hold[0]))
