@@ -6,13 +6,13 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from llamaduo.component import digest, seed_of
 from llamaduo.errors import OverBudget, ServiceError
-from llamaduo.ledger import Claim, Ledger
+from llamaduo.ledger import Call, Claim, Ledger
 from llamaduo.records import Outcome, Reply, Request
-from llamaduo.service import Service
+from llamaduo.service import Heard, Service
 
 LONGEST_WAIT = 60.0
 """Seconds between two tries, at most."""
@@ -53,6 +53,8 @@ class Desk:
     def spend(self) -> str:
         """The run's spend so far, for people."""
         spent = f"${self.ledger.spent(self.run):.4f}"
+        if unproven := self.ledger.unproven(self.run):
+            spent += f" (and ${unproven:.4f} at most, unseen)"
         return spent if self.budget is None else f"{spent} of ${self.budget:.2f}"
 
     def ask(
@@ -65,7 +67,8 @@ class Desk:
             reads: says why a reply's text is of no use; such a reply is `unreadable`.
 
         Raises:
-            OverBudget: before the first call that could cost more than is left.
+            OverBudget: before the first call that could cost more than is left, of the run's
+                budget or of the day's limit.
             ServiceError: if no call can succeed, or half of them or more were given up. In
                 all cases, and on Ctrl-C, calls in flight are waited for and kept.
         """
@@ -93,7 +96,8 @@ class Desk:
             )
 
     def _key(self, request: Request) -> str:
-        said = request.model_dump(mode="json", exclude={"row", "tag"})
+        sent = {"form"} if request.form is None or not self.service.structured else set()
+        said = request.model_dump(mode="json", exclude={"row", "tag", *sent})
         return digest(self.service.key(), said, self.seed)
 
     async def _all(self, asked: dict[str, Request], reads: Reader) -> dict[str, Reply]:
@@ -128,66 +132,105 @@ class Desk:
         self, key: str, request: Request, reads: Reader, stop: asyncio.Event
     ) -> Reply | None:
         """Return the reply to `request`; None if `stop` came before it."""
-        bound = self.service.upper_bound_usd(request)
-        seed = seed_of(self.seed, key)
+        call = Call(
+            key=key,
+            request=request,
+            service=self.service.name,
+            limits=self.service.limits,
+            seed=seed_of(self.seed, key),
+            stage=self.recipe,
+            run=self.run,
+            bound=self.service.upper_bound_usd(request),
+            budget=self.budget,
+        )
+        tried = 0
+        while await self._claimed(call, stop):
+            try:
+                while True:
+                    began = time.monotonic()
+                    heard = await self._try(call)
+                    tried += 1
+                    last = not heard.again or tried == self.service.attempts
+                    if last and heard.again:
+                        heard = _gave_up(heard, tried)
+                    self.ledger.answer(key, heard, seconds=time.monotonic() - began, last=last)
+                    if last:
+                        return self._read(key, request, heard.reply, reads)
+                    await _pause(self._backoff(tried, heard), stop)
+                    if stop.is_set():
+                        return None
+                    if heard.unproven:  # it may have been billed, so it takes a claim of its own
+                        break
+                    self.ledger.send(key)
+            finally:
+                self.ledger.release(key)
+        reply = None if stop.is_set() else self.ledger.reply(key)
+        return None if reply is None else self._read(key, request, reply, reads)
+
+    async def _claimed(self, call: Call, stop: asyncio.Event) -> bool:
+        """Wait for the turn to make a call; False once it is answered, or `stop` came.
+
+        Raises:
+            OverBudget: if it could cost more than is left, and nothing in flight may free any.
+        """
         pause = 0.01
         while not stop.is_set():
-            claim = self.ledger.claim(
-                key,
-                request,
-                service=self.service.name,
-                seed=seed,
-                stage=self.recipe,
-                run=self.run,
-                bound=bound,
-                budget=self.budget,
-            )
+            claim = self.ledger.claim(call)
             if claim is Claim.MINE:
-                return await self._buy(key, request, seed, reads, stop)
+                return True
             if claim is Claim.ANSWERED:
-                reply = self.ledger.reply(key)
-                assert reply is not None, "an answered call has a reply"
-                return self._read(key, request, reply, reads)
-            if claim is Claim.TOO_DEAR and not (
-                self.ledger.free_the_dead() or self.ledger.in_flight(self.run)
-            ):
-                raise OverBudget(
-                    f"stopped by the budget: {self.spend} is spent and the next call could cost "
-                    f"${bound:.4f}; what was bought is kept. Go on with a larger budget_usd"
-                )
+                return False
+            if claim is not Claim.TAKEN and not self._may_free(claim):
+                raise OverBudget(self._over(claim, call.bound))
             await _pause(pause, stop)
-            if pause < LONG <= 2 * pause and (host := self.ledger.holder(key)):
+            if pause < LONG <= 2 * pause and (host := self.ledger.holder(call.key)):
                 print(
                     f"llamaduo: waiting for a call that a process of {host} makes; "
                     f"{self.ledger.freed}",
                     file=sys.stderr,
                 )
             pause = min(2 * pause, LONG)
-        return None
+        return False
 
-    async def _buy(
-        self, key: str, request: Request, seed: int, reads: Reader, stop: asyncio.Event
-    ) -> Reply | None:
+    def _may_free(self, claim: Claim) -> bool:
+        """Whether calls in flight may come out cheaper than what is reserved for them."""
+        if self.ledger.free_the_dead():
+            return True
+        if claim is Claim.CAPPED:
+            return self.ledger.in_flight_of(self.service.limits.payee) > 0
+        return self.ledger.in_flight(self.run) > 0
+
+    def _over(self, claim: Claim, bound: float) -> str:
+        """Say which limit was reached, and how to go on."""
+        next_ = f"the next call could cost ${bound:.4f}; what was bought is kept"
+        if claim is Claim.TOO_DEAR:
+            return (
+                f"stopped by the budget: {self.spend} is spent and {next_}. Go on with a larger "
+                "budget_usd"
+            )
+        limits = self.service.limits
+        return (
+            f"stopped by the limit of a day: ${self.ledger.today(limits.payee):.4f} of "
+            f"${limits.usd_per_day:.2f} is spent today (UTC) on {limits.payee} and {next_}. Go on "
+            "tomorrow with the same command, or now with a larger cap_usd_per_day"
+        )
+
+    async def _try(self, call: Call) -> Heard:
+        """Send a claimed call once."""
+        seen, paid = self.ledger.history(call.key)
         try:
-            for attempt in range(self.service.attempts):
-                began = time.monotonic()
-                reply, again = await self.service.attempt(request, seed)
-                last = not again or attempt + 1 == self.service.attempts
-                if last and again:
-                    tries = f"{GAVE_UP} after {attempt + 1} tries: {reply.cause}"
-                    reply = reply.model_copy(update={"cause": tries})
-                self.ledger.answer(key, reply, seconds=time.monotonic() - began, last=last)
-                if last:
-                    break
-                wait = min(self.service.backoff * 2**attempt, LONGEST_WAIT)
-                await _pause(wait * random.uniform(0.5, 1.0), stop)
-                if stop.is_set():
-                    self.ledger.release(key)
-                    return None
-        except BaseException:
-            self.ledger.release(key)
+            return await self.service.attempt(
+                call.request, _seed(self.seed, call.key, paid), f"{call.key}-{seen}"
+            )
+        except ServiceError:  # it was refused, and not billed
+            self.ledger.wait(call.key)
             raise
-        return self._read(key, request, reply, reads)
+
+    def _backoff(self, tried: int, heard: Heard) -> float:
+        """Return the seconds before the next try: jittered, and as long as the provider asks."""
+        own = min(self.service.backoff * 2 ** (tried - 1), LONGEST_WAIT)
+        jittered: float = own * random.uniform(0.5, 1.0)
+        return max(jittered, heard.wait or 0.0)
 
     def _read(self, key: str, request: Request, reply: Reply, reads: Reader) -> Reply:
         """Mark a reply whose text is of no use; a kill may have come between answer and mark."""
@@ -195,6 +238,17 @@ class Desk:
             reply = reply.model_copy(update={"outcome": Outcome.UNREADABLE, "cause": why})
             self.ledger.mark(key, Outcome.UNREADABLE, why)
         return reply
+
+
+def _gave_up(heard: Heard, tries: int) -> Heard:
+    """Say of the last try that there were so many."""
+    cause = f"{GAVE_UP} after {tries} tries: {heard.reply.cause}"
+    return replace(heard, reply=heard.reply.model_copy(update={"cause": cause}))
+
+
+def _seed(seed: int, key: str, paid: int) -> int:
+    """Return what a try is seeded by: anew once a reply was paid for, and is asked for again."""
+    return seed_of(seed, key, paid) if paid else seed_of(seed, key)
 
 
 async def _pause(seconds: float, stop: asyncio.Event) -> None:

@@ -1,7 +1,7 @@
 """The rows that flow round the loop. Frozen, flat, and JSON in both directions."""
 
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -166,12 +166,21 @@ class Usage(Record):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     usd: float = 0.0
+    cached_tokens: int = 0
+    """Of the prompt tokens, those that came out of the provider's cache."""
+    cache_write_tokens: int = 0
+    """Of the prompt tokens, those that were written into it."""
+    thinking_tokens: int = 0
+    """Of the completion tokens, those that were thought and not said."""
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
             prompt_tokens=self.prompt_tokens + other.prompt_tokens,
             completion_tokens=self.completion_tokens + other.completion_tokens,
             usd=self.usd + other.usd,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+            cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
+            thinking_tokens=self.thinking_tokens + other.thinking_tokens,
         )
 
 
@@ -188,6 +197,9 @@ class Request(Record):
     tag: str = ""
     """What the reply has to repeat, so that no text it quotes passes for it; part of what is
     sent only where a message holds it."""
+    form: dict[str, Any] | None = None
+    """JSON schema that the reply should satisfy; part of what is sent, and of the call's key, only
+    with a service that is asked for structured replies."""
 
 
 class Reply(Record):
@@ -198,6 +210,8 @@ class Reply(Record):
     """Why it is not ok, in the provider's words where there are some."""
     text: str = ""
     usage: Usage = Usage()
+    model: str = ""
+    """What the provider says answered; empty where it does not say."""
 
 
 class Tally(Record):
@@ -207,3 +221,5 @@ class Tally(Record):
     calls: int
     outcomes: dict[str, int]
     usage: Usage
+    unproven: float = 0.0
+    """Dollars, at most, that tries may have cost of which nobody saw the end."""

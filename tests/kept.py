@@ -12,8 +12,9 @@ from typing import Any
 
 from llamaduo.database import URL
 from llamaduo.database.postgresql import Postgresql
-from llamaduo.ledger import Claim, Ledger
+from llamaduo.ledger import Call, Claim, Ledger
 from llamaduo.records import Message, Outcome, Reply, Request, Usage
+from llamaduo.service import Heard, Limits
 
 ASKED = Request(
     messages=(Message(role="user", content="How?"),), max_tokens=9, temperature=1.0, row="r1"
@@ -49,6 +50,13 @@ class Kept:
             cursor.execute(sql.replace("?", "%s"), values)
             return list(cursor.fetchall()) if cursor.description else []
 
+    def unproven(self) -> float:
+        """What may have been billed unseen, of all runs, and the same of all days."""
+        [(of_runs,)] = self.look("select coalesce(sum(unproven), 0) from runs")
+        [(of_days,)] = self.look("select coalesce(sum(unproven), 0) from days")
+        assert abs(of_runs - of_days) < 1e-9, "both accounts say the same"
+        return float(of_runs)
+
     def accounts(self) -> dict[str, tuple[float, float]]:
         """Spent and reserved of every run."""
         rows = self.look("select run, spent, reserved from runs")
@@ -74,17 +82,31 @@ class Kept:
         ).stdout.strip()
 
 
-def claim(
-    ledger: Ledger,
+def call(
     key: str,
     *,
     run: str = "run",
     bound: float = 1.0,
     budget: float | None = None,
-) -> Claim:
-    return ledger.claim(
-        key, ASKED, service="s", seed=7, stage="judge/1", run=run, bound=bound, budget=budget
+    cap: float | None = None,
+    payee: str = "p",
+) -> Call:
+    return Call(
+        key=key,
+        request=ASKED,
+        service="s",
+        limits=Limits(payee=payee, usd_per_day=cap),
+        seed=7,
+        stage="judge/1",
+        run=run,
+        bound=bound,
+        budget=budget,
     )
+
+
+def claim(ledger: Ledger, key: str, **given: Any) -> Claim:
+    """Claim a call of `run`, at $1 at most."""
+    return ledger.claim(call(key, **given))
 
 
 def ok(usd: float = 0.25, text: str = "So.") -> Reply:
@@ -97,4 +119,4 @@ def failed() -> Reply:
 
 
 def answer(ledger: Ledger, key: str, reply: Reply, *, last: bool = True) -> None:
-    ledger.answer(key, reply, seconds=0.5, last=last)
+    ledger.answer(key, Heard(reply), seconds=0.5, last=last)

@@ -34,6 +34,7 @@ from llamaduo.records import (
     Training,
     Usage,
 )
+from llamaduo.service import Heard, Limits
 from llamaduo.stages import Stages
 from llamaduo.store import Store
 from llamaduo.synth.self_instruct import SelfInstruct
@@ -201,13 +202,21 @@ class Scripted(Component):
     attempts: int = 1
     backoff: float = 0.0
 
+    @property
+    def structured(self) -> bool:
+        return False
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(payee=self.name)
+
     def faults(self) -> list[str]:
         return []
 
     def upper_bound_usd(self, request: Request) -> float:
         return PRICE
 
-    async def attempt(self, request: Request, seed: int) -> tuple[Reply, bool]:
+    async def attempt(self, request: Request, seed: int, once: str) -> Heard:
         kind, *fields = request.messages[-1].content.split("|")
         kind = kind if fields else "ask"
         self.diary.doing(kind)
@@ -217,7 +226,7 @@ class Scripted(Component):
         else:
             text = self._mark(*fields) if kind == "mark" else self._write(request.sample, *fields)
         usage = Usage(prompt_tokens=10, completion_tokens=len(text), usd=PRICE)
-        return Reply(outcome=Outcome.OK, text=text, usage=usage), False
+        return Heard(Reply(outcome=Outcome.OK, text=text, usage=usage))
 
     def _mark(self, tag: str, instruction: str, target: str, answer: str) -> str:
         wanted, got = (text.split("\n", 1)[1].rsplit("\n", 1)[0] for text in (target, answer))

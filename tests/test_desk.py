@@ -20,10 +20,10 @@ from small_world import answered_twice
 from llamaduo import desk as desk_module
 from llamaduo.desk import LONGEST_WAIT, Desk
 from llamaduo.errors import OverBudget, ServiceError
-from llamaduo.ledger import Claim, Ledger
+from llamaduo.ledger import Call, Claim, Ledger
 from llamaduo.owner import LEASE
 from llamaduo.records import Message, Outcome, Reply, Request, Usage
-from llamaduo.service import Service
+from llamaduo.service import Heard, Limits, Service
 
 COST = 0.3
 BOUND = 1.0
@@ -40,8 +40,12 @@ def busy() -> Reply:
     return Reply(outcome=Outcome.FAILED, cause="RateLimitError: slow down")
 
 
-Says = Callable[[Request, int], tuple[Reply, bool]]
+Says = Callable[[Request, int], tuple[Reply, bool] | Heard]
 """What a service says to a request at its n-th try of it."""
+
+
+def heard(said: tuple[Reply, bool] | Heard) -> Heard:
+    return said if isinstance(said, Heard) else Heard(said[0], again=said[1])
 
 
 @dataclass
@@ -59,6 +63,12 @@ class Scripted:
     asked: list[tuple[Request, int]] = field(default_factory=list)
     flying: int = 0
     most: int = 0
+    structured: bool = False
+    cap: float | None = None
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(payee=self.name, usd_per_day=self.cap)
 
     def key(self) -> dict[str, Any]:
         return {"is": self.name}
@@ -69,7 +79,7 @@ class Scripted:
     def upper_bound_usd(self, request: Request) -> float:
         return BOUND
 
-    async def attempt(self, request: Request, seed: int) -> tuple[Reply, bool]:
+    async def attempt(self, request: Request, seed: int, once: str) -> Heard:
         tries = sum(request == before for before, _ in self.asked)
         self.asked.append((request, seed))
         self.flying += 1
@@ -77,7 +87,7 @@ class Scripted:
         self.before()
         try:
             await asyncio.sleep(self.seconds)
-            return self.says(request, tries)
+            return heard(self.says(request, tries))
         finally:
             self.flying -= 1
 
@@ -129,9 +139,9 @@ def within(seconds: float) -> Iterator[None]:
 
 def test_replies_come_in_the_order_of_the_requests(ledger: Ledger) -> None:
     class Uneven(Scripted):
-        async def attempt(self, request: Request, seed: int) -> tuple[Reply, bool]:
+        async def attempt(self, request: Request, seed: int, once: str) -> Heard:
             await asyncio.sleep(0.01 * (request.sample % 3))
-            return await super().attempt(request, seed)
+            return await super().attempt(request, seed, once)
 
     requests = ask_for(5, 1, 3, 0, 2, 4)
     assert desk(ledger, Uneven()).ask(requests) == [bought(request) for request in requests]
@@ -449,14 +459,17 @@ def hold(ledger: Ledger, at: Desk, requests: Sequence[Request], owner: str, kept
     """Claim `requests` in the name of `owner`."""
     for request in requests:
         claim = ledger.claim(
-            at._key(request),
-            request,
-            service=at.name,
-            seed=0,
-            stage=at.recipe,
-            run=at.run,
-            bound=BOUND,
-            budget=None,
+            Call(
+                key=at._key(request),
+                request=request,
+                service=at.name,
+                limits=at.service.limits,
+                seed=0,
+                stage=at.recipe,
+                run=at.run,
+                bound=BOUND,
+                budget=None,
+            )
         )
         assert claim is Claim.MINE
     kept.give_to(owner)
@@ -464,7 +477,7 @@ def hold(ledger: Ledger, at: Desk, requests: Sequence[Request], owner: str, kept
 
 def test_a_claim_of_a_dead_process_is_taken_over(ledger: Ledger, kept: Kept) -> None:
     service = Scripted()
-    at = desk(ledger, service, budget=1.0)
+    at = desk(ledger, service, budget=2.0)
     hold(ledger, at, ask_for(0), kept.gone(), kept)
     with within(10):
         assert at.ask(ask_for(0)) == [bought(ask_for(0)[0])]
@@ -484,12 +497,84 @@ def test_a_claim_of_another_host_is_waited_for_until_its_lease_is_over(tmp_path:
     ledger.close()
 
 
-def test_what_the_dead_had_reserved_blocks_no_budget(ledger: Ledger, kept: Kept) -> None:
-    at = desk(ledger, Scripted(), budget=2.0)
+def test_what_the_dead_had_in_flight_counts_as_the_most_it_can_have_cost(
+    ledger: Ledger, kept: Kept
+) -> None:
+    service = Scripted()
+    at = desk(ledger, service, budget=2.5)
     hold(ledger, at, ask_for(7, 8), kept.gone(), kept)
+    stopped = r"\$0.0000 \(and \$2.0000 at most, unseen\) of \$2.50 is spent"
+    with within(10), pytest.raises(OverBudget, match=stopped):
+        at.ask(ask_for(0))
+    assert service.asked == []
     with within(10):
-        assert len(at.ask(ask_for(0))) == 1
+        assert len(desk(ledger, service, budget=3.0).ask(ask_for(0))) == 1
     assert kept.account() == pytest.approx((COST, 0))
+
+
+def test_a_day_that_is_spent_stops_a_run_and_says_until_when(ledger: Ledger) -> None:
+    service = Scripted(cap=2.0, concurrency=1)
+    stopped = r"\$1.2000 of \$2.00 is spent today \(UTC\) on scripted .* Go on tomorrow"
+    with within(10), pytest.raises(OverBudget, match=stopped):
+        desk(ledger, service).ask(ask_for(*range(9)))
+    assert len(service.asked) == 4
+    service.cap = 9.0
+    assert len(desk(ledger, service).ask(ask_for(*range(9)))) == 9
+    assert len(service.asked) == 9
+
+
+def test_a_try_whose_end_nobody_saw_is_paid_for_once_more_and_stays_counted(
+    ledger: Ledger, kept: Kept
+) -> None:
+    def says(request: Request, tries: int) -> tuple[Reply, bool] | Heard:
+        return (bought(request), False) if tries else Heard(busy(), again=True, unproven=True)
+
+    service = Scripted(says)
+    with pytest.raises(OverBudget):
+        desk(ledger, service, budget=1.5).ask(ask_for(0))
+    assert (len(service.asked), kept.unproven()) == (1, BOUND)
+    assert desk(ledger, service, budget=2.0).ask(ask_for(0)) == [bought(ask_for(0)[0])]
+    assert kept.account() == pytest.approx((COST, 0))
+
+
+def test_a_call_that_is_made_again_after_a_paid_reply_has_another_seed(ledger: Ledger) -> None:
+    service = Scripted(
+        lambda request, tries: (busy(), True) if tries == 0 else (bought(request), False)
+    )
+    at = desk(ledger, service)
+    at.ask(ask_for(0))
+    assert len({seed for _, seed in service.asked}) == 1, "a try that failed changes no seed"
+    ledger.reopen([at._key(ask_for(0)[0])])
+    at.ask(ask_for(0))
+    assert len({seed for _, seed in service.asked}) == 2
+
+
+def test_a_try_is_named_so_that_a_provider_can_tell_it_from_the_next(ledger: Ledger) -> None:
+    names: list[str] = []
+
+    class Noting(Scripted):
+        async def attempt(self, request: Request, seed: int, once: str) -> Heard:
+            names.append(once)
+            return await super().attempt(request, seed, once)
+
+    def says(request: Request, tries: int) -> tuple[Reply, bool] | Heard:
+        if tries == 0:
+            return Heard(busy(), again=True, unproven=True)
+        return (busy(), True) if tries == 1 else (bought(request), False)
+
+    desk(ledger, Noting(says)).ask(ask_for(0))
+    assert names[0] == names[1] != names[2], "after a try that nobody saw the end of, the same"
+
+
+def test_a_provider_that_asks_to_be_left_alone_is(ledger: Ledger) -> None:
+    at: list[float] = []
+
+    def says(request: Request, tries: int) -> tuple[Reply, bool] | Heard:
+        at.append(time.monotonic())
+        return (bought(request), False) if tries else Heard(busy(), again=True, wait=0.2)
+
+    desk(ledger, Scripted(says)).ask(ask_for(0))
+    assert at[1] - at[0] >= 0.2
 
 
 def test_a_claim_of_a_live_process_is_waited_for(ledger: Ledger, kept: Kept) -> None:
@@ -528,9 +613,10 @@ def test_a_process_killed_in_a_call_leaves_the_call_to_the_next(ledger: Ledger, 
     assert kept.account() == pytest.approx((2 * COST, BOUND))
     service = Scripted()
     with within(10):
-        desk(ledger, service, budget=5 * COST + BOUND).ask(ask_for(*range(6)))
+        desk(ledger, service, budget=5 * COST + 2 * BOUND).ask(ask_for(*range(6)))
     assert len(service.asked) == 4
     assert kept.account() == pytest.approx((6 * COST, 0))
+    assert kept.unproven() == BOUND, "nobody can tell whether the call in flight was billed"
 
 
 def second_process(task: str, kept: Kept) -> "subprocess.Popen[str]":

@@ -11,6 +11,7 @@ from small_world import answered_twice
 
 from llamaduo.ledger import Claim, Ledger
 from llamaduo.records import Outcome, Reply, Usage
+from llamaduo.service import Heard
 
 
 @pytest.fixture
@@ -90,15 +91,117 @@ def test_no_order_of_calls_spends_more_than_the_budget(
                 ledger.release(str(i))
             elif i % 3:
                 answer(ledger, str(i), ok(usd=bound * share))
-    assert ledger.spent("run") <= budget + 1e-6
+    assert ledger.spent("run") + ledger.unproven("run") <= budget + 1e-6
     ledger.close()
 
 
 def test_a_claim_that_is_given_up_gives_back_what_was_reserved(ledger: Ledger, kept: Kept) -> None:
     claim(ledger, "k", budget=1.0)
+    ledger.wait("k")
     ledger.release("k")
     assert kept.accounts() == {"run": (0.0, 0.0)}
+    assert kept.unproven() == 0
     assert claim(ledger, "k", budget=1.0) is Claim.MINE
+
+
+def test_what_is_given_up_with_its_request_out_may_have_been_billed(
+    ledger: Ledger, kept: Kept
+) -> None:
+    claim(ledger, "k", budget=1.5)
+    ledger.release("k")
+    assert (kept.accounts(), kept.unproven()) == ({"run": (0.0, 0.0)}, 1.0)
+    assert ledger.unproven("run") == 1.0
+    assert claim(ledger, "k", budget=1.5) is Claim.TOO_DEAR
+    assert claim(ledger, "k", budget=2.0) is Claim.MINE
+    answer(ledger, "k", ok(usd=0.5))
+    ledger.use("judge/1", ["k"])
+    tally = ledger.tally("judge/1")
+    assert (tally.calls, tally.outcomes, tally.usage.usd, tally.unproven) == (1, {"ok": 1}, 0.5, 1)
+
+
+def test_a_try_whose_end_nobody_saw_stays_counted_and_takes_a_new_claim(
+    ledger: Ledger, kept: Kept
+) -> None:
+    claim(ledger, "k", budget=2.0)
+    ledger.answer("k", Heard(failed(), again=True, unproven=True), seconds=1.0, last=False)
+    assert (kept.account(), kept.unproven(), ledger.in_flight("run")) == ((0.0, 0.0), 1.0, 0)
+    assert ledger.history("k") == (0, 0)
+    assert claim(ledger, "k", bound=1.5, budget=2.0) is Claim.TOO_DEAR
+    assert claim(ledger, "k", budget=2.0) is Claim.MINE
+    ledger.answer("k", Heard(failed(), unproven=True), seconds=1.0, last=True)
+    assert (kept.account(), kept.unproven()) == ((0.0, 0.0), 2.0)
+    assert claim(ledger, "k") is Claim.ANSWERED
+
+
+def test_a_call_that_waits_between_two_tries_costs_nothing_if_it_is_cut_off(
+    ledger: Ledger, kept: Kept
+) -> None:
+    claim(ledger, "k")
+    answer(ledger, "k", failed(), last=False)
+    kept.give_to(kept.gone())
+    ledger.free_the_dead()
+    assert kept.unproven() == 0
+    claim(ledger, "k")
+    answer(ledger, "k", failed(), last=False)
+    ledger.send("k")
+    kept.give_to(kept.gone())
+    ledger.free_the_dead()
+    assert kept.unproven() == 1.0
+
+
+def test_a_day_has_a_limit_that_all_runs_share(ledger: Ledger, kept: Kept) -> None:
+    assert claim(ledger, "a", run="one", cap=1.5) is Claim.MINE
+    assert claim(ledger, "b", run="two", cap=1.5) is Claim.CAPPED
+    assert claim(ledger, "b", run="two", cap=1.5, payee="another") is Claim.MINE
+    assert (ledger.in_flight_of("p"), ledger.today("p")) == (1, 1.0)
+    answer(ledger, "a", ok(usd=0.25))
+    assert claim(ledger, "c", run="two", cap=1.5) is Claim.MINE
+    assert kept.look("select payee, spent, reserved from days order by payee") == [
+        ("another", 0.0, 1.0),
+        ("p", 0.25, 1.0),
+    ]
+
+
+def test_what_was_paid_on_another_day_leaves_today_free(ledger: Ledger, kept: Kept) -> None:
+    claim(ledger, "a", cap=1.0)
+    answer(ledger, "a", ok(usd=1.0))
+    assert claim(ledger, "b", cap=1.0) is Claim.CAPPED
+    kept.look("update days set day = '2026-01-01'")
+    assert claim(ledger, "b", cap=1.0) is Claim.MINE
+
+
+def test_a_price_is_on_record_once_and_a_try_says_which_it_was_counted_at(
+    ledger: Ledger, kept: Kept
+) -> None:
+    for key, said in (("a", "one"), ("b", "one"), ("c", "two"), ("d", "")):
+        claim(ledger, key)
+        heard = Heard(ok(), price=said, raw="{}", status=200, headers={"x-request-id": f"id-{key}"})
+        ledger.answer(key, heard, seconds=1.0, last=True)
+    assert sorted(kept.look("select said from prices")) == [("one",), ("two",)]
+    sql = "select r.key, said, raw, status, request_id from replies r left join prices p"
+    assert kept.look(f"{sql} on p.price = r.price order by r.key") == [
+        ("a", "one", "{}", 200, "id-a"),
+        ("b", "one", "{}", 200, "id-b"),
+        ("c", "two", "{}", 200, "id-c"),
+        ("d", None, "{}", 200, "id-d"),
+    ]
+
+
+def test_tokens_of_the_cache_and_of_thoughts_are_kept(ledger: Ledger) -> None:
+    usage = Usage(
+        prompt_tokens=9,
+        completion_tokens=5,
+        cached_tokens=4,
+        cache_write_tokens=2,
+        thinking_tokens=3,
+    )
+    claim(ledger, "k")
+    answer(ledger, "k", Reply(outcome=Outcome.OK, text="!", usage=usage, model="m-1"))
+    ledger.use("judge/1", ["k"])
+    kept = ledger.reply("k")
+    assert kept is not None
+    assert (kept.usage, kept.model) == (usage, "m-1")
+    assert ledger.tally("judge/1").usage == usage
 
 
 def test_failed_tries_stay_on_record_when_a_claim_is_given_up(ledger: Ledger) -> None:
@@ -136,10 +239,10 @@ def test_a_claim_of_this_process_is_taken_for_any_other(ledger: Ledger, kept: Ke
 
 
 def test_a_claim_of_a_process_that_is_gone_is_free(ledger: Ledger, kept: Kept) -> None:
-    claim(ledger, "k", budget=1.0)
+    claim(ledger, "k", budget=2.0)
     kept.give_to(kept.gone())
-    assert claim(ledger, "k", budget=1.0) is Claim.MINE
-    assert kept.accounts() == {"run": (0.0, 1.0)}
+    assert claim(ledger, "k", budget=2.0) is Claim.MINE
+    assert (kept.accounts(), kept.unproven()) == ({"run": (0.0, 1.0)}, 1.0)
 
 
 def test_all_claims_of_the_dead_are_freed_and_no_other(ledger: Ledger, kept: Kept) -> None:

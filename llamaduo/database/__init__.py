@@ -19,10 +19,18 @@ Where = Literal["file", "postgresql"]
 URL = "LLAMADUO_LEDGER_URL"
 """Variable with the address of a PostgreSQL server; it holds a password, so no key does."""
 
-SCHEMA = 1
+SCHEMA = 2
 """Number of the tables' shape."""
 
-TABLES = files("llamaduo.database").joinpath("tables.sql").read_text(encoding="utf-8")
+
+def statements(old: int) -> Iterator[str]:
+    """Yield what makes tables of today's shape of those of schema `old`; 0: there are none."""
+    folder = files("llamaduo.database").joinpath("schema")
+    for number in range(old + 1, SCHEMA + 1):
+        said = folder.joinpath(f"{number}.sql").read_text(encoding="utf-8")
+        lines = (line for line in said.splitlines() if not line.startswith("--"))
+        yield from "\n".join(lines).split(";")
+
 
 PATIENCE = 60.0
 """Seconds to wait for another process that holds the tables, or for a server that is away."""

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from llamaduo.database import PATIENCE, SCHEMA, TABLES, URL, Lost
+from llamaduo.database import PATIENCE, SCHEMA, URL, Lost, statements
 from llamaduo.database.held import held
 from llamaduo.database.server import GO_ON, Server, is_away, number_of
 from llamaduo.errors import LlamaDuoError
@@ -191,20 +191,23 @@ class Postgresql:
         self._do(f"set search_path = {PLACE}")
         [there] = self._do("select to_regclass(%s)::text", [f"{PLACE}.about"]).fetchone()
         if there is None:
-            self._do(TABLES.replace("without rowid", ""))
             self._do(
                 "create table turns"
                 " (holder bigint primary key, turn bigint not null, seen timestamptz not null)"
             )
             self._do("create table about (version bigint not null)")
-            self._do("insert into about values (%s)", [SCHEMA])
+            self._do("insert into about values (0)")
         [version] = self._do("select version from about").fetchone()
-        if version != SCHEMA:
+        if version > SCHEMA:
             self._db.close()
             raise LlamaDuoError(
                 f"the ledger on the server of {URL} has schema {version}, this llamaduo reads "
-                f"{SCHEMA}: it was written by another version; use that one, or another database"
+                f"{SCHEMA}: it was written by a later version; use that one, or another database"
             )
+        if version < SCHEMA:
+            for statement in statements(version):
+                self._do(statement.replace("without rowid", ""))
+            self._do("update about set version = %s", [SCHEMA])
 
     def _do(self, sql: str, params: Sequence[Any] = ()) -> "Found":
         with self._said(), self._db.cursor() as cursor:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from llamaduo.database import PATIENCE, SCHEMA, TABLES
+from llamaduo.database import PATIENCE, SCHEMA, statements
 from llamaduo.errors import LlamaDuoError
 from llamaduo.locks import flocked
 from llamaduo.owner import LEASE, alive, this_process
@@ -26,15 +26,15 @@ class Sqlite:
         self._db.execute("pragma synchronous = full")
         with self.transaction() as db:
             (version,) = db.execute("pragma user_version").fetchone()
-            if version == 0:
-                for statement in TABLES.split(";"):
+            if version < SCHEMA:
+                for statement in statements(version):
                     db.execute(statement)
                 db.execute(f"pragma user_version = {SCHEMA}")
-        if version not in (0, SCHEMA):
+        if version > SCHEMA:
             self.close()
             raise LlamaDuoError(
                 f"{path} has schema {version}, this llamaduo reads {SCHEMA}: it was written by "
-                "another version; use that one, or another home"
+                "a later version; use that one, or another home"
             )
 
     def _to_wal(self) -> None:

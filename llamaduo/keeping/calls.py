@@ -82,7 +82,10 @@ def _texts(ledger: Ledger) -> Iterator[tuple[str, str, str, str]]:
             "select key, run, row, request from calls"
         ).fetchall():
             yield key, run, row, request
-        tries = "select r.key, c.run, text, cause from replies r left join calls c on c.key = r.key"
-        for key, run, text, cause in db.execute(tries).fetchall():
+        tries = (
+            "select r.key, c.run, text, cause, raw"
+            " from replies r left join calls c on c.key = r.key"
+        )
+        for key, run, *texts in db.execute(tries).fetchall():
             if not key.startswith(FORGOTTEN):
-                yield key, run or "", "", f"{text}\n{cause}"
+                yield key, run or "", "", "\n".join(texts)

@@ -36,7 +36,7 @@ def ask_once(plan: Plan) -> None:
     asked = Request(
         messages=plan.chats[0], max_tokens=plan.max_new_tokens, temperature=plan.temperature
     )
-    reply, _ = asyncio.run(service.attempt(asked, plan.seed))
+    reply = asyncio.run(service.attempt(asked, plan.seed, "load")).reply
     if reply.outcome is Outcome.FAILED:
         raise ServiceError(f"load: {service.name} gave no answer: {reply.cause}")
 

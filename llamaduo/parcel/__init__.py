@@ -16,8 +16,8 @@ from pathlib import PurePosixPath
 from llamaduo.errors import LlamaDuoError
 from llamaduo.records import Record
 
-SCHEMA = 1
-"""Number of the folder's shape; one of another number is refused."""
+SCHEMA = 2
+"""Number of the folder's shape; a later one is refused."""
 
 MANIFEST, CALLS, LOOKS = "manifest.json", "ledger.jsonl", "openings.jsonl"
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from llamaduo.database import Tables
 from llamaduo.ledger import Ledger
+from llamaduo.ledger.accounts import book
+from llamaduo.ledger.tries import price_of
 from llamaduo.records import Outcome, Record
 
 
@@ -19,6 +21,16 @@ class Try(Record):
     usd: float
     seconds: float
     at: float
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    thinking_tokens: int = 0
+    model: str = ""
+    status: int = 0
+    raw: str = ""
+    unproven: float = 0.0
+    price: str = ""
+    """The price itself, as the ledger has it on record; it is known there by a digest."""
+    request_id: str = ""
 
 
 class Call(Record):
@@ -33,8 +45,14 @@ class Call(Record):
     run: str
     """Fingerprint of the run that paid."""
     claimed_at: float
+    payee: str = ""
+    day: str = ""
     tries: tuple[Try, ...]
     uses: tuple[str, ...]
+
+
+OF_CALL = [name for name in Call.model_fields if name not in ("tries", "uses")]
+OF_TRY = ["coalesce(p.said, '') as price" if name == "price" else name for name in Try.model_fields]
 
 
 @dataclass
@@ -52,15 +70,15 @@ def calls(ledger: Ledger, run: str, recipes: Sequence[str]) -> Iterator[Call]:
     marks = ", ".join("?" * len(recipes)) or "null"
     with ledger.transaction() as db:
         rows = db.execute(
-            "select key, service, request, seed, stage, row, run, claimed_at from calls"
+            f"select {', '.join(OF_CALL)} from calls"
             " where state = 'answered' and (run = ? or key in"
             f"  (select key from uses where recipe in ({marks}))) order by key",
             (run, *recipes),
         ).fetchall()
         for row in rows:
             tries = db.execute(
-                "select outcome, cause, text, prompt_tokens, completion_tokens, usd, seconds, at"
-                " from replies where key = ? order by attempt",
+                f"select {', '.join(OF_TRY)} from replies r left join prices p on p.price = r.price"
+                " where key = ? order by attempt",
                 row[:1],
             )
             uses = db.execute(
@@ -69,7 +87,7 @@ def calls(ledger: Ledger, run: str, recipes: Sequence[str]) -> Iterator[Call]:
             )
             yield Call.model_validate(
                 {
-                    **dict(zip(Call.model_fields, row, strict=False)),
+                    **dict(zip(OF_CALL, row, strict=True)),
                     "tries": [dict(zip(Try.model_fields, one, strict=True)) for one in tries],
                     "uses": [name for (name,) in uses],
                 }
@@ -88,18 +106,18 @@ def take(ledger: Ledger, brought: Iterable[Call]) -> Taken:
             there = db.execute("select at from replies where key = ?", (call.key,)).fetchall()
             fresh = [one for one in call.tries if (one.at,) not in there]
             # Paid is paid, by whoever's reply is kept: a budget holds for both machines.
-            spent = sum(one.usd for one in fresh)
-            db.execute("insert into runs values (?, 0, 0) on conflict do nothing", (call.run,))
-            db.execute("update runs set spent = spent + ? where run = ?", (spent, call.run))
+            spent, unproven = sum(one.usd for one in fresh), sum(one.unproven for one in fresh)
+            book(db, call.run, call.payee, call.day, spent=spent, unproven=unproven)
             if db.execute("select 1 from calls where key = ?", (call.key,)).fetchone():
                 taken.known += 1
                 taken.twice += bool(fresh)
                 _keep(db, call, fresh, [-1 - len(there) - i for i in range(len(fresh))])
                 continue
             taken.new += 1
+            asked = tuple(getattr(call, name) for name in OF_CALL)
             db.execute(
-                "insert into calls values (?, ?, ?, ?, ?, ?, ?, 'answered', '', 0, ?)",
-                tuple(getattr(call, name) for name in list(Call.model_fields)[:8]),
+                "insert into calls values (?, ?, ?, ?, ?, ?, ?, 'answered', '', 0, ?, ?, ?, null)",
+                asked,
             )
             _keep(db, call, fresh, range(len(there), len(there) + len(fresh)))
     return taken
@@ -108,7 +126,9 @@ def take(ledger: Ledger, brought: Iterable[Call]) -> Taken:
 def _keep(db: Tables, call: Call, tries: Sequence[Try], numbers: Iterable[int]) -> None:
     """Put tries on record; those numbered below 0 come before the reply that is here."""
     for attempt, one in zip(numbers, tries, strict=True):
+        row = {**one.model_dump(mode="json"), "price": price_of(db, one.price)}
         db.execute(
-            "insert into replies values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (call.key, attempt, *one.model_dump(mode="json").values()),
+            f"insert into replies (key, attempt, {', '.join(row)})"
+            f" values ({', '.join('?' * (len(row) + 2))})",
+            (call.key, attempt, *row.values()),
         )

@@ -45,7 +45,7 @@ def checked(folder: Path) -> Manifest:
         raise LlamaDuoError(
             f"{MANIFEST} cannot be read: it is damaged, or of another version of llamaduo"
         ) from None
-    if manifest.number != SCHEMA:
+    if manifest.number > SCHEMA:
         raise LlamaDuoError(
             f"the parcel has schema {manifest.number} and was packed by llamaduo "
             f"{manifest.version}; this one reads {SCHEMA}: use that version"

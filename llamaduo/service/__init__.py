@@ -4,6 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from llamaduo.records import Reply, Request
+from llamaduo.service.heard import Heard, Limits
+
+__all__ = ["Caller", "Heard", "Limits", "Service"]
 
 
 @runtime_checkable
@@ -35,6 +38,16 @@ class Service(Protocol):
         """Seconds before the second try; each further wait is twice the one before."""
         ...
 
+    @property
+    def structured(self) -> bool:
+        """Whether it is sent the form of the reply that is wanted."""
+        ...
+
+    @property
+    def limits(self) -> Limits:
+        """What it is not to be sent, or paid, more than."""
+        ...
+
     def key(self) -> dict[str, Any]:
         """Return what makes its replies what they are."""
         ...
@@ -47,8 +60,12 @@ class Service(Protocol):
         """Return what `request` can cost at most, in dollars."""
         ...
 
-    async def attempt(self, request: Request, seed: int) -> tuple[Reply, bool]:
-        """Ask once. Returns the reply, and whether asking again may go better.
+    async def attempt(self, request: Request, seed: int, once: str) -> Heard:
+        """Ask once.
+
+        Args:
+            once: names this try, and no other: a provider that knows such keys bills it once,
+                if it is sent again after a kill.
 
         Raises:
             ServiceError: if no request can succeed (a dead key, an unknown model).

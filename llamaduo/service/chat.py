@@ -10,6 +10,7 @@ from llamaduo.component import Component
 from llamaduo.errors import ServiceError
 from llamaduo.records import Outcome, Reply, Request, Usage
 from llamaduo.secrets import Address, without_secrets
+from llamaduo.service.heard import Heard, Limits
 
 UNUSABLE = ("insufficient_quota", "credit balance is too low", "permission_denied")
 """What providers say, under several codes, where an account cannot make any call."""
@@ -43,6 +44,7 @@ class ChatService(Component):
         {
             *("name", "price", "context", "key_env", "retired", "successor", "terms"),
             *("concurrency", "attempts", "backoff", "timeout"),
+            *("cap_usd_per_day", "requests_per_minute", "tokens_per_minute"),
         }
     )
 
@@ -73,11 +75,33 @@ class ChatService(Component):
     """Seconds before the second try; each further wait is twice the one before, 60 at most."""
     timeout: float = Field(120, gt=0)
     """Seconds until a try is given up."""
+    cap_usd_per_day: float | None = Field(None, ge=0)
+    """Dollars that this model may be paid in a day (UTC), by all runs that share a ledger. None:
+    no limit."""
+    requests_per_minute: int | None = Field(None, ge=1)
+    """Requests in any 60 seconds, of all processes that share a ledger. None: no limit."""
+    tokens_per_minute: int | None = Field(None, ge=1)
+    """Tokens in any 60 seconds, counted as the most a call can take. None: no limit."""
 
     @property
     def simulated(self) -> bool:
         """Whether it only plays a service LLM."""
         return False
+
+    @property
+    def structured(self) -> bool:
+        """Whether it is sent the form of the reply that is wanted."""
+        return False
+
+    @property
+    def limits(self) -> Limits:
+        """What it is not to be sent, or paid, more than."""
+        return Limits(
+            payee=f"{self.model} at {self.api_base}" if self.api_base else self.model,
+            usd_per_day=self.cap_usd_per_day,
+            requests_per_minute=self.requests_per_minute,
+            tokens_per_minute=self.tokens_per_minute,
+        )
 
     def faults(self) -> list[str]:
         """Return what stands in the way of the first call."""
@@ -104,7 +128,7 @@ class ChatService(Component):
         sent = sum(len(m.content.encode()) + 16 for m in request.messages)
         return self.price.usd(min(sent, self.context), request.max_tokens)
 
-    async def attempt(self, request: Request, seed: int) -> tuple[Reply, bool]:
+    async def attempt(self, request: Request, seed: int, once: str) -> Heard:
         """Ask once, through litellm."""
         os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
         import litellm
@@ -114,7 +138,7 @@ class ChatService(Component):
         try:
             response = await litellm.acompletion(**self._arguments(request, seed))
         except litellm.exceptions.ContentPolicyViolationError as error:
-            return self._failed(Outcome.FILTERED, error), False
+            return Heard(self._failed(Outcome.FILTERED, error))
         except (
             litellm.exceptions.AuthenticationError,
             litellm.exceptions.NotFoundError,
@@ -124,13 +148,13 @@ class ChatService(Component):
             raise ServiceError(f"{self.name} cannot be used: {self._words(error)}") from None
         except litellm.exceptions.RateLimitError as error:
             self._refuse_if_unusable(error)
-            return self._failed(Outcome.FAILED, error), True
+            return Heard(self._failed(Outcome.FAILED, error), again=True)
         except openai.BadRequestError as error:
             self._refuse_if_unusable(error)
-            return self._failed(Outcome.FAILED, error), False
+            return Heard(self._failed(Outcome.FAILED, error))
         except openai.OpenAIError as error:  # rate limits, timeouts, connections, 5xx
-            return self._failed(Outcome.FAILED, error), True
-        return self._read(response, request), False
+            return Heard(self._failed(Outcome.FAILED, error), again=True)
+        return Heard(self._read(response, request))
 
     def _refuse_if_unusable(self, error: Exception) -> None:
         """Raise where the provider says that no call can succeed: no wait brings credit back."""

@@ -12,8 +12,9 @@ import yaml
 from pydantic import Field, field_validator
 
 from llamaduo.component import DataFile
-from llamaduo.records import Reply, Request
+from llamaduo.records import Request
 from llamaduo.service.chat import ChatService
+from llamaduo.service.heard import Heard
 from llamaduo.service.teacher import Said, Teacher
 
 PROVIDER = "simulated"
@@ -45,10 +46,10 @@ class SimulatedService(ChatService):
         """It is."""
         return True
 
-    async def attempt(self, request: Request, seed: int) -> tuple[Reply, bool]:
+    async def attempt(self, request: Request, seed: int, once: str) -> Heard:
         """Ask once, through litellm, like any other service."""
         _register()
-        return await super().attempt(request, seed)
+        return await super().attempt(request, seed, once)
 
     def _takes_seed(self) -> bool:
         return True

@@ -19,6 +19,7 @@ from llamaduo.errors import ServiceError
 from llamaduo.records import Outcome, Record, Reply, Request, Usage
 from llamaduo.secrets import Address, without_secrets
 from llamaduo.service.chat import Price
+from llamaduo.service.heard import Heard, Limits
 
 UNUSABLE = (401, 403, 404, 405)
 """HTTP codes no request gets past: a wrong key, or an address that is no TGI's."""
@@ -80,6 +81,16 @@ class TgiService(Component):
         """Whether it only plays a service LLM."""
         return False
 
+    @property
+    def structured(self) -> bool:
+        """Whether it is sent the form of the reply that is wanted: TGI's `/generate` is not."""
+        return False
+
+    @property
+    def limits(self) -> Limits:
+        """None: it is a server of one's own."""
+        return Limits(payee=f"{self.adapter or 'its own model'} at {self.url}")
+
     def faults(self) -> list[str]:
         """Return what stands in the way of the first call, as far as it shows without one."""
         if self.key_env and not os.environ.get(self.key_env):
@@ -105,7 +116,7 @@ class TgiService(Component):
         except (ValueError, KeyError, TypeError):
             raise ServiceError(f"{self.url}/info answers, but not as TGI does") from None
 
-    async def attempt(self, request: Request, seed: int) -> tuple[Reply, bool]:
+    async def attempt(self, request: Request, seed: int, once: str) -> Heard:
         """Ask once, through the hub's client."""
         from huggingface_hub import TextGenerationOutput
 
@@ -123,7 +134,7 @@ class TgiService(Component):
             said = None
         if not isinstance(said, TextGenerationOutput) or said.details is None:
             raise ServiceError(f"{self.name}: {self.url}/generate answers, but not as TGI does")
-        return self._read(request, said), False
+        return Heard(self._read(request, said))
 
     def _parameters(self, request: Request, seed: int) -> dict[str, Any]:
         """Return what is sent beside the prompt.
@@ -161,7 +172,7 @@ class TgiService(Component):
         cause = f"an unknown finish_reason {details.finish_reason!r}"
         return Reply(outcome=Outcome.FAILED, cause=cause, text=text, usage=usage)
 
-    def _failed(self, error: Exception) -> tuple[Reply, bool]:
+    def _failed(self, error: Exception) -> Heard:
         """Return what a call that brought no answer comes to, by its HTTP code; 0 is none.
 
         429 (overloaded), 424 (generation failed, often for memory), 5xx, a timeout and a broken
@@ -171,7 +182,7 @@ class TgiService(Component):
         if status in UNUSABLE:
             raise ServiceError(f"{self.name} cannot be used: {self._words(error)}") from None
         reply = Reply(outcome=Outcome.FAILED, cause=self._words(error))
-        return reply, status not in AT_FAULT
+        return Heard(reply, again=status not in AT_FAULT, status=status)
 
     def _most_tokens(self, request: Request) -> int:
         """Return the tokens a prompt can have at most, the one that begins it counted."""

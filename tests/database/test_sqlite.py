@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ import psutil
 import pytest
 from kept import Kept, claim
 
+from llamaduo.database import SCHEMA
 from llamaduo.errors import LlamaDuoError
 from llamaduo.ledger import Claim, Ledger
+from llamaduo.records import Outcome, Reply, Usage
 
 
 @pytest.fixture
@@ -114,15 +117,49 @@ def test_a_file_that_cannot_be_opened_is_not_waited_for(
         Ledger(path)
 
 
+def test_a_ledger_of_an_older_version_is_brought_up_and_loses_nothing(path: Path) -> None:
+    path.parent.mkdir()
+    db = sqlite3.connect(path)
+    schema = files("llamaduo.database").joinpath("schema")
+    db.executescript(schema.joinpath("1.sql").read_text(encoding="utf-8"))
+    db.execute(
+        "insert into calls values ('a', 's', '{}', 7, 'j/1', 'r1', 'run', 'answered', 'o', 0, 9)"
+    )
+    db.execute(
+        "insert into calls values ('b', 's', '{}', 7, 'j/1', 'r1', 'run', 'claimed', 'h:1:2', 1, 9)"
+    )
+    db.execute("insert into replies values ('a', 0, 'ok', '', 'So.', 10, 2, 0.25, 0.5, 9)")
+    db.execute("insert into runs values ('run', 0.25, 1)")
+    db.execute("pragma user_version = 1")
+    db.commit()
+    db.close()
+    ledger = Ledger(path)
+    usage = Usage(prompt_tokens=10, completion_tokens=2, usd=0.25)
+    assert ledger.reply("a") == Reply(outcome=Outcome.OK, text="So.", usage=usage)
+    assert claim(ledger, "a") is Claim.ANSWERED
+    assert ledger.free_the_dead() == 1
+    assert (ledger.spent("run"), ledger.unproven("run")) == (0.25, 1.0), "it may have been billed"
+    ledger.close()
+    fresh = path.with_name("fresh.sqlite")
+    Ledger(fresh).close()
+    shapes = []
+    for one in (path, fresh):
+        db = sqlite3.connect(one)
+        shapes.append(sorted(db.execute("select name, trim(sql, char(10)) from sqlite_master")))
+        assert db.execute("pragma user_version").fetchone() == (SCHEMA,)
+        db.close()
+    assert shapes[0] == shapes[1]
+
+
 def test_a_ledger_of_another_version_is_refused_and_left_as_it_is(path: Path) -> None:
     Ledger(path).close()
     db = sqlite3.connect(path)
-    db.execute("pragma user_version = 2")
+    db.execute("pragma user_version = 3")
     db.close()
-    with pytest.raises(LlamaDuoError, match="has schema 2, this llamaduo reads 1"):
+    with pytest.raises(LlamaDuoError, match="has schema 3, this llamaduo reads 2"):
         Ledger(path)
     db = sqlite3.connect(path)
-    assert db.execute("pragma user_version").fetchone() == (2,)
+    assert db.execute("pragma user_version").fetchone() == (3,)
     db.close()
 
 

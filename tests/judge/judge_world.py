@@ -11,6 +11,7 @@ from llamaduo.judge.marks import MarksJudge
 from llamaduo.judge.paper import PaperJudge
 from llamaduo.progress import Progress
 from llamaduo.records import Answer, Example, Judgement, Message, Outcome, Reply, Request
+from llamaduo.service import Heard, Limits
 
 PROMPT = (
     'Grade {answer} to {instruction} by {target}, as {"tag": "{tag}", "similarity": <n>, '
@@ -30,13 +31,21 @@ class Nobody(Component):
     attempts: int = 1
     backoff: float = 0.0
 
+    @property
+    def structured(self) -> bool:
+        return False
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(payee=self.name)
+
     def faults(self) -> list[str]:
         return []
 
     def upper_bound_usd(self, request: Request) -> float:
         return 0.0
 
-    async def attempt(self, request: Request, seed: int) -> tuple[Reply, bool]:
+    async def attempt(self, request: Request, seed: int, once: str) -> Heard:
         raise AssertionError("a stage reaches no service")
 
 

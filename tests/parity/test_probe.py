@@ -43,6 +43,7 @@ from llamaduo.records import (
 )
 from llamaduo.service import Caller, Service
 from llamaduo.service.chat import ChatService
+from llamaduo.service.heard import Heard as Came
 from llamaduo.serving.endpoint import Endpoint
 from llamaduo.serving.transformers import TransformersServing
 
@@ -58,11 +59,11 @@ class InProcess(ChatService):
     operational: ClassVar[frozenset[str]] = ChatService.operational | {"says"}
     says: Callable[[str, str], Said]
 
-    async def attempt(self, request: Request, seed: int) -> tuple[Reply, bool]:
+    async def attempt(self, request: Request, seed: int, once: str) -> Came:
         said = self.says("ticket_triage", request.messages[-1].content)
         outcome = Outcome.OK if said.finish == "stop" else Outcome.TRUNCATED
         usage = Usage(prompt_tokens=said.prompt_tokens or 0)
-        return Reply(outcome=outcome, text=said.text, usage=usage), False
+        return Came(Reply(outcome=outcome, text=said.text, usage=usage))
 
 
 @contextmanager

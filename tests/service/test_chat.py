@@ -82,7 +82,8 @@ def replies(patch: pytest.MonkeyPatch, sent: dict[str, Any] | Exception) -> list
 
 
 def attempt(of: ChatService) -> tuple[Reply, bool]:
-    return asyncio.run(of.attempt(ASKED, 7))
+    heard = asyncio.run(of.attempt(ASKED, 7, "once"))
+    return heard.reply, heard.again
 
 
 def test_it_is_a_service() -> None:

@@ -140,7 +140,8 @@ def test_a_wrong_key_stops_all_and_what_was_answered_stays(
 
 def test_a_reply_that_breaks_off_is_no_answer(client: Client, tgi: TgiServer) -> None:
     tgi.cut = 40
-    reply, again = asyncio.run(client(tgi.url).attempt(requests(1)[0], 7))
+    heard = asyncio.run(client(tgi.url).attempt(requests(1)[0], 7, "once"))
+    reply, again = heard.reply, heard.again
     assert (reply.outcome, again) == (Outcome.FAILED, True)
     assert reply.text == ""
 
@@ -180,13 +181,13 @@ def test_a_chat_says_its_temperature_always_so_that_0_is_greedy(
 ) -> None:
     service = by_chat(tgi.url)
     [asked] = requests(1, temperature)
-    said = {asyncio.run(service.attempt(asked, seed))[0].text for seed in (1, 2)}
+    said = {asyncio.run(service.attempt(asked, seed, "once")).reply.text for seed in (1, 2)}
     assert [body["temperature"] for body in tgi.chats] == [temperature] * 2
     assert len(said) == (1 if temperature == 0 else 2)
 
 
 def test_a_chat_comes_with_the_tokens_the_server_counted(tgi: TgiServer) -> None:
-    reply, _ = asyncio.run(by_chat(tgi.url).attempt(requests(1)[0], 7))
+    reply = asyncio.run(by_chat(tgi.url).attempt(requests(1)[0], 7, "once")).reply
     assert (reply.usage.prompt_tokens, reply.usage.completion_tokens) == (5, 3)
     assert reply.usage.usd == 0
 
@@ -194,7 +195,7 @@ def test_a_chat_comes_with_the_tokens_the_server_counted(tgi: TgiServer) -> None
 def test_a_chat_may_be_asked_without_the_adapter(tgi: TgiServer) -> None:
     bare = Endpoint(engine="tgi", url=tgi.url, model="triage", base="tgi").service(bare=True)
     assert isinstance(bare, ChatService)
-    assert asyncio.run(bare.attempt(requests(1)[0], 7))[0].text.startswith("base ")
+    assert asyncio.run(bare.attempt(requests(1)[0], 7, "once")).reply.text.startswith("base ")
 
 
 BROKEN = [(1, None, "incomplete chunked read"), (None, 1, "Incomplete generation")]

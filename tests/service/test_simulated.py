@@ -138,7 +138,8 @@ def test_what_its_mind_filters_comes_back_filtered() -> None:
     simulated = service()
     mind = Teacher(yaml.safe_load(simulated.knowledge.read_bytes()), simulated.noise)
     seed = next(n for n in range(5000) if mind.reply(TO_JUDGE, n).finish == "content_filter")
-    reply, again = asyncio.run(simulated.attempt(judge(0)[0], seed))
+    heard = asyncio.run(simulated.attempt(judge(0)[0], seed, "once"))
+    reply, again = heard.reply, heard.again
     assert (reply.outcome, again) == (Outcome.FILTERED, False)
 
 

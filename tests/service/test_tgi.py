@@ -44,7 +44,8 @@ def service(url: str, /, **changes: Any) -> TgiService:
 
 
 def attempt(of: TgiService, seed: int = 7, **changes: Any) -> tuple[Reply, bool]:
-    return asyncio.run(of.attempt(ASKED.model_copy(update=changes), seed))
+    heard = asyncio.run(of.attempt(ASKED.model_copy(update=changes), seed, "once"))
+    return heard.reply, heard.again
 
 
 def test_it_is_a_service() -> None:

@@ -2,23 +2,23 @@
 
 from pathlib import Path
 
+from kept import answer, claim
+
 from llamaduo.experiment import Experiment
 from llamaduo.ledger import Ledger
 from llamaduo.metrics import share
-from llamaduo.records import Message, Outcome, Reply, Request, Usage
+from llamaduo.records import Outcome, Reply, Usage
 from llamaduo.sweep.closing import in_a_line, notes, paid, table
 from llamaduo.sweep.ends import End
-
-REQUEST = Request(messages=(Message(role="user", content="?"),), max_tokens=9, temperature=0)
 
 
 def bought(home: Path, **uses: list[str]) -> None:
     """Have each recipe rest on calls by key, a quarter of a dollar each."""
     ledger = Ledger(home / ".llamaduo" / "ledger.sqlite")
     for key in sorted({key for keys in uses.values() for key in keys}):
-        ledger.claim(key, REQUEST, service="s", seed=1, stage="x", run="r", bound=1.0, budget=None)
+        claim(ledger, key)
         reply = Reply(outcome=Outcome.OK, text="!", usage=Usage(usd=0.25))
-        ledger.answer(key, reply, seconds=0.1, last=True)
+        answer(ledger, key, reply)
     for recipe, keys in uses.items():
         ledger.use(recipe, keys)
     ledger.close()

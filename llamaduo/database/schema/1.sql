@@ -1,4 +1,4 @@
--- The tables of the ledger, see ledger.py. Another shape is another SCHEMA number in __init__.py.
+-- The tables of the ledger, see ledger.py. Another shape is a file more, and never a change here.
 create table calls (
     key text primary key, service text not null, request text not null, seed bigint not null,
     stage text not null, row text not null, run text not null,

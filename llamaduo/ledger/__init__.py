@@ -1,0 +1,376 @@
+"""The memory of paid calls: every reply kept, every dollar counted, no call bought twice.
+
+Its tables stand in a file that the processes of one machine share, or on a server that many
+hosts do (`database/`). A call is claimed, with what it can cost at most reserved from the budget of
+its run and from the limit of its day, and then answered; both are transactions. A claim whose
+process is gone is free again. Its call may have been paid for: a provider can bill a request that
+was in flight when the process was killed. Nobody can tell, so the most it can have cost stays
+counted, as unproven.
+"""
+
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from uuid import uuid4
+
+from llamaduo.database import Database, Tables, whole
+from llamaduo.database.sqlite import Sqlite
+from llamaduo.ledger import accounts, tallies, tries
+from llamaduo.records import Outcome, Reply, Request, Tally
+from llamaduo.service import Heard, Limits
+
+FORGOTTEN = "forgotten-"
+"""Begins the key of a call of which only figures are left."""
+
+
+class Claim(Enum):
+    """What came of wanting to make a call."""
+
+    MINE = "this process makes it"
+    ANSWERED = "it has been answered"
+    TAKEN = "another process is making it"
+    TOO_DEAR = "it could cost more than is left of the run's budget"
+    CAPPED = "it could cost more than is left of the day's limit"
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call to be made, and who pays."""
+
+    key: str
+    request: Request
+    service: str
+    """Its label."""
+    limits: Limits
+    seed: int
+    stage: str
+    """`<stage>/<digest>` of the result that it is for."""
+    run: str
+    """Fingerprint of the run that pays."""
+    bound: float
+    """Dollars that it can cost at most."""
+    budget: float | None
+    """Dollars that the run may spend in all; None: no limit."""
+
+
+class Ledger:
+    """Paid calls in a database; a path is that of a file, made if it is not there."""
+
+    def __init__(self, where: Path | Database) -> None:
+        self._db: Database = Sqlite(where) if isinstance(where, Path) else where
+        self.spent_now = 0.0
+        """Dollars this process has paid."""
+        self.calls_now = 0
+        """Tries this process has sent, those that failed too."""
+        self._claims: dict[str, tuple[Call, str]] = {}
+        """What this process has claimed, and the day that it is counted on."""
+
+    @property
+    def owner(self) -> str:
+        """Name of this process, as its claims have it."""
+        return self._db.owner
+
+    @property
+    def freed(self) -> str:
+        """When a claim whose process is gone is taken over, for people."""
+        return self._db.freed
+
+    def transaction(self) -> AbstractContextManager[Tables]:
+        """Hand out the tables to one process at a time; all is done with them, or nothing."""
+        return self._db.transaction()
+
+    def held(self, path: Path, waiting: str = "") -> AbstractContextManager[None]:
+        """Hold the lock called `path`, under `.llamaduo/`, among all who share the ledger."""
+        return self._db.held(path, waiting)
+
+    def close(self) -> None:
+        """Let go of the tables."""
+        self._db.close()
+
+    @whole
+    def use(self, recipe: str, keys: Sequence[str]) -> None:
+        """Note that the stage result `recipe` rests on `keys`, whoever paid for them."""
+        pairs = [(recipe, key) for key in keys]
+        with self.transaction() as db:
+            db.executemany("insert into uses values (?, ?) on conflict do nothing", pairs)
+
+    def reply(self, key: str) -> Reply | None:
+        """Return the last reply to `key`; None where there is none yet."""
+        return tries.last(self._db, key)
+
+    def history(self, key: str) -> tuple[int, int]:
+        """Return how many tries at `key` have been seen to end, and how many of them were paid."""
+        (seen, paid) = self._db.execute(
+            "select count(*), coalesce(sum(case when outcome = 'failed' then 0 else 1 end), 0)"
+            " from replies where key = ? and unproven = 0",
+            (key,),
+        ).fetchone()
+        return int(seen), int(paid)
+
+    @whole
+    def claim(self, call: Call) -> Claim:
+        """Claim a call that is sent now, and reserve what it can cost; or say why not."""
+        sql = "select state from calls where key = ?"
+        known = self._db.execute(sql, (call.key,)).fetchone()
+        if known == ("answered",):  # most are, when a run goes on: no need to keep others out
+            return Claim.ANSWERED
+        with self.transaction() as db:
+            row = db.execute(
+                "select state, owner, claimed_at from calls where key = ?", (call.key,)
+            ).fetchone()
+            if row is not None:
+                state, owner, since = row
+                if state == "answered":
+                    return Claim.ANSWERED
+                if self._db.alive(owner, since):
+                    return Claim.TAKEN
+                _give_up(db, call.key)
+            now = time.time()
+            day = accounts.day_of(now)
+            if why := _over(db, call, day):
+                return why
+            _insert(db, call, day, "claimed", self._db.owner, call.bound, now)
+            accounts.book(db, call.run, call.limits.payee, day, reserved=call.bound)
+        self._claims[call.key] = (call, day)
+        return Claim.MINE
+
+    @whole
+    def wait(self, key: str) -> None:
+        """Note that nothing of a claimed call is in flight, between two tries."""
+        with self.transaction() as db:
+            db.execute("update calls set sent_at = null where key = ?", (key,))
+
+    @whole
+    def send(self, key: str) -> None:
+        """Note that a claimed call goes out now."""
+        with self.transaction() as db:
+            db.execute("update calls set sent_at = ? where key = ?", (time.time(), key))
+
+    @whole
+    def answer(self, key: str, heard: Heard, *, seconds: float, last: bool) -> None:
+        """Keep a try. With `last` the call is answered and its reservation settled.
+
+        Where nobody saw how it ended, what was reserved is unproven from now on; if it is not the
+        last try, the call has to be claimed anew.
+
+        A claim can be gone: the connection was lost for so long that another process took
+        the call over. The reply was paid all the same, so it is kept and counted; where the
+        other's claim or answer stands, before the replies that are there.
+        """
+        usd = heard.reply.usage.usd
+        mine = self._claims.get(key)
+        with self.transaction() as db:
+            attempt = tries.number_of(db, key)
+            found = db.execute(
+                "select state, owner, run, payee, day, reserved from calls where key = ?", (key,)
+            ).fetchone()
+            if found is not None and found[:2] == ("claimed", self._db.owner):
+                *_, run, payee, day, bound = found
+                over = last or heard.unproven
+                if last:
+                    sql = "update calls set state = 'answered', reserved = 0 where key = ?"
+                elif over:
+                    sql = "delete from calls where key = ?"
+                else:
+                    sql = "update calls set sent_at = null where key = ?"
+                db.execute(sql, (key,))
+                reserved = bound if over else 0.0
+            else:
+                assert mine is not None, "a call that is answered was claimed"
+                (call, day), reserved = mine, 0.0
+                run, payee, bound = call.run, call.limits.payee, call.bound
+                _seen_after_all(db, key, run, payee, day)
+                if found is not None:
+                    attempt = -1 - attempt
+                elif last:
+                    _insert(db, call, day, "answered", self._db.owner, 0.0, time.time())
+            unproven = bound if heard.unproven else 0.0
+            tries.keep(db, key, attempt, heard, seconds=seconds, unproven=unproven)
+            accounts.book(db, run, payee, day, spent=usd, reserved=-reserved, unproven=unproven)
+        if last or heard.unproven:
+            self._claims.pop(key, None)
+        self.spent_now += usd
+        self.calls_now += 1
+
+    @whole
+    def mark(self, key: str, outcome: Outcome, cause: str) -> None:
+        """Say of the last reply to `key` what reading it showed."""
+        with self.transaction() as db:
+            db.execute(
+                "update replies set outcome = ?, cause = ? where key = ? and attempt = "
+                "(select max(attempt) from replies where key = ?)",
+                (outcome.value, cause, key, key),
+            )
+
+    @whole
+    def release(self, key: str) -> None:
+        """Give up the claim on `key`, if it still is this process's.
+
+        What it reserved is free again; if its request is out, it is unproven.
+        """
+        if key not in self._claims:
+            return
+        with self.transaction() as db:
+            row = db.execute(
+                "select 1 from calls where key = ? and state = 'claimed' and owner = ?",
+                (key, self._db.owner),
+            ).fetchone()
+            if row is not None:
+                _give_up(db, key)
+        if row is not None:
+            self._claims.pop(key, None)
+
+    @whole
+    def reopen(self, keys: Sequence[str]) -> None:
+        """Let answered calls be made again; their replies stay on record."""
+        with self.transaction() as db:
+            db.executemany(
+                "delete from calls where key = ? and state = 'answered'", [(key,) for key in keys]
+            )
+
+    @whole
+    def free_the_dead(self) -> int:
+        """Release every claim of a process that is gone. Returns how many."""
+        with self.transaction() as db:
+            claims = db.execute(
+                "select key, owner, claimed_at from calls where state = 'claimed'"
+            ).fetchall()
+            dead = [key for key, owner, since in claims if not self._db.alive(owner, since)]
+            for key in dead:
+                _give_up(db, key)
+        return len(dead)
+
+    def in_flight(self, run: str) -> int:
+        """Count the calls claimed for `run` that have no final reply yet."""
+        sql = "select count(*) from calls where state = 'claimed' and run = ?"
+        return int(self._db.execute(sql, (run,)).fetchone()[0])
+
+    def in_flight_of(self, payee: str) -> int:
+        """Count the calls claimed of `payee`, for any run, that have no final reply yet."""
+        sql = "select count(*) from calls where state = 'claimed' and payee = ?"
+        return int(self._db.execute(sql, (payee,)).fetchone()[0])
+
+    def holder(self, key: str) -> str:
+        """Return the host whose process holds the claim on `key`; empty where none does."""
+        row = self._db.execute(
+            "select owner from calls where key = ? and state = 'claimed'", (key,)
+        ).fetchone()
+        return str(row[0]).rsplit(":", 2)[0] if row else ""
+
+    def spent(self, run: str) -> float:
+        """Return the dollars that calls made for `run` have cost."""
+        row = self._db.execute("select spent from runs where run = ?", (run,)).fetchone()
+        return float(row[0]) if row else 0.0
+
+    def unproven(self, run: str) -> float:
+        """Return the dollars, at most, that calls for `run` may have cost beyond, unseen."""
+        row = self._db.execute("select unproven from runs where run = ?", (run,)).fetchone()
+        return float(row[0]) if row else 0.0
+
+    def today(self, payee: str) -> float:
+        """Return the dollars that count against the limit of `payee` today, reserved ones too."""
+        return accounts.of_day(self._db, payee, accounts.day_of(time.time()))
+
+    def tally(self, recipe: str, *, beside: Sequence[str] = ()) -> Tally:
+        """Count the calls the stage result `recipe` rests on, by their last outcome.
+
+        Args:
+            beside: other results whose calls are counted already, and not here again.
+        """
+        return tallies.tally(self._db, recipe, beside)
+
+    def seconds(self, recipe: str) -> list[float]:
+        """Return how long the calls took that the stage result `recipe` rests on, rising.
+
+        Each is timed from its last try to its end, among as many others as were in flight; one
+        that brought no answer took for ever.
+        """
+        return tallies.seconds(self._db, recipe)
+
+    def scrub(self, keys: Sequence[str]) -> None:
+        """Take out of calls what was asked and said; what they cost, and when, stays.
+
+        A scrubbed call has another key, so that it is no answer to anything: asking again is a
+        new call. The tables are written anew, without what stood in them before.
+
+        Raises:
+            LlamaDuoError: if another process keeps them from being written anew.
+        """
+        self._scrub(keys)
+        self._db.rewrite()
+
+    @whole
+    def _scrub(self, keys: Sequence[str]) -> None:
+        with self.transaction() as db:
+            for key in keys:
+                gone = f"{FORGOTTEN}{uuid4().hex}"
+                db.execute(
+                    "insert into calls select ?, service, '', seed, stage, '', run, state, owner,"
+                    " reserved, claimed_at, payee, day, sent_at from calls where key = ?",
+                    (gone, key),
+                )
+                db.execute(
+                    "update replies set key = ?, text = '', cause = '', raw = '' where key = ?",
+                    (gone, key),
+                )
+                db.execute("update uses set key = ? where key = ?", (gone, key))
+                db.execute("delete from calls where key = ?", (key,))
+
+
+def _over(db: Tables, call: Call, day: str) -> Claim | None:
+    """Return which limit a call could go beyond; None where there is room."""
+    room = call.bound - accounts.SLACK
+    if call.budget is not None and accounts.of_run(db, call.run) + room > call.budget:
+        return Claim.TOO_DEAR
+    limits = call.limits
+    if limits.usd_per_day is None:
+        return None
+    counts = accounts.of_day(db, limits.payee, day) + room
+    return Claim.CAPPED if counts > limits.usd_per_day else None
+
+
+def _insert(
+    db: Tables, call: Call, day: str, state: str, owner: str, reserved: float, at: float
+) -> None:
+    asked = (call.key, call.service, call.request.model_dump_json(exclude_none=True), call.seed)
+    db.execute(
+        "insert into calls values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(*asked, call.stage, call.request.row, call.run, state, owner, reserved, at),
+            *(call.limits.payee, day, at),
+        ),
+    )
+
+
+def _seen_after_all(db: Tables, key: str, run: str, payee: str, day: str) -> None:
+    """Take back that a call was given up as unseen: its reply came, and its price is known."""
+    found = db.execute(
+        "select attempt, unproven from replies where key = ? and cause = ? and unproven > 0"
+        " order by attempt desc limit 1",
+        (key, tries.UNSEEN),
+    ).fetchone()
+    if found is not None:
+        attempt, unproven = found
+        db.execute("update replies set unproven = 0 where key = ? and attempt = ?", (key, attempt))
+        accounts.book(db, run, payee, day, unproven=-unproven)
+
+
+def _give_up(db: Tables, key: str) -> None:
+    """Drop a claim. Its failed tries, if it had any, stay on record.
+
+    One whose request is out may have been billed: that is a try too, of which nobody saw the end.
+    """
+    run, payee, day, bound, sent = db.execute(
+        "select run, payee, day, reserved, sent_at from calls where key = ?", (key,)
+    ).fetchone()
+    unproven = bound if sent is not None else 0.0
+    if sent is not None:
+        heard = Heard(Reply(outcome=Outcome.FAILED, cause=tries.UNSEEN), unproven=True)
+        seconds = max(time.time() - sent, 0.0)
+        number = tries.number_of(db, key)
+        tries.keep(db, key, number, heard, seconds=seconds, unproven=unproven)
+    db.execute("delete from calls where key = ?", (key,))
+    accounts.book(db, run, payee, day, reserved=-bound, unproven=unproven)
