@@ -7,11 +7,11 @@ when its last line is collected, so that a process may end at any moment and the
 import sys
 from collections.abc import Callable, Iterable, Mapping
 
+from llamaduo.batch.book import Book
 from llamaduo.batch.following import Following
 from llamaduo.batch.handing_in import HandingIn
-from llamaduo.batch.provider import State
 from llamaduo.batch.through_litellm import provider_of
-from llamaduo.errors import LlamaDuoError, UsageError
+from llamaduo.errors import UsageError
 from llamaduo.ledger import Ledger
 from llamaduo.ledger.batches import Batch
 from llamaduo.records import Request
@@ -44,7 +44,7 @@ def buy(
     """
     if not isinstance(service, ChatService):
         return
-    following = Following(ledger, service, provider_of(service))
+    following = Following(Book(ledger), service, provider_of(service))
     handing_in = HandingIn(following, recipe, run, budget, seed_of)
     tried: set[str] = set()
     try:
@@ -52,7 +52,7 @@ def buy(
             _wait_for_ours(following, asked, run)
             if service.mode != "batch":
                 return
-            known = ledger.answered(list(asked))
+            known = following.book.answered(list(asked))
             left = [one for one in asked.items() if one[0] not in known and one[0] not in tried]
             if len(left) < service.batch_least:
                 return
@@ -87,7 +87,7 @@ def cancel(ledger: Ledger, services: Iterable[Service], which: str) -> list[str]
         UsageError: if no open batch is called so, or none of the services is its.
         ServiceError: if a provider cannot be asked. What it has goes on there.
     """
-    open_ = [one for one in ledger.open_batches() if which == "all" or one.token.startswith(which)]
+    open_ = [one for one in Book(ledger).all_open() if which == "all" or one.token.startswith(which)]
     if not open_ and which != "all":
         raise UsageError(f"no open batch is called {which}; `llamaduo ledger` lists them")
     by_payee = {one.limits.payee: one for one in services if isinstance(one, ChatService)}
@@ -100,7 +100,7 @@ def cancel(ledger: Ledger, services: Iterable[Service], which: str) -> list[str]
 
 
 def _cancel(ledger: Ledger, service: ChatService, batch: Batch) -> str:
-    following = Following(ledger, service, provider_of(service))
+    following = Following(Book(ledger), service, provider_of(service))
     return following.cancel(batch.token)
 
 
@@ -111,9 +111,9 @@ def _wait_for_ours(following: Following, asked: Mapping[str, Request], run: str)
 
 def _ours(following: Following, asked: Mapping[str, Request], run: str) -> list[Batch]:
     """Return the open batches of this service that hold a call of ours, or reserve our budget."""
-    ledger, payee = following.ledger, following.service.limits.payee
-    open_ = [one for one in ledger.open_batches() if one.payee == payee]
+    book, payee = following.book, following.service.limits.payee
+    open_ = [one for one in book.all_open() if one.payee == payee]
     if not open_:
         return []
-    holds = {token for key, token in ledger.holders().items() if key in asked}
+    holds = {token for key, token in book.holders().items() if key in asked}
     return [one for one in open_ if one.run == run or one.token in holds]

@@ -7,11 +7,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TypeVar
 
+from llamaduo.batch.book import Book
 from llamaduo.batch.lines import heard_of
 from llamaduo.batch.provider import Look, NotTaken, Provider, State
 from llamaduo.errors import LlamaDuoError, ServiceError
-from llamaduo.ledger import Ledger
-from llamaduo.ledger.batches import Batch
+from llamaduo.ledger.batches import Batch, Ended
 from llamaduo.records import Outcome
 from llamaduo.service.chat import ChatService
 
@@ -37,14 +37,14 @@ class Unknown(ServiceError):
 class Following:
     """What is done about a batch that its provider may have, by whichever process."""
 
-    ledger: Ledger
+    book: Book
     service: ChatService
     provider: Provider
 
     def lock(self) -> AbstractContextManager[None]:
         """Keep other processes from sending or collecting batches meanwhile."""
-        path = self.ledger.private / "batches.lock"
-        return self.ledger.held(path, "waiting for a process that hands in or collects a batch")
+        path = self.book.ledger.private / "batches.lock"
+        return self.book.ledger.held(path, "waiting for a process that hands in or collects a batch")
 
     def follow(self, token: str) -> None:
         """Wait until a batch is over, and collect it, unless another process does so first.
@@ -86,7 +86,7 @@ class Following:
             look = self._over(batch)
         except Unknown as error:
             with self.lock():
-                lost = self.ledger.lose_batch(token, str(error))
+                lost = self.book.over(token, "cancelled", said=str(error), unproven=True)
             return f"{name}: it is not known there; what {lost} calls may have cost is unproven"
         if look is None:
             return f"{name}: another process collected it meanwhile"
@@ -111,29 +111,23 @@ class Following:
         Returns:
             How many calls were answered, and how many were waiting for it.
         """
-        batch = self.ledger.batch(token)
+        batch = self.book.batch(token)
         if batch is None or not batch.open:
             return 0, 0
-        self.ledger.batch_goes_on(token, "ended", said=_words(look))
-        held = {one.key: one for one in self.ledger.held_by_batch(token)}
-        waited, answered = len(held), 0
+        self.book.goes_on(token, "ended", said=_words(look))
+        held = self.book.held(token)
+        heard = []
         if look.state is not State.REFUSED:
-            seconds = max(time.time() - batch.at, 0.0)
             for came in self.patiently(lambda: list(self.provider.collect(batch.provider))):
-                one = held.pop(came.id, None)
-                if one is None:  # collected before a kill
-                    continue
-                heard = heard_of(self.service, came, one.request)
-                last = heard.reply.outcome is not Outcome.FAILED
-                self.ledger.answer(one.key, heard, seconds=seconds, last=last, batch=token)
-                if not last:
-                    self.ledger.release(one.key, batch=token)
-                answered += last
-        for key in held:
-            self.ledger.release(key, batch=token)
-        over = "cancelled" if look.state in (State.CANCELLED, State.REFUSED) else "collected"
-        self.ledger.batch_goes_on(token, over, said=_words(look))
-        return answered, waited
+                if came.id in held:  # else it was collected before a kill
+                    heard.append((came.id, heard_of(self.service, came, held[came.id])))
+        self.book.answer(token, heard, seconds=max(time.time() - batch.at, 0.0))
+        over: Ended = "collected"
+        if look.state in (State.CANCELLED, State.REFUSED):
+            over = "cancelled"
+        self.book.over(token, over, said=_words(look))
+        answered = sum(one.reply.outcome is not Outcome.FAILED for _, one in heard)
+        return answered, len(held)
 
     def _reached(self, token: str) -> Batch | None:
         """Return a batch that its provider has; None where it is over, or never was.
@@ -141,23 +135,17 @@ class Following:
         Of one that is `made` the ledger does not know what its provider calls it: the process that
         handed it in ended before it was told, if it had come so far.
         """
-        batch = self.ledger.batch(token)
+        batch = self.book.batch(token)
         if batch is not None and batch.state == "made":
             with self.lock():  # whoever hands it in now has the lock
-                batch = self.ledger.batch(token)
+                batch = self.book.batch(token)
                 if batch is not None and batch.state == "made":
                     if id_ := self.listed(token):
-                        self.ledger.batch_goes_on(token, "sent", said="found", provider=id_)
+                        self.book.goes_on(token, "sent", said="found", provider=id_)
                     else:
-                        self.take_back(token)
-                    batch = self.ledger.batch(token)
+                        self.book.take_back(token)
+                    batch = self.book.batch(token)
         return batch if batch is not None and batch.open else None
-
-    def take_back(self, token: str) -> None:
-        """Forget a batch that its provider does not have; its calls are free again."""
-        for one in self.ledger.held_by_batch(token):
-            self.ledger.release(one.key, batch=token)
-        self.ledger.drop_batch(token)
 
     def _over(self, batch: Batch) -> Look | None:
         """Look until a batch is over; None if another process has collected it meanwhile."""
@@ -171,7 +159,7 @@ class Following:
             if look.state.over:
                 return look
             time.sleep(self.service.batch_poll_seconds)
-            now = self.ledger.batch(batch.token)
+            now = self.book.batch(batch.token)
             if now is None or not now.open:
                 return None
 
@@ -179,7 +167,7 @@ class Following:
         minutes = (time.time() - batch.at) / 60
         print(
             f"llamaduo: batch {batch.token} at {batch.service}: {words}, {minutes:.0f} min since "
-            f"it was made; ${self.ledger.spent(batch.run):.4f} spent so far",
+            f"it was made; ${self.book.ledger.spent(batch.run):.4f} spent so far",
             file=sys.stderr,
         )
 

@@ -42,7 +42,7 @@ class HandingIn:
         Raises:
             ServiceError: if the provider takes no batch. Then nothing stays claimed.
         """
-        ledger, service = self.following.ledger, self.following.service
+        book, service = self.following.book, self.following.service
         lines, calls = self._fitting(asked)
         token = token_hex(6)
         batch = Batch(
@@ -57,16 +57,17 @@ class HandingIn:
             said="claimed",
         )
         with self.following.lock():
-            ledger.note_batch(batch)
+            book.ledger.free_the_dead()
+            book.note(batch)
             try:
-                mine = set(ledger.claim_for_batch(token, calls))
+                mine = set(book.claim(token, calls))
                 if len(mine) < service.batch_least:
-                    self.following.take_back(token)
+                    book.take_back(token)
                     return []
                 chosen = [line for line in lines if line.id in mine]
                 uploaded = self._again(lambda: self.following.provider.upload(chosen))
             except BaseException:
-                self.following.take_back(token)
+                book.take_back(token)
                 raise
             self._submit(token, uploaded)
         return [line.id for line in chosen]
@@ -109,11 +110,11 @@ class HandingIn:
                 if error.unsure and (id_ := following.listed(token)):
                     break
                 if not error.again or tries == following.service.attempts:
-                    following.take_back(token)
+                    following.book.take_back(token)
                     raise self._not_taken(error) from None
             self._pause(tries)
             tries += 1
-        following.ledger.batch_goes_on(token, "sent", said="handed in", provider=id_)
+        following.book.goes_on(token, "sent", said="handed in", provider=id_)
 
     def _again(self, ask: Callable[[], str]) -> str:
         """Ask as often as the service says, where that may help."""

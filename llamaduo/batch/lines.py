@@ -1,16 +1,18 @@
 """A call as a line of a batch, and what comes of the line as a try at the call."""
 
-import json
+from dataclasses import replace
 from functools import lru_cache
-from typing import Any
 
 from llamaduo.batch.provider import Came, Line
 from llamaduo.records import Outcome, Reply, Request
 from llamaduo.service.chat import ChatService
-from llamaduo.service.endings import filtered, words_of
+from llamaduo.service.endings import Unusable
 from llamaduo.service.heard import Heard
-from llamaduo.service.price import Price, snapshot
-from llamaduo.service.reading import read
+from llamaduo.service.price import Price
+from llamaduo.service.wire import Exchange, Patience
+
+_NO_WAIT = Patience(total=1, connect=1, first_byte=1)
+"""For an exchange that is over."""
 
 
 def line_of(service: ChatService, key: str, request: Request, seed: int) -> Line:
@@ -24,9 +26,8 @@ def bound_usd(service: ChatService, request: Request) -> float:
 
 
 def share(price: Price) -> float:
-    """Return the share of the price that is paid in a batch."""
-    assert price.batch is not None, "a service in batch mode has a price for it"
-    return price.batch
+    """Return the share of the price that is paid in a batch; 1 where none is known."""
+    return 1.0 if price.batch is None else price.batch
 
 
 @lru_cache(maxsize=8)
@@ -48,16 +49,22 @@ def batch_price(price: Price) -> Price:
 
 
 def heard_of(service: ChatService, came: Came, request: Request) -> Heard:
-    """Read what came of a line, at the batch price. One that failed cost nothing."""
-    headers = {"x-request-id": came.request_id} if came.request_id else {}
-    body: Any = json.loads(came.raw) if came.raw else None
-    if came.status == 200 and isinstance(body, dict):
-        price = batch_price(service.price)
-        reply = read(body, body, price, bound_usd(service, request))
-        return Heard(
-            reply, raw=came.raw, status=came.status, headers=headers, price=snapshot(price)
-        )
-    words = came.error or f"HTTP {came.status}: {words_of(came.raw)}"
-    outcome = Outcome.FILTERED if filtered(words) else Outcome.FAILED
-    reply = Reply(outcome=outcome, cause=f"in a batch: {words}"[:300])
-    return Heard(reply, raw=came.raw, status=came.status, headers=headers)
+    """Read what came of a line as a live reply is read, at the batch price.
+
+    Its provider says how every line ended, so none of them is unproven.
+    """
+    if not came.status:
+        return Heard(Reply(outcome=Outcome.FAILED, cause=f"in a batch: {came.error}"), again=True)
+    asked = service.asked(batch_price(service.price), bound_usd(service, request))
+    exchange = Exchange(
+        _NO_WAIT,
+        sent=True,
+        status=came.status,
+        came={"x-request-id": came.request_id, "content-type": "application/json"},
+        body=came.raw.encode(),
+    )
+    try:
+        heard = asked.hear(exchange, None)
+    except Unusable as error:  # a live call says so again, and what to do
+        heard = error.heard
+    return replace(heard, unproven=False)

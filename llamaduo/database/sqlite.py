@@ -20,6 +20,7 @@ class Sqlite:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        self.private = path.parent
         self.owner = this_process()
         self._db = sqlite3.connect(path, isolation_level=None, timeout=PATIENCE)
         self._to_wal()

@@ -11,49 +11,20 @@ counted, as unproven.
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from uuid import uuid4
 
 from llamaduo.database import Database, Tables, whole
 from llamaduo.database.sqlite import Sqlite
-from llamaduo.ledger import accounts, tallies, tries
+from llamaduo.ledger import accounts, batches, claims, tallies, tries
+from llamaduo.ledger.claims import Call, Claim
 from llamaduo.records import Outcome, Reply, Request, Tally
 from llamaduo.service import Heard, Limits
 
+__all__ = ["FORGOTTEN", "Call", "Claim", "Ledger"]
+
 FORGOTTEN = "forgotten-"
 """Begins the key of a call of which only figures are left."""
-
-
-class Claim(Enum):
-    """What came of wanting to make a call."""
-
-    MINE = "this process makes it"
-    ANSWERED = "it has been answered"
-    TAKEN = "another process is making it"
-    TOO_DEAR = "it could cost more than is left of the run's budget"
-    CAPPED = "it could cost more than is left of the day's limit"
-
-
-@dataclass(frozen=True)
-class Call:
-    """A call to be made, and who pays."""
-
-    key: str
-    request: Request
-    service: str
-    """Its label."""
-    limits: Limits
-    seed: int
-    stage: str
-    """`<stage>/<digest>` of the result that it is for."""
-    run: str
-    """Fingerprint of the run that pays."""
-    bound: float
-    """Dollars that it can cost at most."""
-    budget: float | None
-    """Dollars that the run may spend in all; None: no limit."""
 
 
 class Ledger:
@@ -77,6 +48,11 @@ class Ledger:
     def freed(self) -> str:
         """When a claim whose process is gone is taken over, for people."""
         return self._db.freed
+
+    @property
+    def private(self) -> Path:
+        """The folder `.llamaduo` of the home, where locks are."""
+        return self._db.private
 
     def transaction(self) -> AbstractContextManager[Tables]:
         """Hand out the tables to one process at a time; all is done with them, or nothing."""
@@ -125,14 +101,14 @@ class Ledger:
                 state, owner, since = row
                 if state == "answered":
                     return Claim.ANSWERED
-                if self._db.alive(owner, since):
+                if self._lives(db, owner, since):
                     return Claim.TAKEN
-                _give_up(db, call.key)
+                claims.give_up(db, call.key)
             now = time.time()
             day = accounts.day_of(now)
-            if why := _over(db, call, day):
+            if why := claims.over(db, call, day):
                 return why
-            _insert(db, call, day, "claimed", self._db.owner, call.bound, now)
+            claims.insert(db, call, day, "claimed", self._db.owner, call.bound, now)
             accounts.book(db, call.run, call.limits.payee, day, reserved=call.bound)
         self._claims[call.key] = (call, day)
         return Claim.MINE
@@ -182,11 +158,11 @@ class Ledger:
                 assert mine is not None, "a call that is answered was claimed"
                 (call, day), reserved = mine, 0.0
                 run, payee, bound = call.run, call.limits.payee, call.bound
-                _seen_after_all(db, key, run, payee, day)
+                claims.seen_after_all(db, key, run, payee, day)
                 if found is not None:
                     attempt = -1 - attempt
                 elif last:
-                    _insert(db, call, day, "answered", self._db.owner, 0.0, time.time())
+                    claims.insert(db, call, day, "answered", self._db.owner, 0.0, time.time())
             unproven = bound if heard.unproven else 0.0
             tries.keep(db, key, attempt, heard, seconds=seconds, unproven=unproven)
             accounts.book(db, run, payee, day, spent=usd, reserved=-reserved, unproven=unproven)
@@ -219,7 +195,7 @@ class Ledger:
                 (key, self._db.owner),
             ).fetchone()
             if row is not None:
-                _give_up(db, key)
+                claims.give_up(db, key)
         if row is not None:
             self._claims.pop(key, None)
 
@@ -235,22 +211,38 @@ class Ledger:
     def free_the_dead(self) -> int:
         """Release every claim of a process that is gone. Returns how many."""
         with self.transaction() as db:
-            claims = db.execute(
+            held = db.execute(
                 "select key, owner, claimed_at from calls where state = 'claimed'"
+                f" and owner not in ({batches.OWNERS})"
             ).fetchall()
-            dead = [key for key, owner, since in claims if not self._db.alive(owner, since)]
+            dead = [key for key, owner, since in held if not self._lives(db, owner, since)]
             for key in dead:
-                _give_up(db, key)
+                claims.give_up(db, key)
         return len(dead)
 
+    def _lives(self, db: Tables, owner: str, since: float) -> bool:
+        """Whether who made a claim at `since` may still answer it: a process, or a batch."""
+        if owner.startswith(batches.OWNER):
+            return batches.lives(db, owner)
+        return self._db.alive(owner, since)
+
     def in_flight(self, run: str) -> int:
-        """Count the calls claimed for `run` that have no final reply yet."""
-        sql = "select count(*) from calls where state = 'claimed' and run = ?"
+        """Count the calls claimed for `run` that have no final reply yet, those in batches aside.
+
+        Nobody waits a day for what they may turn out to leave of a budget.
+        """
+        sql = (
+            "select count(*) from calls where state = 'claimed' and run = ?"
+            f" and owner not in ({batches.OWNERS})"
+        )
         return int(self._db.execute(sql, (run,)).fetchone()[0])
 
     def in_flight_of(self, payee: str) -> int:
-        """Count the calls claimed of `payee`, for any run, that have no final reply yet."""
-        sql = "select count(*) from calls where state = 'claimed' and payee = ?"
+        """Count the same of the calls claimed of `payee`, for any run."""
+        sql = (
+            "select count(*) from calls where state = 'claimed' and payee = ?"
+            f" and owner not in ({batches.OWNERS})"
+        )
         return int(self._db.execute(sql, (payee,)).fetchone()[0])
 
     def holder(self, key: str) -> str:
@@ -318,59 +310,3 @@ class Ledger:
                 )
                 db.execute("update uses set key = ? where key = ?", (gone, key))
                 db.execute("delete from calls where key = ?", (key,))
-
-
-def _over(db: Tables, call: Call, day: str) -> Claim | None:
-    """Return which limit a call could go beyond; None where there is room."""
-    room = call.bound - accounts.SLACK
-    if call.budget is not None and accounts.of_run(db, call.run) + room > call.budget:
-        return Claim.TOO_DEAR
-    limits = call.limits
-    if limits.usd_per_day is None:
-        return None
-    counts = accounts.of_day(db, limits.payee, day) + room
-    return Claim.CAPPED if counts > limits.usd_per_day else None
-
-
-def _insert(
-    db: Tables, call: Call, day: str, state: str, owner: str, reserved: float, at: float
-) -> None:
-    asked = (call.key, call.service, call.request.model_dump_json(exclude_none=True), call.seed)
-    db.execute(
-        "insert into calls values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            *(*asked, call.stage, call.request.row, call.run, state, owner, reserved, at),
-            *(call.limits.payee, day, at),
-        ),
-    )
-
-
-def _seen_after_all(db: Tables, key: str, run: str, payee: str, day: str) -> None:
-    """Take back that a call was given up as unseen: its reply came, and its price is known."""
-    found = db.execute(
-        "select attempt, unproven from replies where key = ? and cause = ? and unproven > 0"
-        " order by attempt desc limit 1",
-        (key, tries.UNSEEN),
-    ).fetchone()
-    if found is not None:
-        attempt, unproven = found
-        db.execute("update replies set unproven = 0 where key = ? and attempt = ?", (key, attempt))
-        accounts.book(db, run, payee, day, unproven=-unproven)
-
-
-def _give_up(db: Tables, key: str) -> None:
-    """Drop a claim. Its failed tries, if it had any, stay on record.
-
-    One whose request is out may have been billed: that is a try too, of which nobody saw the end.
-    """
-    run, payee, day, bound, sent = db.execute(
-        "select run, payee, day, reserved, sent_at from calls where key = ?", (key,)
-    ).fetchone()
-    unproven = bound if sent is not None else 0.0
-    if sent is not None:
-        heard = Heard(Reply(outcome=Outcome.FAILED, cause=tries.UNSEEN), unproven=True)
-        seconds = max(time.time() - sent, 0.0)
-        number = tries.number_of(db, key)
-        tries.keep(db, key, number, heard, seconds=seconds, unproven=unproven)
-    db.execute("delete from calls where key = ?", (key,))
-    accounts.book(db, run, payee, day, reserved=-bound, unproven=unproven)
