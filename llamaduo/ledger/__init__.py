@@ -18,8 +18,8 @@ from llamaduo.database import Database, Tables, whole
 from llamaduo.database.sqlite import Sqlite
 from llamaduo.ledger import accounts, batches, claims, tallies, tries
 from llamaduo.ledger.claims import Call, Claim
-from llamaduo.records import Outcome, Reply, Request, Tally
-from llamaduo.service import Heard, Limits
+from llamaduo.records import Outcome, Reply, Tally
+from llamaduo.service import Heard
 
 __all__ = ["FORGOTTEN", "Call", "Claim", "Ledger"]
 

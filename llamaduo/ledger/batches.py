@@ -131,7 +131,7 @@ def claim(db: Tables, token: str, call: Call, at: float) -> Claim:
     if why := claims.over(db, call, day):
         return why
     owner = owner_of(token)
-    claims.insert(db, call, day, "claimed", owner, call.bound, at, sent=False)
+    claims.insert(db, call, day, "claimed", owner, call.bound, at, out=False)
     accounts.book(db, call.run, call.limits.payee, day, reserved=call.bound)
     return Claim.MINE
 

@@ -1,4 +1,4 @@
-"""A call that is claimed: what it holds reserved, and what becomes of it when it is given up."""
+"""A call that is wanted, what comes of wanting it, and how a claim begins and is given up."""
 
 import time
 from dataclasses import dataclass
@@ -61,20 +61,19 @@ def insert(
     reserved: float,
     at: float,
     *,
-    sent: bool = True,
+    out: bool = True,
 ) -> None:
-    """Write a call down.
+    """Put a call on record, its request out at `at`.
 
     Args:
-        sent: whether it goes out now; one in a batch does not, and its provider says what became
-            of it.
+        out: False in a batch, whose provider says of every call what became of it.
     """
     asked = (call.key, call.service, call.request.model_dump_json(exclude_none=True), call.seed)
     db.execute(
         "insert into calls values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *(*asked, call.stage, call.request.row, call.run, state, owner, reserved, at),
-            *(call.limits.payee, day, at if sent else None),
+            *(call.limits.payee, day, at if out else None),
         ),
     )
 

@@ -1,52 +1,40 @@
-"""A service LLM behind litellm: OpenAI, Anthropic, Gemini, or any OpenAI-compatible address."""
+"""A service LLM: any provider that litellm knows, or a server that speaks OpenAI's protocol."""
 
 import os
 from datetime import date
-from typing import Any, ClassVar
+from functools import cached_property
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from llamaduo.component import Component
-from llamaduo.errors import ServiceError
-from llamaduo.records import Outcome, Reply, Request, Usage
-from llamaduo.secrets import Address, without_secrets
+from llamaduo.records import Request
+from llamaduo.secrets import Address
+from llamaduo.service import credentials, direct, form, lite
+from llamaduo.service.hearing import Asked
 from llamaduo.service.heard import Heard, Limits
+from llamaduo.service.price import Price
+from llamaduo.service.wire import Exchange, Patience
 
-UNUSABLE = ("insufficient_quota", "credit balance is too low", "permission_denied")
-"""What providers say, under several codes, where an account cannot make any call."""
-
-
-class Price(Component):
-    """US dollars for a million tokens, as listed on a day."""
-
-    input: float = Field(ge=0)
-    """Dollars per million prompt tokens."""
-    output: float = Field(ge=0)
-    """Dollars per million completion tokens."""
-    as_of: date
-    """The day the price was read; printed wherever the price is used."""
-    source: str
-    """Where it was read."""
-
-    def key(self) -> dict[str, Any]:
-        """Leave the price out: it changes what a reply costs, never what it says."""
-        return {}
-
-    def usd(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """Return what a call of so many tokens costs."""
-        return (prompt_tokens * self.input + completion_tokens * self.output) / 1e6
+__all__ = ["ChatService", "Price"]
 
 
 class ChatService(Component):
-    """A chat model by its litellm name. The key is read from the environment, by litellm."""
+    """A chat model by its litellm name. Keys are read from the environment."""
 
     operational: ClassVar[frozenset[str]] = frozenset(
         {
-            *("name", "price", "context", "key_env", "retired", "successor", "terms"),
-            *("concurrency", "attempts", "backoff", "timeout"),
+            *("name", "price", "context", "thinking_tokens", "key_env"),
+            *("retired", "successor", "terms", "answers_as"),
+            *("concurrency", "attempts", "backoff"),
+            *("timeout", "connect_timeout", "first_byte_timeout"),
             *("cap_usd_per_day", "requests_per_minute", "tokens_per_minute"),
+            *("cache_prompt", "idempotency_header", "transport"),
         }
     )
+    later: ClassVar[dict[str, Any]] = {"api_version": None, "structured": False}
+    """Fields that came after replies were bought: with these values they are no part of what
+    makes a reply, so that nobody pays again for what they have."""
 
     name: str = Field(min_length=1)
     """A label: what reports and rows call it."""
@@ -54,12 +42,22 @@ class ChatService(Component):
     """The provider's name of it, with litellm's prefix: `openai/gpt-4o-2024-08-06`."""
     price: Price
     """Needed: a call without a price could not be counted against a budget."""
-    key_env: str | None = None
-    """Environment variable that holds the API key. None: the service needs no key."""
+    key_env: str | tuple[str, ...] | None = None
+    """Environment variable that holds the API key, or all that have to be set. None: the service
+    needs no key, or its cloud's own client finds credentials."""
     api_base: Address | None = None
     """Address of an OpenAI-compatible server, without a password. None: the provider's own."""
+    api_version: str | None = None
+    """Azure's: the date of the API. None: for the others."""
+    answers_as: str | None = None
+    """Name that the model answers by, `*` for any; a reply by another is `failed`. None: the
+    asked one or a dated snapshot of it, of OpenAI, Anthropic and Gemini at their own addresses;
+    nothing is checked elsewhere."""
     context: int = Field(128_000, ge=1)
     """Tokens of its context window; with `price` it bounds what a call can cost."""
+    thinking_tokens: int = Field(0, ge=0)
+    """Tokens that the model may think beyond `max_tokens` and bill, per call; they bound what a
+    call can cost. 0 where thinking counts against `max_tokens`, as it does for most."""
     retired: date | None = None
     """The day the provider turned it off, where it is known; a run after it is refused."""
     successor: str | None = None
@@ -67,14 +65,18 @@ class ChatService(Component):
     terms: str | None = None
     """What its provider allows to be done with what it says, in a line, with source and date;
     printed where the run's data are accounted for. None: not given, which is printed too."""
-    concurrency: int = Field(16, ge=1)
-    """Calls in flight at once; more is faster until the provider says 429."""
-    attempts: int = Field(5, ge=1)
-    """Tries of one request before it counts as failed."""
-    backoff: float = Field(1.0, ge=0)
-    """Seconds before the second try; each further wait is twice the one before, 60 at most."""
-    timeout: float = Field(120, gt=0)
-    """Seconds until a try is given up."""
+    structured: bool = False
+    """Whether the form of a reply is sent as a JSON schema that the provider keeps to. False: the
+    prompt alone says it. Turned on, every call is another one and bought anew."""
+    cache_prompt: bool = False
+    """Whether messages are marked to be kept in the provider's prompt cache, which Anthropic and
+    Bedrock want said; OpenAI and Gemini cache unasked. No reply changes by it."""
+    idempotency_header: str | None = None
+    """Header that carries a try's idempotency key, where the provider or a gateway documents one:
+    the same try sent again after a kill is then not billed again."""
+    transport: Literal["litellm", "direct"] = "litellm"
+    """`litellm`: any provider. `direct`: OpenAI's protocol without it, for models named `openai/`
+    or `hosted_vllm/`."""
     cap_usd_per_day: float | None = Field(None, ge=0)
     """Dollars that this model may be paid in a day (UTC), by all runs that share a ledger. None:
     no limit."""
@@ -82,15 +84,46 @@ class ChatService(Component):
     """Requests in any 60 seconds, of all processes that share a ledger. None: no limit."""
     tokens_per_minute: int | None = Field(None, ge=1)
     """Tokens in any 60 seconds, counted as the most a call can take. None: no limit."""
+    concurrency: int = Field(16, ge=1)
+    """Calls in flight at once; more is faster until the provider says 429."""
+    attempts: int = Field(5, ge=1)
+    """Tries of one request before it counts as failed."""
+    backoff: float = Field(1.0, ge=0)
+    """Seconds before the second try; each further wait is twice the one before, 60 at most."""
+    timeout: float = Field(120, gt=0)
+    """Seconds until a try is given up, however much of the reply came."""
+    connect_timeout: float | None = Field(10, gt=0)
+    """Seconds until a connection stands. None: as `timeout`."""
+    first_byte_timeout: float | None = Field(None, gt=0)
+    """Seconds until the reply begins, which a model that thinks makes long. None: as `timeout`."""
+
+    @model_validator(mode="after")
+    def _can_be_asked(self) -> "ChatService":
+        """Refuse a transport that cannot reach the model."""
+        if self.transport == "direct":
+            if not self.model.startswith(direct.SPOKEN):
+                wanted = " or ".join(direct.SPOKEN)
+                raise ValueError(
+                    f"transport: direct speaks OpenAI's protocol, to models named {wanted}; "
+                    f"{self.model} needs transport: litellm"
+                )
+            if self.model.startswith("hosted_vllm/") and self.api_base is None:
+                raise ValueError("transport: direct needs the api_base of a hosted_vllm/ model")
+        if self.cache_prompt and not self.model.startswith(form.TOLD_TO_CACHE):
+            raise ValueError(
+                f"cache_prompt is for models that want to be told ({', '.join(form.TOLD_TO_CACHE)}"
+                f"); {self.model} caches what it can unasked, or not at all"
+            )
+        return self
+
+    def key(self) -> dict[str, Any]:
+        """Return what makes its replies what they are."""
+        said = super().key()
+        return {n: v for n, v in said.items() if n not in self.later or v != self.later[n]}
 
     @property
     def simulated(self) -> bool:
         """Whether it only plays a service LLM."""
-        return False
-
-    @property
-    def structured(self) -> bool:
-        """Whether it is sent the form of the reply that is wanted."""
         return False
 
     @property
@@ -103,21 +136,28 @@ class ChatService(Component):
             tokens_per_minute=self.tokens_per_minute,
         )
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Variables that have to be set."""
+        return credentials.names(self.key_env)
+
     def faults(self) -> list[str]:
         """Return what stands in the way of the first call."""
-        found = []
-        if self.key_env and not os.environ.get(self.key_env):
-            found.append(f"{self.name}: no API key; set {self.key_env} in the environment")
+        found = credentials.missing(self.name, self.key_env)
         if self.retired and self.retired <= date.today():
             found.append(f"{self.name}: {self.model} was retired on {self.retired}; {self._next()}")
+        found += credentials.cloud_faults(self.name, self.model)
+        if self.structured and not self.api_base and (why := form.fault(self.name, self.model)):
+            found.append(why)
         return found
 
     def warnings(self) -> list[str]:
         """Return what will stand in the way."""
+        found = credentials.cloud_warnings(self.name, self.model)
         if self.retired and self.retired > date.today():
             will = f"{self.model} will be turned off on {self.retired}"
-            return [f"{self.name}: {will}, and a run after it is refused; {self._next()}"]
-        return []
+            found.append(f"{self.name}: {will}, and a run after it is refused; {self._next()}")
+        return found
 
     def _next(self) -> str:
         """Say what to choose in its place."""
@@ -126,46 +166,50 @@ class ChatService(Component):
     def upper_bound_usd(self, request: Request) -> float:
         """Return what `request` can cost at most: no token is shorter than a byte."""
         sent = sum(len(m.content.encode()) + 16 for m in request.messages)
-        return self.price.usd(min(sent, self.context), request.max_tokens)
+        if self.structured and request.form is not None:
+            sent += form.size(request.form)
+        most = request.max_tokens + self.thinking_tokens
+        return self.price.most(min(sent, self.context), most)
 
     async def attempt(self, request: Request, seed: int, once: str) -> Heard:
-        """Ask once, through litellm."""
-        os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-        import litellm
-        import openai
+        """Ask once, and say what came of it.
 
-        litellm.suppress_debug_info = True  # else every failed call prints where to get help
-        try:
-            response = await litellm.acompletion(**self._arguments(request, seed))
-        except litellm.exceptions.ContentPolicyViolationError as error:
-            return Heard(self._failed(Outcome.FILTERED, error))
-        except (
-            litellm.exceptions.AuthenticationError,
-            litellm.exceptions.NotFoundError,
-            litellm.exceptions.PermissionDeniedError,
-            litellm.exceptions.UnsupportedParamsError,
-        ) as error:
-            raise ServiceError(f"{self.name} cannot be used: {self._words(error)}") from None
-        except litellm.exceptions.RateLimitError as error:
-            self._refuse_if_unusable(error)
-            return Heard(self._failed(Outcome.FAILED, error), again=True)
-        except openai.BadRequestError as error:
-            self._refuse_if_unusable(error)
-            return Heard(self._failed(Outcome.FAILED, error))
-        except openai.OpenAIError as error:  # rate limits, timeouts, connections, 5xx
-            return Heard(self._failed(Outcome.FAILED, error), again=True)
-        return Heard(self._read(response, request))
+        Raises:
+            Unusable: if no request can succeed.
+        """
+        headers = {self.idempotency_header: once} if self.idempotency_header else {}
+        exchange = Exchange(self._patience, headers)
+        arguments = self._arguments(request, seed)
+        said = None
+        if self.transport == "direct":
+            await direct.ask(arguments, exchange)
+        else:
+            said = await lite.ask(arguments, exchange)
+        asked = Asked(
+            name=self.name,
+            model=self.model,
+            address=self.api_base,
+            keys=credentials.secret(self.key_env),
+            answers_as=self.answers_as,
+            price=self.price,
+            bound=self.upper_bound_usd(request),
+        )
+        return asked.hear(exchange, said)
 
-    def _refuse_if_unusable(self, error: Exception) -> None:
-        """Raise where the provider says that no call can succeed: no wait brings credit back."""
-        said = str(error).lower()
-        if any(words in said for words in UNUSABLE):
-            raise ServiceError(f"{self.name} cannot be used: {self._words(error)}") from None
+    @cached_property
+    def _patience(self) -> Patience:
+        total = self.timeout
+        return Patience(
+            total=total,
+            connect=min(total, self.connect_timeout or total),
+            first_byte=min(total, self.first_byte_timeout or total),
+        )
 
     def _arguments(self, request: Request, seed: int) -> dict[str, Any]:
+        plain = [m.model_dump() for m in request.messages]
         arguments: dict[str, Any] = {
             "model": self.model,
-            "messages": [m.model_dump() for m in request.messages],
+            "messages": form.marked(request.messages) if self.cache_prompt else plain,
             "max_tokens": request.max_tokens,
             "temperature": request.temperature,
             "timeout": self.timeout,
@@ -173,10 +217,14 @@ class ChatService(Component):
         }
         if self._takes_seed():
             arguments["seed"] = seed
+        if self.structured and request.form is not None:
+            arguments["response_format"] = form.response_format(request.form)
         if self.api_base:
             arguments["api_base"] = self.api_base
+        if self.api_version:
+            arguments["api_version"] = self.api_version
         # Always with an address: left to itself, litellm would send OPENAI_API_KEY there.
-        if self.key_env:
+        if isinstance(self.key_env, str):
             arguments["api_key"] = os.environ[self.key_env]
         elif self.api_base:
             arguments["api_key"] = "none"
@@ -184,35 +232,4 @@ class ChatService(Component):
 
     def _takes_seed(self) -> bool:
         """Whether the provider knows the parameter; sending it to another is an error."""
-        import litellm
-
-        return "seed" in (litellm.get_supported_openai_params(model=self.model) or ())
-
-    def _read(self, response: Any, request: Request) -> Reply:
-        used = getattr(response, "usage", None)
-        usage = Usage(usd=self.upper_bound_usd(request))  # counted as the most, if it does not say
-        if used is not None:
-            prompt, completion = used.prompt_tokens or 0, used.completion_tokens or 0
-            usd = self.price.usd(prompt, completion)
-            usage = Usage(prompt_tokens=prompt, completion_tokens=completion, usd=usd)
-        if not response.choices:
-            return Reply(outcome=Outcome.FAILED, cause="a reply without choices", usage=usage)
-        choice = response.choices[0]
-        # Half of a surrogate pair, which no file can hold, becomes `?`.
-        text = (choice.message.content or "").encode("utf-8", "replace").decode("utf-8")
-        refusal = (getattr(choice.message, "provider_specific_fields", None) or {}).get("refusal")
-        if choice.finish_reason == "content_filter":
-            return Reply(outcome=Outcome.FILTERED, cause="content filter", text=text, usage=usage)
-        if refusal:
-            return Reply(outcome=Outcome.REFUSED, cause=refusal, text=text, usage=usage)
-        if choice.finish_reason == "length":
-            return Reply(outcome=Outcome.TRUNCATED, cause="max_tokens", text=text, usage=usage)
-        return Reply(outcome=Outcome.OK, text=text, usage=usage)
-
-    def _failed(self, outcome: Outcome, error: Exception) -> Reply:
-        return Reply(outcome=outcome, cause=self._words(error))
-
-    def _words(self, error: Exception) -> str:
-        """Return the error in one short line, without the value of any key."""
-        words = without_secrets(" ".join(str(error).split()), self.key_env or "")
-        return f"{type(error).__name__}: {words[:300]}"
+        return self.transport == "direct" or lite.takes_seed(self.model)

@@ -3,6 +3,7 @@
 import difflib
 import json
 import os
+from functools import lru_cache
 from importlib.metadata import distribution, version
 from pathlib import Path
 from typing import Any
@@ -65,15 +66,31 @@ def why_unknown(model: str) -> str:
     The map is read as the file that it ships in; where there is none, "" too, and the
     look-up says what is wrong.
     """
-    path = Path(str(distribution("litellm").locate_file(MAP)))
-    if not path.is_file():
+    if not (known := _shipped()):
         return ""
-    rows = json.loads(path.read_bytes()).items()
     try:
-        _name_in({name: row for name, row in rows if isinstance(row, dict)}, model)
+        _name_in(known, model)
     except UsageError as error:
         return str(error)
     return ""
+
+
+def row_of(model: str) -> dict[str, Any] | None:
+    """Return what the map has of `model`; None where it has nothing. Imports nothing heavy."""
+    known = _shipped()
+    provider, _, bare = model.partition("/")
+    row = known.get(bare, {})
+    return known.get(model) or (row if row.get("litellm_provider") == provider else None)
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> dict[str, dict[str, Any]]:
+    """Return the map as the file that it ships in; empty where there is none."""
+    path = Path(str(distribution("litellm").locate_file(MAP)))
+    if not path.is_file():
+        return {}
+    rows = json.loads(path.read_bytes()).items()
+    return {name: row for name, row in rows if isinstance(row, dict)}
 
 
 def _price_map() -> dict[str, dict[str, Any]]:

@@ -13,6 +13,7 @@ from pydantic import Field, field_validator
 
 from llamaduo.component import DataFile
 from llamaduo.records import Request
+from llamaduo.service import transport
 from llamaduo.service.chat import ChatService
 from llamaduo.service.heard import Heard
 from llamaduo.service.teacher import Said, Teacher
@@ -70,10 +71,7 @@ def _teacher(knowledge: Path, noise: float, lean: float) -> Teacher:
 @lru_cache(maxsize=1)
 def _register() -> None:
     """Make the provider known to litellm, once in a process."""
-    import os
-
-    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-    import litellm
+    litellm = transport.litellm()
 
     class Provider(litellm.CustomLLM):  # type: ignore[misc]
         """Plays the provider's side of a call."""
@@ -108,7 +106,6 @@ def _register() -> None:
         return response
 
     litellm.custom_provider_map.append({"provider": PROVIDER, "custom_handler": Provider()})
-    litellm.suppress_debug_info = True
 
 
 def _tokens(text: str) -> int:

@@ -7,6 +7,7 @@ how an answer ended. Protocol as of TGI 3.3 (its OpenAPI page).
 """
 
 import asyncio
+import json
 import os
 import ssl
 from functools import lru_cache
@@ -18,8 +19,8 @@ from llamaduo.component import Component
 from llamaduo.errors import ServiceError
 from llamaduo.records import Outcome, Record, Reply, Request, Usage
 from llamaduo.secrets import Address, without_secrets
-from llamaduo.service.chat import Price
 from llamaduo.service.heard import Heard, Limits
+from llamaduo.service.price import Price, snapshot
 
 UNUSABLE = (401, 403, 404, 405)
 """HTTP codes no request gets past: a wrong key, or an address that is no TGI's."""
@@ -117,7 +118,7 @@ class TgiService(Component):
             raise ServiceError(f"{self.url}/info answers, but not as TGI does") from None
 
     async def attempt(self, request: Request, seed: int, once: str) -> Heard:
-        """Ask once, through the hub's client."""
+        """Ask once, through the hub's client, which shows no body: what it read is kept."""
         from huggingface_hub import TextGenerationOutput
 
         [prompt] = request.messages
@@ -134,7 +135,13 @@ class TgiService(Component):
             said = None
         if not isinstance(said, TextGenerationOutput) or said.details is None:
             raise ServiceError(f"{self.name}: {self.url}/generate answers, but not as TGI does")
-        return Heard(self._read(request, said))
+        told = {"as_read_by": "huggingface_hub", "said": said}
+        return Heard(
+            self._read(request, said),
+            raw=json.dumps(told, sort_keys=True, default=vars),
+            status=200,
+            price=snapshot(self.price),
+        )
 
     def _parameters(self, request: Request, seed: int) -> dict[str, Any]:
         """Return what is sent beside the prompt.
@@ -176,13 +183,20 @@ class TgiService(Component):
         """Return what a call that brought no answer comes to, by its HTTP code; 0 is none.
 
         429 (overloaded), 424 (generation failed, often for memory), 5xx, a timeout and a broken
-        connection may pass.
+        connection may pass. After the last two nobody knows whether it was answered.
         """
         status = _status(error)
         if status in UNUSABLE:
             raise ServiceError(f"{self.name} cannot be used: {self._words(error)}") from None
         reply = Reply(outcome=Outcome.FAILED, cause=self._words(error))
-        return Heard(reply, again=status not in AT_FAULT, status=status)
+        return Heard(
+            reply,
+            again=status not in AT_FAULT,
+            unproven=not status and not _never_sent(error),
+            raw=without_secrets(_body(error), self.key_env or ""),
+            status=status,
+            price=snapshot(self.price),
+        )
 
     def _most_tokens(self, request: Request) -> int:
         """Return the tokens a prompt can have at most, the one that begins it counted."""
@@ -217,12 +231,38 @@ def _no_answer() -> tuple[type[Exception], ...]:
 
 def _status(error: BaseException | None) -> int:
     """Return the HTTP code of an error of the hub's client, or of what it came from; 0: none."""
+    response = _response(error)
+    return 0 if response is None else int(response.status_code)
+
+
+def _response(error: BaseException | None) -> Any:
     while error is not None:
         response = getattr(error, "response", None)
         if response is not None:
-            return int(response.status_code)
+            return response
         error = error.__cause__
-    return 0
+    return None
+
+
+def _body(error: BaseException) -> str:
+    """Return the body of the reply that an error came with; "" where it came without one."""
+    import httpx
+
+    try:
+        return str(getattr(_response(error), "text", ""))
+    except httpx.ResponseNotRead:
+        return ""
+
+
+def _never_sent(error: BaseException | None) -> bool:
+    """Whether an error is that of a connection that never stood."""
+    import httpx
+
+    while error is not None:
+        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,46 @@
+"""A try on OpenAI's wire, without litellm: for servers that answer hundreds of calls a second.
+
+litellm takes about 6 ms of CPU for a call, this 0.3.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from llamaduo.service.wire import Exchange, send
+
+OPENAI = "https://api.openai.com/v1"
+SPOKEN = ("openai/", "hosted_vllm/")
+"""Prefixes of models whose provider speaks OpenAI's chat protocol as it is."""
+
+
+async def ask(arguments: Mapping[str, Any], exchange: Exchange) -> None:
+    """Ask once what litellm would be asked; the exchange says what came.
+
+    Args:
+        arguments: `acompletion`'s; those that are for litellm alone are left out.
+    """
+    base = arguments.get("api_base")
+    body = {
+        "model": str(arguments["model"]).partition("/")[2],
+        "messages": arguments["messages"],
+        # OpenAI's newer models refuse the older name, and most other servers know only that one.
+        "max_tokens" if base else "max_completion_tokens": arguments["max_tokens"],
+        **{
+            name: arguments[name]
+            for name in ("temperature", "seed", "response_format")
+            if name in arguments
+        },
+    }
+    key = arguments.get("api_key")
+    await send(
+        exchange,
+        "POST",
+        f"{str(base or OPENAI).rstrip('/')}/chat/completions",
+        [
+            ("content-type", "application/json"),
+            ("accept", "application/json"),
+            *([("authorization", f"Bearer {key}")] if key else []),
+        ],
+        json.dumps(body, separators=(",", ":")).encode(),
+    )

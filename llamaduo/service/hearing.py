@@ -1,0 +1,165 @@
+"""What a try comes to: an exchange on the wire, and what a client made of it, as `Heard`."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from llamaduo.records import Outcome, Reply
+from llamaduo.secrets import secrets, without_secrets
+from llamaduo.service import endings, native, waits
+from llamaduo.service.endings import LONGEST, Trouble, Unusable
+from llamaduo.service.heard import Heard
+from llamaduo.service.named import other
+from llamaduo.service.price import Price, snapshot
+from llamaduo.service.reading import read
+from llamaduo.service.wire import MOST_BYTES, Exchange
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Who was asked for what, as far as reading the reply needs it."""
+
+    name: str
+    model: str
+    address: str | None
+    """None: the provider's own."""
+    keys: Sequence[str]
+    """Variables whose values are shown nowhere."""
+    answers_as: str | None
+    price: Price
+    bound: float
+    """Dollars that the call can cost at most."""
+
+    def hear(self, exchange: Exchange, said: dict[str, Any] | Trouble | None) -> Heard:
+        """Return what the try came to.
+
+        Args:
+            said: the reply in OpenAI's form; what a client says went wrong; None where the
+                exchange alone tells.
+
+        Raises:
+            Unusable: if no request can succeed.
+        """
+        if exchange.fault and exchange.status < 400:
+            return self._lost(exchange)
+        if isinstance(said, dict):
+            return self._read(exchange, said, native.parsed(exchange.text))
+        if exchange.status >= 300 or not exchange.status:
+            return self._refused(exchange, exchange.status, said)
+        body = native.parsed(exchange.text)
+        plain = native.as_openai(body) if body is not None else None
+        if plain is not None:
+            return self._read(exchange, plain, body)
+        if body is not None and (error := endings.error_in(body)) is not None:
+            code = error.get("code")  # an error under 200, as some gateways send them
+            status = code if isinstance(code, int) and 400 <= code < 600 else 500
+            return self._refused(exchange, status, said)
+        return self._unread(exchange, said, body)
+
+    def _lost(self, exchange: Exchange) -> Heard:
+        """The wire gave out: what was not sent costs nothing, of the rest nobody knows."""
+        reply = Reply(outcome=Outcome.FAILED, cause=self._words(exchange.fault))
+        again = len(exchange.body) <= MOST_BYTES
+        return self._heard(exchange, reply, again=again, unproven=exchange.sent)
+
+    def _unread(self, exchange: Exchange, said: Trouble | None, body: object) -> Heard:
+        """A reply that no one can read: a proxy's page, a body that broke off, an unknown form."""
+        kind = exchange.came.get("content-type", "no content type").partition(";")[0]
+        if body is not None:
+            why = f"a reply of no form that is known{f' ({said.kind})' if said else ''}"
+        elif exchange.body.lstrip()[:1] in (b"{", b"["):
+            why = "the reply broke off: its JSON has no end"
+        else:
+            why = f"a reply that is no JSON but {kind}"
+        words = f"{why}: {endings.words_of(exchange.text)}"
+        reply = Reply(outcome=Outcome.FAILED, cause=self._words(words))
+        return self._heard(exchange, reply, again=body is None, unproven=True)
+
+    def _refused(self, exchange: Exchange, status: int, trouble: Trouble | None) -> Heard:
+        """The provider, or a client before it, turned the request away. Nothing is billed."""
+        kind, seen = (trouble.kind, trouble.status) if trouble else ("", 0)
+        if exchange.status:
+            words, label = endings.words_of(exchange.text), f"HTTP {exchange.status}"
+        else:
+            words, label = trouble.words if trouble else "", kind
+        cause = self._words(f"{label}: {words}")
+        code = status or seen
+        filtered = endings.filtered(f"{kind} {words}")
+        reply = Reply(outcome=Outcome.FILTERED if filtered else Outcome.FAILED, cause=cause)
+        heard = self._heard(
+            exchange,
+            reply,
+            again=not filtered and endings.passing(code),
+            unproven=not status and kind == "Timeout",
+            wait=waits.asked(exchange.came, exchange.text) if status else None,
+        )
+        advice = None if filtered else endings.hopeless(code, f"{kind} {words}")
+        if advice is not None:
+            raise Unusable(f"{self.name} cannot be used: {cause}; {self._filled(advice)}", heard)
+        return heard
+
+    def _read(
+        self, exchange: Exchange, said: Mapping[str, Any], body: dict[str, Any] | None
+    ) -> Heard:
+        reply = read(said, body, self.price, self.bound)
+        is_other = other(
+            self.model,
+            reply.model,
+            answers_as=self.answers_as,
+            own_address=self.address is None,
+        )
+        if is_other and reply.outcome is not Outcome.FAILED:
+            wanted = self.answers_as or self.model.partition("/")[2]
+            cause = (
+                f"{reply.model} answered, not {wanted}; `answers_as: {reply.model}` in the YAML of "
+                f"{self.name} takes its replies"
+            )
+            reply = reply.model_copy(update={"outcome": Outcome.FAILED, "cause": cause})
+        broken = reply.cause.startswith("the reply broke off")
+        raw = "" if exchange.status else _as_read(said)
+        return self._heard(exchange, reply, again=broken, raw=raw)
+
+    def _heard(
+        self,
+        exchange: Exchange,
+        reply: Reply,
+        *,
+        again: bool,
+        unproven: bool = False,
+        wait: float | None = None,
+        raw: str = "",
+    ) -> Heard:
+        return Heard(
+            reply=reply,
+            again=again,
+            wait=wait,
+            unproven=unproven,
+            raw=self._clean(raw or exchange.text, exchange.status),
+            status=exchange.status,
+            headers=waits.kept(exchange.came),
+            price=snapshot(self.price),
+        )
+
+    def _clean(self, raw: str, status: int) -> str:
+        """Return a body without the value of any key, should a server have sent one back."""
+        if status >= 400 or any(value in raw for value in secrets(*self.keys).values()):
+            return without_secrets(raw, *self.keys)
+        return raw
+
+    def _words(self, said: str) -> str:
+        """Return words in one short line, without the value of any key."""
+        return without_secrets(" ".join(said.split()), *self.keys)[: LONGEST + 50]
+
+    def _filled(self, advice: str) -> str:
+        keys = f"the key in {' and '.join(self.keys)}" if self.keys else "its credentials"
+        where = f" at {self.address}" if self.address else ""
+        for hole, words in (("{keys}", keys), ("{model}", self.model), ("{where}", where)):
+            advice = advice.replace(hole, words)
+        return advice
+
+
+def _as_read(said: Mapping[str, Any]) -> str:
+    """Return what stands for a body where a provider's client shows none, and say so."""
+    told = {name: said.get(name) for name in ("model", "choices", "usage")}
+    return json.dumps({"as_read_by": "litellm", **told}, sort_keys=True, default=str)
