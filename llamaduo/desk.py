@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from llamaduo import batch
 from llamaduo.component import digest, seed_of
 from llamaduo.errors import OverBudget, ServiceError
 from llamaduo.ledger import Call, Claim, Ledger
@@ -50,6 +51,11 @@ class Desk:
         return self.service.name
 
     @property
+    def at_once(self) -> int:
+        """Calls worth handing over at once: all of a stage's, where they go in batches."""
+        return batch.at_once(self.service)
+
+    @property
     def spend(self) -> str:
         """The run's spend so far, for people."""
         spent = f"${self.ledger.spent(self.run):.4f}"
@@ -74,6 +80,15 @@ class Desk:
         """
         asked = {self._key(request): request for request in requests}
         self.ledger.use(self.recipe, list(asked))
+        batch.buy(
+            asked,
+            ledger=self.ledger,
+            service=self.service,
+            recipe=self.recipe,
+            run=self.run,
+            budget=self.budget,
+            seed_of=lambda key: _seed(self.seed, key, self.ledger.history(key)[1]),
+        )
         replies = asyncio.run(self._all(asked, reads))
         self._refuse_an_outage(replies)
         return [replies[self._key(request)] for request in requests]

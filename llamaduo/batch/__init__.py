@@ -10,13 +10,23 @@ from collections.abc import Callable, Iterable, Mapping
 from llamaduo.batch.book import Book
 from llamaduo.batch.following import Following
 from llamaduo.batch.handing_in import HandingIn
-from llamaduo.batch.through_litellm import provider_of
+from llamaduo.batch.through_litellm import ThroughLitellm
 from llamaduo.errors import UsageError
 from llamaduo.ledger import Ledger
 from llamaduo.ledger.batches import Batch
 from llamaduo.records import Request
 from llamaduo.service import Service
 from llamaduo.service.chat import ChatService
+
+
+LIVE = 256
+"""Calls handed over at once that are asked live: a kill loses no reply, only the order of work."""
+
+
+def at_once(service: Service) -> int:
+    """Return how many calls are worth handing over at once."""
+    batched = isinstance(service, ChatService) and service.mode == "batch"
+    return service.batch_most if batched else LIVE
 
 
 def buy(
@@ -44,7 +54,7 @@ def buy(
     """
     if not isinstance(service, ChatService):
         return
-    following = Following(Book(ledger), service, provider_of(service))
+    following = Following(Book(ledger), service, ThroughLitellm(service))
     handing_in = HandingIn(following, recipe, run, budget, seed_of)
     tried: set[str] = set()
     try:
@@ -87,7 +97,9 @@ def cancel(ledger: Ledger, services: Iterable[Service], which: str) -> list[str]
         UsageError: if no open batch is called so, or none of the services is its.
         ServiceError: if a provider cannot be asked. What it has goes on there.
     """
-    open_ = [one for one in Book(ledger).all_open() if which == "all" or one.token.startswith(which)]
+    open_ = Book(ledger).all_open()
+    if which != "all":
+        open_ = [one for one in open_ if one.token.startswith(which)]
     if not open_ and which != "all":
         raise UsageError(f"no open batch is called {which}; `llamaduo ledger` lists them")
     by_payee = {one.limits.payee: one for one in services if isinstance(one, ChatService)}
@@ -100,7 +112,7 @@ def cancel(ledger: Ledger, services: Iterable[Service], which: str) -> list[str]
 
 
 def _cancel(ledger: Ledger, service: ChatService, batch: Batch) -> str:
-    following = Following(Book(ledger), service, provider_of(service))
+    following = Following(Book(ledger), service, ThroughLitellm(service))
     return following.cancel(batch.token)
 
 

@@ -91,7 +91,9 @@ class Book:
             self.ledger.calls_now += len(kept)
 
     @whole
-    def _answer(self, token: str, heard: Sequence[tuple[str, Heard]], seconds: float) -> list[Heard]:
+    def _answer(
+        self, token: str, heard: Sequence[tuple[str, Heard]], seconds: float
+    ) -> list[Heard]:
         with self.ledger.transaction() as db:
             return [one for key, one in heard if batches.answer(db, token, key, one, seconds)]
 

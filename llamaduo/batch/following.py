@@ -1,4 +1,4 @@
-"""A batch from the moment that its provider may have it: looked at, and collected when it is over."""
+"""A batch from the moment that its provider may have it: looked at, and collected when over."""
 
 import sys
 import time
@@ -44,7 +44,9 @@ class Following:
     def lock(self) -> AbstractContextManager[None]:
         """Keep other processes from sending or collecting batches meanwhile."""
         path = self.book.ledger.private / "batches.lock"
-        return self.book.ledger.held(path, "waiting for a process that hands in or collects a batch")
+        return self.book.ledger.held(
+            path, "waiting for a process that hands in or collects a batch"
+        )
 
     def follow(self, token: str) -> None:
         """Wait until a batch is over, and collect it, unless another process does so first.

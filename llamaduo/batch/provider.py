@@ -62,7 +62,7 @@ class Came(Record):
     """Why the request was not made; empty where it was."""
 
 
-class NotTaken(Exception):  # noqa: N818 (it says what is the case, as `OverBudget` does)
+class NotTaken(Exception):
     """The provider did not do what it was asked."""
 
     def __init__(

@@ -1,7 +1,6 @@
 """OpenAI's files and batches, through litellm: at OpenAI, at Azure, at a gateway of one's own."""
 
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -10,6 +9,7 @@ from llamaduo.batch.provider import Came, Line, Look, NotTaken, State
 from llamaduo.secrets import without_secrets
 from llamaduo.service.chat import ChatService
 from llamaduo.service.credentials import secret
+from llamaduo.service.transport import litellm
 
 T = TypeVar("T")
 
@@ -33,14 +33,9 @@ _OVER = {
 
 @dataclass(frozen=True)
 class ThroughLitellm:
-    """The batches of one account."""
+    """The batches of the account that a service is asked by."""
 
-    provider: str
-    """litellm's name of who takes them."""
-    api_base: str | None
-    """None: the provider's own."""
-    keys: tuple[str, ...] = ()
-    """Environment variables with secrets, the API key's first; none: the server needs no key."""
+    service: ChatService
     seconds: float = 600.0
     """Until a request is given up; a file may have 200 MB."""
 
@@ -95,27 +90,15 @@ class ThroughLitellm:
 
     def _do(self, what: str, **given: Any) -> Any:
         """Make one request, once."""
-        os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-        import litellm
-
-        litellm.suppress_debug_info = True
-        return self._taken(lambda: getattr(litellm, what)(**given, **self._account()))
-
-    def _account(self) -> dict[str, Any]:
-        """Return whose batches, and how they are reached."""
-        said: dict[str, Any] = {
-            "custom_llm_provider": self.provider,
+        account = {
+            **self.service.account(),
+            "custom_llm_provider": self.service.model.partition("/")[0],
             "timeout": self.seconds,
             "max_retries": 0,  # else a batch of which no word came back would be made again
+            # litellm makes a client for each request and closes none.
+            "extra_headers": {"Connection": "close"},
         }
-        if self.api_base:
-            said["api_base"] = self.api_base
-        # Always with an address: left to itself, litellm would send OPENAI_API_KEY there.
-        if self.keys:
-            said["api_key"] = os.environ[self.keys[0]]
-        elif self.api_base:
-            said["api_key"] = "none"
-        return said
+        return self._taken(lambda: getattr(litellm(), what)(**given, **account))
 
     def _taken(self, ask: Callable[[], T]) -> T:
         """Ask, and say in words why not."""
@@ -137,14 +120,8 @@ class ThroughLitellm:
 
     def _words(self, error: Exception) -> str:
         """Return the error in one short line, without the value of any key."""
-        words = without_secrets(" ".join(str(error).split()), *self.keys)
+        words = without_secrets(" ".join(str(error).split()), *secret(self.service.key_env))
         return f"{type(error).__name__}: {words[:300]}"
-
-
-def provider_of(service: ChatService) -> ThroughLitellm:
-    """Return where batches of `service` are handed in."""
-    provider = service.model.partition("/")[0]
-    return ThroughLitellm(provider, service.api_base, secret(service.key_env))
 
 
 def _written(line: Line) -> str:

@@ -76,9 +76,7 @@ def note(db: Tables, batch: Batch) -> None:
     )
 
 
-def change(
-    db: Tables, token: str, state: State, *, said: str, provider: str | None = None
-) -> None:
+def change(db: Tables, token: str, state: State, *, said: str, provider: str | None = None) -> None:
     """Write down how a batch goes on."""
     db.execute("update batches set state = ?, said = ? where batch = ?", (state, said, token))
     if provider is not None:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from llamaduo.progress import Progress
 from llamaduo.records import Example, Message, Outcome, Reply, Request
-from llamaduo.synth.self_instruct import AT_ONCE, SelfInstruct, pick_seeds, why_unreadable
+from llamaduo.synth.self_instruct import SelfInstruct, pick_seeds, why_unreadable
 
 PROMPT = 'About {topic}:\n{examples}\nWrite {count} as {"contents": [...]}.'
 
@@ -21,6 +21,7 @@ class Scripted:
 
     name = "scripted"
     spend = "$0"
+    at_once = 256
 
     def __init__(self, *replies: str | Reply) -> None:
         self.replies = replies
@@ -149,9 +150,9 @@ def test_each_round_asks_anew_and_the_same_round_the_same() -> None:
 
 def test_samples_go_on_counting_from_batch_to_batch() -> None:
     caller = Scripted(contents(pair("new")))
-    rows = write(synth(AT_ONCE + 2), caller)
-    assert [request.sample for request in caller.asked] == list(range(AT_ONCE + 2))
-    assert len({row.id for row in rows}) == AT_ONCE + 2
+    rows = write(synth(64 + 2), caller)
+    assert [request.sample for request in caller.asked] == list(range(64 + 2))
+    assert len({row.id for row in rows}) == 64 + 2
 
 
 def test_another_seed_shows_other_rows() -> None:
