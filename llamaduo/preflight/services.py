@@ -23,7 +23,7 @@ def services(exp: Experiment) -> Iterator[Finding]:
     asked = [exp.service, *exp.judges]
     if exp.engine.asked is not None:
         asked.append(exp.engine.asked.service)
-    keys = {one.key_env: None for one in asked if isinstance(one, ChatService) and one.key_env}
+    keys = {name: None for one in asked if isinstance(one, ChatService) for name in one.keys}
     yield from (ok(f"key: {name} is set") for name in keys if os.environ.get(name))
     warned = [line for one in asked if isinstance(one, Warns) for line in one.warnings()]
     yield from (look(line) for line in dict.fromkeys(warned))

@@ -8,12 +8,24 @@ import yaml
 from llamaduo.rollout import ESCALATED, FALLBACK, LOCAL, PHASES, group
 from llamaduo.rollout.settings import Settings
 from llamaduo.rollout.state import Asked, Step
+from llamaduo.service.credentials import names
 from llamaduo.serving.endpoint import Endpoint
 
 GATEWAY = "litellm[proxy]==1.106.2"
 """What the configs were tried with."""
 NOT_FOR_TGI = ("presence_penalty", "n", "logit_bias")
 """TGI turns presence_penalty into a repetition penalty of 2 more, and does not know the others."""
+
+CLOUDS = {
+    "AWS_ACCESS_KEY_ID": "aws_access_key_id",
+    "AWS_SECRET_ACCESS_KEY": "aws_secret_access_key",
+    "AWS_SESSION_TOKEN": "aws_session_token",
+    "AWS_REGION_NAME": "aws_region_name",
+    "GOOGLE_APPLICATION_CREDENTIALS": "vertex_credentials",
+    "VERTEXAI_PROJECT": "vertex_project",
+    "VERTEXAI_LOCATION": "vertex_location",
+}
+"""What litellm calls the value of a cloud's variable; that of any other is an `api_key`."""
 
 Values = dict[str, Any]
 
@@ -71,9 +83,12 @@ def _service(
         params["api_base"] = service.api_base
     # Always with an address: left to itself, litellm would send OPENAI_API_KEY there.
     if service.key_env:
-        params["api_key"] = f"os.environ/{service.key_env}"
+        for variable in names(service.key_env):
+            params[CLOUDS.get(variable, "api_key")] = f"os.environ/{variable}"
     elif service.api_base:
         params["api_key"] = "none"
+    if service.api_version:
+        params["api_version"] = service.api_version
     if weight is not None:
         params["weight"] = weight
     params["timeout"] = service.timeout

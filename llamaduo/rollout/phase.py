@@ -228,6 +228,7 @@ def asked_of(service: Service) -> Asked | None:
         name=service.name,
         model=service.model,
         api_base=service.api_base,
+        api_version=service.api_version,
         key_env=service.key_env,
         usd_per_million=(service.price.input, service.price.output),
         as_of=service.price.as_of,

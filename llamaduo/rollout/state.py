@@ -23,13 +23,15 @@ Verdict = Literal["advance", "hold", "go back"]
 
 
 class Asked(Record):
-    """How the gateway asks the service. It holds the name of the key's variable, never the key."""
+    """How the gateway asks the service. It holds the names of variables, never a key."""
 
     name: str
     model: str
     """As litellm names it, provider first."""
     api_base: str | None = None
-    key_env: str | None = None
+    api_version: str | None = None
+    """Azure's."""
+    key_env: str | tuple[str, ...] | None = None
     usd_per_million: tuple[float, float]
     """Of prompt tokens, and of completion tokens."""
     as_of: date

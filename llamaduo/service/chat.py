@@ -11,8 +11,8 @@ from llamaduo.component import Component
 from llamaduo.records import Request
 from llamaduo.secrets import Address
 from llamaduo.service import batched, credentials, direct, form, lite
-from llamaduo.service.hearing import Asked
 from llamaduo.service.heard import Heard, Limits
+from llamaduo.service.hearing import Asked
 from llamaduo.service.price import Price
 from llamaduo.service.wire import Exchange, Patience
 

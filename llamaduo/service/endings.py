@@ -13,8 +13,9 @@ from typing import Any
 from llamaduo.errors import ServiceError
 from llamaduo.service.heard import Heard
 
-PASSING = frozenset({0, 408, 409, 425, 429})
-"""HTTP codes, beside all from 500 on, after which asking again may go better."""
+PASSING = frozenset({0, 408, 409, 424, 425, 429})
+"""HTTP codes, beside all from 500 on, after which asking again may go better. 424 is TGI's for a
+generation that failed, often for memory."""
 
 FILTERS = (
     *("content_policy_violation", "content_filter", "responsibleaipolicyviolation"),

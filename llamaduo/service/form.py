@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llamaduo.records import Message
-
 from llamaduo.service.prices import row_of
 
 

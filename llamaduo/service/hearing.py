@@ -58,13 +58,13 @@ class Asked:
         return self._unread(exchange, said, body)
 
     def _lost(self, exchange: Exchange) -> Heard:
-        """The wire gave out: what was not sent costs nothing, of the rest nobody knows."""
+        """Return a try whose wire gave out: not sent, it costs nothing; sent, nobody knows."""
         reply = Reply(outcome=Outcome.FAILED, cause=self._words(exchange.fault))
         again = len(exchange.body) <= MOST_BYTES
         return self._heard(exchange, reply, again=again, unproven=exchange.sent)
 
     def _unread(self, exchange: Exchange, said: Trouble | None, body: object) -> Heard:
-        """A reply that no one can read: a proxy's page, a body that broke off, an unknown form."""
+        """Return a try that no one can read: a proxy's page, half a body, an unknown form."""
         kind = exchange.came.get("content-type", "no content type").partition(";")[0]
         if body is not None:
             why = f"a reply of no form that is known{f' ({said.kind})' if said else ''}"
@@ -77,7 +77,7 @@ class Asked:
         return self._heard(exchange, reply, again=body is None, unproven=True)
 
     def _refused(self, exchange: Exchange, status: int, trouble: Trouble | None) -> Heard:
-        """The provider, or a client before it, turned the request away. Nothing is billed."""
+        """Return a try that was turned away, by the provider or before it. Nothing is billed."""
         kind, seen = (trouble.kind, trouble.status) if trouble else ("", 0)
         if exchange.status:
             words, label = endings.words_of(exchange.text), f"HTTP {exchange.status}"
@@ -149,7 +149,7 @@ class Asked:
 
     def _words(self, said: str) -> str:
         """Return words in one short line, without the value of any key."""
-        return without_secrets(" ".join(said.split()), *self.keys)[: LONGEST + 50]
+        return without_secrets(" ".join(said.split()), *self.keys)[:LONGEST]
 
     def _filled(self, advice: str) -> str:
         keys = f"the key in {' and '.join(self.keys)}" if self.keys else "its credentials"

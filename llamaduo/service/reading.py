@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from llamaduo.records import Outcome, Reply, Request, Usage
+from llamaduo.records import Outcome, Reply, Usage
 from llamaduo.service import native
 from llamaduo.service.price import Price
 

@@ -72,8 +72,9 @@ def _teacher(knowledge: Path, noise: float, lean: float) -> Teacher:
 def _register() -> None:
     """Make the provider known to litellm, once in a process."""
     litellm = transport.litellm()
+    custom: Any = litellm.CustomLLM
 
-    class Provider(litellm.CustomLLM):  # type: ignore[misc]
+    class Provider(custom):  # type: ignore[misc]
         """Plays the provider's side of a call."""
 
         calls = 0

@@ -9,7 +9,7 @@ twice: litellm's client sends again, unasked, whatever ended in `ConnectError` o
 
 from contextvars import ContextVar
 from functools import lru_cache
-from types import ModuleType
+from typing import Any
 
 import httpx
 
@@ -51,7 +51,7 @@ class Recording(httpx.AsyncBaseTransport):
 
 
 @lru_cache(maxsize=1)
-def litellm() -> ModuleType:
+def litellm() -> Any:
     """Return litellm, silent and on our wire. Importing it takes seconds."""
     import logging
     import os

@@ -258,7 +258,7 @@ def test_prompts_without_an_answer_are_counted_and_more_than_one_percent_fail(
     )
     found, steps = probed(chat, tmp_path)
     assert (found.seen.unanswered, found.verdict.cause) == (1, UNREACHABLE)
-    assert steps["answers"].startswith("23 of 24 came; the last because failed: BadRequestError")
+    assert steps["answers"].startswith("23 of 24 came; the last because failed: HTTP 400")
 
 
 def test_a_server_that_goes_down_is_not_asked_for_the_rest(

@@ -194,6 +194,23 @@ def test_a_service_at_an_address_is_never_sent_another_s_key() -> None:
     assert variables(values) == ["LITELLM_MASTER_KEY", "TGI_KEY"]
 
 
+def test_a_cloud_s_credentials_go_to_the_gateway_each_under_its_own_name() -> None:
+    keys = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION_NAME")
+    bedrock = ASKED.model_copy(update={"model": "bedrock/x", "key_env": keys})
+    values = config("triage", bedrock, None, Settings(), step("shadow"))
+    for one in values["model_list"]:
+        given = one["litellm_params"]
+        assert "api_key" not in given
+        assert [given[key.lower()] for key in keys] == [f"os.environ/{key}" for key in keys]
+    assert set(keys) < set(variables(values))
+
+
+def test_azures_api_has_its_date_at_the_gateway_too() -> None:
+    azure = ASKED.model_copy(update={"model": "azure/x", "api_version": "2024-10-21"})
+    values = config("triage", azure, None, Settings(), step("shadow"))
+    assert {one["litellm_params"]["api_version"] for one in values["model_list"]} == {"2024-10-21"}
+
+
 def test_the_settings_begin_as_the_file_says_and_every_key_is_in_it(tmp_path: Path) -> None:
     assert read(tmp_path) == Settings()
     said = (tmp_path / FILE).read_text()

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*`ReadOnly` qualifier:UserWarni
 """litellm ignores this warning of its own; pytest forgets that it does."""
 
 SECRET = "sk-test-0123456789abcdef"
+MODEL = "gpt-5.4-2026-03-05"
 PRICE = Price(input=2.5, output=10.0, as_of=date(2026, 1, 2), source="a list")
 ASKED = Request(
     messages=(Message(role="system", content="Be brief."), Message(role="user", content="How?")),
@@ -38,7 +39,7 @@ ASKED = Request(
 
 
 def service(**changes: Any) -> ChatService:
-    fields: dict[str, Any] = {"name": "gpt", "model": "openai/gpt-5.4-2026-03-05", "price": PRICE}
+    fields: dict[str, Any] = {"name": "gpt", "model": f"openai/{MODEL}", "price": PRICE}
     return ChatService.model_validate({**fields, "key_env": "OPENAI_API_KEY", **changes})
 
 
@@ -53,7 +54,7 @@ def wire(finish: str = "stop", **message: Any) -> dict[str, Any]:
         "id": "x",
         "object": "chat.completion",
         "created": 1,
-        "model": "m",
+        "model": MODEL,
         "choices": [
             {
                 "index": 0,
@@ -122,7 +123,8 @@ def test_every_fault_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_good_reply_has_text_tokens_and_dollars(monkeypatch: pytest.MonkeyPatch) -> None:
     replies(monkeypatch, wire())
     usage = Usage(prompt_tokens=1000, completion_tokens=200, usd=0.0045)
-    assert attempt(service()) == (Reply(outcome=Outcome.OK, text="So.", usage=usage), False)
+    said = Reply(outcome=Outcome.OK, text="So.", usage=usage, model=MODEL)
+    assert attempt(service()) == (said, False)
 
 
 @pytest.mark.parametrize(
@@ -227,12 +229,8 @@ def test_a_reply_that_does_not_say_its_tokens_counts_as_the_most_it_can_cost(
 def test_a_reply_without_choices_is_kept_and_not_asked_for_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    class Empty:
-        choices: tuple[Any, ...] = ()
-        usage = None
-
     async def acompletion(**given: Any) -> Any:
-        return Empty()
+        return litellm.ModelResponse(choices=[])
 
     monkeypatch.setattr(litellm, "acompletion", acompletion)
     reply, again = attempt(service())
