@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from llamaduo import batch
+from llamaduo.batch import at_once, buy
 from llamaduo.component import digest, seed_of
 from llamaduo.errors import OverBudget, ServiceError
 from llamaduo.ledger import Call, Claim, Ledger
@@ -53,7 +53,7 @@ class Desk:
     @property
     def at_once(self) -> int:
         """Calls worth handing over at once: all of a stage's, where they go in batches."""
-        return batch.at_once(self.service)
+        return at_once(self.service)
 
     @property
     def spend(self) -> str:
@@ -80,7 +80,7 @@ class Desk:
         """
         asked = {self._key(request): request for request in requests}
         self.ledger.use(self.recipe, list(asked))
-        batch.buy(
+        buy(
             asked,
             ledger=self.ledger,
             service=self.service,

@@ -164,7 +164,8 @@ class Batches:
 
     def _finish(self, batch: Made, reached: list[dict[str, Any]], state: str) -> None:
         """Write the files: what came in another order than it was asked, what failed apart."""
-        good, bad = [], []
+        good: list[dict[str, Any]] = []
+        bad: list[dict[str, Any]] = []
         for line in reversed(batch.lines):
             said: dict[str, Any] = {"id": f"r-{line['custom_id']}", "custom_id": line["custom_id"]}
             if line not in reached:

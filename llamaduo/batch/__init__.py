@@ -18,15 +18,15 @@ from llamaduo.records import Request
 from llamaduo.service import Service
 from llamaduo.service.chat import ChatService
 
-
 LIVE = 256
 """Calls handed over at once that are asked live: a kill loses no reply, only the order of work."""
 
 
 def at_once(service: Service) -> int:
     """Return how many calls are worth handing over at once."""
-    batched = isinstance(service, ChatService) and service.mode == "batch"
-    return service.batch_most if batched else LIVE
+    if isinstance(service, ChatService) and service.mode == "batch":
+        return service.batch_most
+    return LIVE
 
 
 def buy(

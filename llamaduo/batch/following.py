@@ -86,14 +86,14 @@ class Following:
             if not self.patiently(lambda: self.provider.look(batch.provider)).state.over:
                 self.patiently(lambda: self.provider.cancel(batch.provider))
             look = self._over(batch)
+            if look is None:
+                return f"{name}: another process collected it meanwhile"
+            with self.lock():
+                answered, waited = self.collect(token, look)
         except Unknown as error:
             with self.lock():
                 lost = self.book.over(token, "cancelled", said=str(error), unproven=True)
             return f"{name}: it is not known there; what {lost} calls may have cost is unproven"
-        if look is None:
-            return f"{name}: another process collected it meanwhile"
-        with self.lock():
-            answered, waited = self.collect(token, look)
         return f"{name}: {look.said}; {answered} of {waited} calls had been answered, and are kept"
 
     def listed(self, token: str) -> str:
