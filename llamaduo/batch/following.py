@@ -59,21 +59,20 @@ class Following:
         if batch is None:
             return
         look = self._over(batch)
-        if look is None:
-            return
-        with self.lock():
-            came, held = self.collect(token, look)
-        if look.state is State.REFUSED:
-            raise ServiceError(
-                f"{self.service.name} did not take a batch of {held} calls: {look.why or look.said}"
-                ". Nothing of it was billed. Hand in fewer at once with service.batch_most, or go "
-                "on with service.mode=live"
-            )
-        if look.state is State.CANCELLED:
+        if look is not None:
+            with self.lock():
+                _, held = self.collect(token, look)
+            if look.state is State.REFUSED:
+                raise ServiceError(
+                    f"{self.service.name} did not take a batch of {held} calls: "
+                    f"{look.why or look.said}. Nothing of it was billed. Hand in fewer at once with "
+                    "service.batch_most, or go on with service.mode=live"
+                )
+        now = self.book.batch(token)
+        if now is not None and now.state == "cancelled":
             raise Cancelled(
-                f"batch {token} was cancelled; {came} of its {held} calls had been answered, and "
-                "are kept. The same command hands in the rest, and service.mode=live asks for it "
-                "at the full price"
+                f"batch {token} was cancelled ({now.said}); what was answered is kept. The same "
+                "command hands in the rest, and service.mode=live asks for it at the full price"
             )
 
     def cancel(self, token: str) -> str:
@@ -195,6 +194,6 @@ class Following:
 
 def _words(look: Look) -> str:
     """Say where a batch stands."""
-    counts = f"{look.completed}/{look.total} answered"
+    counts = f", {look.completed}/{look.total} answered" if look.total else ""
     failed = f", {look.failed} failed" if look.failed else ""
-    return f"{look.said}, {counts}{failed}" + (f": {look.why}" if look.why else "")
+    return f"{look.said}{counts}{failed}" + (f": {look.why}" if look.why else "")

@@ -20,7 +20,9 @@ from llamaduo import batch
 from llamaduo.batch import book
 from llamaduo.batch.following import Cancelled
 from llamaduo.batch.lines import bound_usd
-from llamaduo.errors import OverBudget, ServiceError, UsageError
+from llamaduo.errors import LlamaDuoError, OverBudget, ServiceError, UsageError
+from llamaduo.keeping.calls import holding
+from llamaduo.keeping.needles import Needles
 from llamaduo.ledger import Ledger
 from llamaduo.records import Outcome, Reply
 
@@ -186,7 +188,9 @@ def test_a_cancelled_batch_stops_the_run_and_the_next_hands_in_the_rest(
     server: Batches, here: Kept, ledger: Ledger
 ) -> None:
     server.states, server.done = ("in_progress", "cancelled"), lambda place: place < 2
-    said = r"batch [0-9a-f]{12} was cancelled; 2 of its 6 calls had been answered, and are kept"
+    said = (
+        r"batch [0-9a-f]{12} was cancelled \(cancelled, 2/6 answered\); what was answered is kept"
+    )
     with pytest.raises(Cancelled, match=said):
         desk(ledger, service(server)).ask(requests(*range(6)))
     assert (server.live, settled(here, server)) == ([], True)
@@ -381,6 +385,24 @@ def test_cancelling_keeps_what_was_answered_and_gives_the_rest_back(
         batch.cancel(ledger, [service(server)], token)
 
 
+def test_who_waits_for_a_batch_that_another_cancels_stops(
+    server: Batches, here: Kept, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or it would hand in at once what somebody wanted to keep from being bought."""
+    sleep, by = time.sleep, service(server)
+
+    def cancels(seconds: float) -> None:
+        monkeypatch.setattr("time.sleep", sleep)
+        with closing(here.open()) as other:
+            batch.cancel(other, [by], "all")
+
+    monkeypatch.setattr("time.sleep", cancels)
+    server.done = lambda place: place < 2
+    with pytest.raises(Cancelled, match="cancelled, 2/6 answered"):
+        desk(ledger, by).ask(requests(*range(6)))
+    assert (len(server.made), settled(here, server)) == (1, True)
+
+
 def test_cancelling_what_is_over_collects_it(
     server: Batches, here: Kept, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -413,6 +435,18 @@ def test_a_batch_that_its_provider_forgot_is_unproven(
     bound = 3 * bound_usd(service(server), requests(0)[0])
     assert ledger.unproven("run") == pytest.approx(bound)
     assert here.account() == pytest.approx((0.0, 0.0), abs=1e-12)
+
+
+def test_no_row_is_forgotten_while_a_reply_about_it_is_yet_to_come(
+    server: Batches, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left_open(monkeypatch, server, ledger, *range(3))
+    row = Needles(texts=(), ids=("r1",))
+    with pytest.raises(LlamaDuoError, match="holds 1 of these calls.*nothing was removed"):
+        holding(ledger, lambda run: row)
+    batch.cancel(ledger, [service(server)], "all")
+    desk(ledger, service(server)).ask(requests(*range(3)))
+    assert len(holding(ledger, lambda run: row).keys) == 1
 
 
 def test_a_line_about_a_batch_comes_when_it_moves(
