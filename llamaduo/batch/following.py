@@ -65,8 +65,8 @@ class Following:
             if look.state is State.REFUSED:
                 raise ServiceError(
                     f"{self.service.name} did not take a batch of {held} calls: "
-                    f"{look.why or look.said}. Nothing of it was billed. Hand in fewer at once with "
-                    "service.batch_most, or go on with service.mode=live"
+                    f"{look.why or look.said}. Nothing of it was billed. Hand in fewer at once "
+                    "with service.batch_most, or go on with service.mode=live"
                 )
         now = self.book.batch(token)
         if now is not None and now.state == "cancelled":

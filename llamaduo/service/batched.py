@@ -24,7 +24,7 @@ def fault(name: str, model: str, price: Price) -> str:
     if provider not in PROVIDERS:
         known = ", ".join(f"{one}/" for one in PROVIDERS)
         return (
-            f"mode: batch is for models named {known} whose files and batches can be asked for; "
+            f"mode: batch is for models named {known}, whose files and batches can be asked for; "
             f"{model} has none that are known here: set mode to live"
         )
     if price.batch is None:

@@ -442,7 +442,7 @@ def test_no_row_is_forgotten_while_a_reply_about_it_is_yet_to_come(
 ) -> None:
     left_open(monkeypatch, server, ledger, *range(3))
     row = Needles(texts=(), ids=("r1",))
-    with pytest.raises(LlamaDuoError, match="holds 1 of these calls.*nothing was removed"):
+    with pytest.raises(LlamaDuoError, match=r"holds 1 of these calls.*nothing was removed"):
         holding(ledger, lambda run: row)
     batch.cancel(ledger, [service(server)], "all")
     desk(ledger, service(server)).ask(requests(*range(3)))
