@@ -61,6 +61,9 @@ def _secrets(value: Any, path: str) -> Iterator[str]:
                 yield f"{path}: holds what {name} holds; a key is read from the environment only"
 
 
+UNPRICED = "; without a price no call is made, since no budget could hold (0 is a price too)"
+
+
 def _part(value: Any, path: str, packages: set[str], faults: list[str]) -> Any:
     if isinstance(value, Mapping):
         if _is_bare(value.get("_target_")):
@@ -78,7 +81,7 @@ def _part(value: Any, path: str, packages: set[str], faults: list[str]) -> Any:
         parts = [_part(below, f"{path}.{i}", packages, faults) for i, below in enumerate(value)]
         return _BAD if any(below is _BAD for below in parts) else parts
     if value == "???":
-        faults.append(f"{path}: has to be given")
+        faults.append(f"{path}: has to be given{UNPRICED if '.price' in path else ''}")
         return _BAD
     return value
 
@@ -184,7 +187,7 @@ def _message(
 ) -> str:
     match fault["type"]:
         case "missing":
-            return "has to be given"
+            return f"has to be given{UNPRICED if 'price' in steps else ''}"
         case "extra_forbidden":
             members = fields.get("members")
             if steps == ("service",) and isinstance(members, Mapping):

@@ -12,8 +12,9 @@ from llamaduo.experiment import Experiment
 from llamaduo.options import options
 from llamaduo.runs import CONFIG
 from llamaduo.service import Service
+from llamaduo.service.credentials import names
 
-Sent = tuple[str | None, str | None, str | None]
+Sent = tuple[str | None, str | None, tuple[str, ...]]
 """Where a service's calls go: provider, address, variable of the key."""
 
 
@@ -97,13 +98,15 @@ def given(services: Iterable[Service], here: Experiment, file: str) -> None:
         to = _sent(service)
         if service.simulated or to in typed or to in _options():
             continue
-        words = {"model": f"{to[0]}/NAME", "api_base": to[1], "key_env": to[2] or "null"}
+        key = ",".join(to[2])
+        key = f"[{key}]" if len(to[2]) > 1 else key or "null"
+        words = {"model": f"{to[0]}/NAME", "api_base": to[1], "key_env": key}
         said = " ".join(f"service.{key}={value}" for key, value in words.items() if value)
         raise UsageError(
             f"{file} alone says where {service.name} is asked (provider {to[0]}, address "
-            f"{to[1] or 'its own'}) and with which key ({to[2] or 'none'}), and a file sends "
-            "nothing anywhere. If it is right, say so yourself, with the option of service= that "
-            f"the run had: service=openai_compatible {said} and its name and price"
+            f"{to[1] or 'its own'}) and with which key ({', '.join(to[2]) or 'none'}), and a file "
+            "sends nothing anywhere. If it is right, say so yourself, with the option of service= "
+            f"that the run had: service=openai_compatible {said} and its name and price"
         )
 
 
@@ -113,7 +116,7 @@ def _options() -> set[Sent]:
     for path in options("service").values():
         said = yaml.safe_load(path.read_text(encoding="utf-8"))
         if isinstance(said, Mapping) and "???" not in (said.get("model"), said.get("api_base")):
-            where = (said.get("url", said.get("api_base")), said.get("key_env"))
+            where = (said.get("url", said.get("api_base")), names(said.get("key_env")))
             found.add((str(said.get("model")).partition("/")[0], *where))
     return found
 
@@ -121,4 +124,4 @@ def _options() -> set[Sent]:
 def _sent(service: Service) -> Sent:
     provider = str(getattr(service, "model", None)).partition("/")[0]
     address = getattr(service, "url", getattr(service, "api_base", None))
-    return provider, address, getattr(service, "key_env", None)
+    return provider, address, names(getattr(service, "key_env", None))

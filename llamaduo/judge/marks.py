@@ -33,6 +33,22 @@ _UNSEEN = re.compile(
 and the letters of the tag block, which people cannot read and some models can."""
 
 
+_MARK: dict[str, Any] = {
+    "type": "object",
+    "properties": {"reason": {"type": "string"}, "score": {"type": "integer"}},
+    "required": ["reason", "score"],
+    "additionalProperties": False,
+}
+FORM: dict[str, Any] = {
+    "type": "object",
+    "properties": {"tag": {"type": "string"}, "similarity": _MARK, "precision": _MARK},
+    "required": ["tag", "similarity", "precision"],
+    "additionalProperties": False,
+}
+"""JSON schema of a verdict. It is the same for all answers, since providers prepare each new one
+for seconds; so it does not hold the tag, and no limits of a score, which some do not take."""
+
+
 @dataclass(frozen=True)
 class Given:
     """What one call came to."""
@@ -190,6 +206,7 @@ class MarksJudge(Component, ABC):
             sample=repeat,
             row=row.id,
             tag=tag,
+            form=FORM,
         )
 
 

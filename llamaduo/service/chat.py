@@ -5,7 +5,7 @@ from datetime import date
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from llamaduo.component import Component
 from llamaduo.records import Request
@@ -13,7 +13,7 @@ from llamaduo.secrets import Address
 from llamaduo.service import batched, credentials, direct, form, lite
 from llamaduo.service.heard import Heard, Limits
 from llamaduo.service.hearing import Asked
-from llamaduo.service.price import Price
+from llamaduo.service.price import UNPRICED, Price
 from llamaduo.service.wire import Exchange, Patience
 
 __all__ = ["ChatService", "Price"]
@@ -107,6 +107,13 @@ class ChatService(Component):
     """Calls below which a batch is not worth its wait: they are asked live."""
     batch_most: int = Field(batched.MOST, ge=1, le=batched.MOST)
     """Calls of one batch; fewer where an account may not have as many tokens waiting."""
+
+    @field_validator("price", mode="before")
+    @classmethod
+    def _has_a_price(cls, price: object) -> object:
+        if price is None:
+            raise ValueError(UNPRICED)
+        return price
 
     @model_validator(mode="after")
     def _can_be_asked(self) -> "ChatService":

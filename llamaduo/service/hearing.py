@@ -1,12 +1,13 @@
 """What a try comes to: an exchange on the wire, and what a client made of it, as `Heard`."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from llamaduo.records import Outcome, Reply
-from llamaduo.secrets import secrets, without_secrets
+from llamaduo.secrets import without_secrets
 from llamaduo.service import endings, native, waits
 from llamaduo.service.endings import LONGEST, Trouble, Unusable
 from llamaduo.service.heard import Heard
@@ -142,8 +143,13 @@ class Asked:
         )
 
     def _clean(self, raw: str, status: int) -> str:
-        """Return a body without the value of any key, should a server have sent one back."""
-        if status >= 400 or any(value in raw for value in secrets(*self.keys).values()):
+        """Return a body without the value of any key, should a server have sent one back.
+
+        Of a good reply only the service's own keys are looked for, which is quick; a refusal may
+        quote what was sent.
+        """
+        own = (os.environ.get(key) for key in self.keys)
+        if status >= 400 or any(value and value in raw for value in own):
             return without_secrets(raw, *self.keys)
         return raw
 

@@ -5,10 +5,15 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from llamaduo.component import Component
 from llamaduo.records import Usage
+
+UNPRICED = (
+    "a model without a price is refused, since no budget could hold: give input and output in US "
+    "dollars for a million tokens, with as_of and source (0 is a price too)"
+)
 
 
 class Price(Component):
@@ -28,6 +33,13 @@ class Price(Component):
     """The day the price was read; printed wherever the price is used."""
     source: str
     """Where it was read."""
+
+    @field_validator("input", "output", mode="before")
+    @classmethod
+    def _is_given(cls, usd: object) -> object:
+        if usd is None:
+            raise ValueError(UNPRICED)
+        return usd
 
     def key(self) -> dict[str, Any]:
         """Leave the price out: it changes what a reply costs, never what it says."""

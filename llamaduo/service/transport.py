@@ -62,6 +62,9 @@ def litellm() -> Any:
 
     litellm.suppress_debug_info = True  # else every failed call prints where to get help
     logging.getLogger("LiteLLM").setLevel(logging.CRITICAL)
+    # litellm works out a price of every reply, which is a fifth of its time for a call. What a
+    # reply costs is counted here by the dated price of the service, so nobody would read it.
+    litellm.utils.update_response_metadata = _nothing
 
     def create_async_transport(
         ssl_context: object = None, ssl_verify: bool | None = None, shared_session: object = None
@@ -70,3 +73,7 @@ def litellm() -> Any:
 
     AsyncHTTPHandler.create_async_transport = staticmethod(create_async_transport)
     return litellm
+
+
+def _nothing(**_: object) -> None:
+    """Do nothing."""

@@ -17,6 +17,25 @@ from llamaduo.service import Caller
 LONGER = 4
 """A call that writes takes several times as long as one that marks: so many fewer at once."""
 
+_PAIR = ("instruction", "response")
+FORM: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "contents": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {name: {"type": "string"} for name in _PAIR},
+                "required": list(_PAIR),
+                "additionalProperties": False,
+            },
+        }
+    },
+    "required": ["contents"],
+    "additionalProperties": False,
+}
+"""JSON schema of a reply. A response that is JSON itself comes as text in it."""
+
 
 class SelfInstruct(Component):
     """Shows a few train rows of one category and asks for more of the kind."""
@@ -88,6 +107,7 @@ class SelfInstruct(Component):
             temperature=self.temperature,
             sample=sample,
             row=few[0].id,
+            form=FORM,
         )
 
     def _rows(self, few: Sequence[Example], reply: Reply, by: str, place: str) -> Iterator[Example]:

@@ -26,6 +26,8 @@ OWN_SERVER = [
 
 NEEDED = {
     "service=openai_compatible": OWN_SERVER,
+    "service=azure": OWN_SERVER,
+    "service=bedrock": [one for one in OWN_SERVER if "api_base" not in one],
     "engine=openai_endpoint": ["tuner=none", *(f"engine.{one}" for one in OWN_SERVER[:-1])],
     "engine=tgi": ["tuner=none", "engine.service.adapter=mine"],
     "judge=panel": ["service=gpt"],

@@ -1,12 +1,8 @@
 """A service behind litellm: what is sent, what each ending comes to, what it can cost."""
 
 import asyncio
-import json
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import date, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import litellm
@@ -16,6 +12,8 @@ from hypothesis import strategies as st
 from litellm.litellm_core_utils.llm_response_utils.convert_dict_to_response import (
     convert_to_model_response_object,
 )
+
+from provider import ASKED
 
 from llamaduo.component import digest
 from llamaduo.errors import ServiceError
@@ -29,13 +27,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*`ReadOnly` qualifier:UserWarni
 SECRET = "sk-test-0123456789abcdef"
 MODEL = "gpt-5.4-2026-03-05"
 PRICE = Price(input=2.5, output=10.0, as_of=date(2026, 1, 2), source="a list")
-ASKED = Request(
-    messages=(Message(role="system", content="Be brief."), Message(role="user", content="How?")),
-    max_tokens=100,
-    temperature=0.7,
-    sample=3,
-    row="r1",
-)
 
 
 def service(**changes: Any) -> ChatService:
@@ -386,57 +377,3 @@ def test_no_more_is_reserved_than_the_context_can_hold() -> None:
     )
     assert service(context=8000).upper_bound_usd(long) == PRICE.usd(8000, 100)
     assert service(context=8000).upper_bound_usd(ASKED) < PRICE.usd(8000, 100)
-
-
-@contextmanager
-def server(sent: dict[str, Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """An OpenAI-compatible server. Yields its address, and the requests it gets."""
-    got: list[dict[str, Any]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            got.append({**asked, "headers": str(self.headers)})
-            body = json.dumps(sent).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.send_header("Connection", "close")
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as http:
-        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{http.server_port}/v1", got
-        finally:
-            http.shutdown()
-            thread.join()
-
-
-@pytest.mark.parametrize("model", ["openai/mine", "hosted_vllm/mine"])
-def test_a_key_for_openai_is_sent_to_no_other_address(model: str) -> None:
-    with server(wire()) as (address, got):
-        reply, _ = attempt(service(model=model, key_env=None, api_base=address))
-    assert reply.outcome is Outcome.OK
-    assert [asked["model"] for asked in got] == ["mine"]
-    assert SECRET not in str(got)
-
-
-def test_a_refusal_comes_through_litellm_as_one() -> None:
-    with server(wire(content=None, refusal="I cannot help.")) as (address, _):
-        reply, _ = attempt(service(model="openai/mine", api_base=address))
-    assert (reply.outcome, reply.cause) == (Outcome.REFUSED, "I cannot help.")
-
-
-def test_a_request_arrives_as_it_was_made() -> None:
-    with server(wire()) as (address, got):
-        attempt(service(model="openai/mine", api_base=address))
-    [asked] = got
-    assert [m["content"] for m in asked["messages"]] == ["Be brief.", "How?"]
-    assert (asked["seed"], asked["temperature"]) == (7, 0.7)
-    assert asked.get("max_tokens", asked.get("max_completion_tokens")) == 100
