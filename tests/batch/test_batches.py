@@ -20,7 +20,8 @@ from llamaduo import batch
 from llamaduo.batch import book
 from llamaduo.batch.following import Cancelled
 from llamaduo.batch.lines import bound_usd
-from llamaduo.errors import LlamaDuoError, OverBudget, ServiceError, UsageError
+from llamaduo.config import from_overrides
+from llamaduo.errors import ConfigError, LlamaDuoError, OverBudget, ServiceError, UsageError
 from llamaduo.keeping.calls import holding
 from llamaduo.keeping.needles import Needles
 from llamaduo.ledger import Ledger
@@ -461,6 +462,26 @@ def test_a_line_about_a_batch_comes_when_it_moves(
         "completed, 3/3",
     ]
     assert "$0.0000 spent so far" in lines[0]
+
+
+def test_it_is_looked_at_as_often_as_the_service_says(
+    server: Batches, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr("time.sleep", waits.append)
+    desk(ledger, service(server, batch_poll_seconds=7.5)).ask(requests(0, 1))
+    assert waits == [7.5] * (len(DONE) - 2)  # one state is over at the first look, one is the last
+
+
+def test_a_run_on_batches_is_the_run_that_asks_live(tmp_path: Path) -> None:
+    live, by_batch = (
+        from_overrides(["task=summarization", "service=gpt", f"service.mode={mode}"])
+        for mode in ("live", "batch")
+    )
+    assert live.fingerprint() == by_batch.fingerprint()
+    assert at_once(by_batch.service) == 50_000
+    with pytest.raises(ConfigError, match="teacher has none that are known here"):
+        from_overrides(["experiments=demo_tiny", "service.mode=batch"])
 
 
 @pytest.mark.parametrize(
