@@ -32,6 +32,7 @@ from llamaduo.verbs import (
     compare,
     cost,
     help,
+    ledger,
     load,
     pack,
     probe,
@@ -104,6 +105,7 @@ NO_RUNS = (
     "compare",
     "cost",
     "doctor",
+    "ledger",
     "load",
     "pack",
     "probe",
@@ -129,6 +131,7 @@ PROBED = [words(c) for c in COMMANDS if words(c)[:1] in (["probe"], ["sentinel"]
 ROLLED = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["rollout"]]
 SERVED = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["serve"]]
 LOOKS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["ui"]]
+LEDGERS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["ledger"]]
 COSTS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["cost"]]
 
 
@@ -161,6 +164,7 @@ def first_values(overrides: Sequence[str], *, sweep: bool) -> list[str]:
 
 def composed(command: str) -> Experiment:
     _, typed = run.until_where([w for w in words(command) if w != "run"])
+    _, typed = run.retry_what(typed)
     flags, overrides = run.split(typed)
     assert {f for f in flags if f.startswith("-")} <= {"-m", "--cfg", "-p"}
     return from_overrides(first_values(overrides, sweep="-m" in flags))
@@ -269,6 +273,20 @@ def test_every_phase_the_pages_show_only_lacks_a_model_or_calls(typed: list[str]
     lacks = "no runs in MLflow|nothing was begun|there is no file or folder|who is the service"
     with pytest.raises(LlamaDuoError, match=lacks):
         rollout.main(typed)
+
+
+@pytest.mark.parametrize("typed", LEDGERS, ids=" ".join)
+def test_every_look_into_the_ledger_only_lacks_a_run_or_runs(
+    typed: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Ledger(tmp_path / ".llamaduo/ledger.sqlite").close()
+    if any("=" in word or word.isalnum() for word in typed if word not in ("stage,outcome", "row")):
+        with pytest.raises(UsageError, match=r"no run under .* begins so|was not begun here"):
+            ledger.main(typed)
+        return
+    assert ledger.main(typed) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(("the ledger: nothing was asked", "written: "))
 
 
 @pytest.mark.parametrize("overrides", COSTS, ids=" ".join)

@@ -21,28 +21,23 @@ class Book:
 
     def batch(self, token: str) -> Batch | None:
         """Return the batch called `token`; None where there is none."""
-        with self.ledger.transaction() as db:
-            return batches.find(db, token)
+        return batches.find(self.ledger.tables, token)
 
     def all_open(self) -> list[Batch]:
         """Return the batches that are not over, the oldest first."""
-        with self.ledger.transaction() as db:
-            return batches.all_open(db)
+        return batches.all_open(self.ledger.tables)
 
     def holders(self) -> dict[str, str]:
         """Return of each call that an open batch holds, by its key, the batch's token."""
-        with self.ledger.transaction() as db:
-            return batches.holders(db)
+        return batches.holders(self.ledger.tables)
 
     def held(self, token: str) -> dict[str, Request]:
         """Return the calls that a batch holds and nothing was collected for, by their keys."""
-        with self.ledger.transaction() as db:
-            return batches.held(db, token)
+        return batches.held(self.ledger.tables, token)
 
     def answered(self, keys: Sequence[str]) -> set[str]:
         """Return which of `keys` have a final reply."""
-        with self.ledger.transaction() as db:
-            return batches.answered(db, keys)
+        return batches.answered(self.ledger.tables, keys)
 
     @whole
     def note(self, batch: Batch) -> None:

@@ -54,6 +54,11 @@ class Ledger:
         """The folder `.llamaduo` of the home, where locks are."""
         return self._db.private
 
+    @property
+    def tables(self) -> Tables:
+        """The tables, to look at while others go on writing."""
+        return self._db
+
     def transaction(self) -> AbstractContextManager[Tables]:
         """Hand out the tables to one process at a time; all is done with them, or nothing."""
         return self._db.transaction()
