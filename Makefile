@@ -38,6 +38,7 @@ bench: .venv/ready $(MODEL)  ## measure what the README and the pages claim: ove
 	$(BIN)/python benchmarks/decision.py
 	$(BIN)/python benchmarks/audit.py
 	$(BIN)/python benchmarks/kill.py
+	$(BIN)/python benchmarks/service_calls.py
 	$(BIN)/python benchmarks/tuning.py
 	$(BIN)/python benchmarks/inference.py
 	$(BIN)/python benchmarks/search.py

@@ -87,9 +87,18 @@ def _plain(value: Any, where: str) -> Any:
 
 def digest(*parts: Any) -> str:
     """Return 16 hex digits that name `parts`, whatever the order of their dict keys."""
-    plain = [_plain(part, f"part {i}") for i, part in enumerate(parts)]
-    canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+    return digest_of([canonical(part, f"part {i}") for i, part in enumerate(parts)])
+
+
+def digest_of(written: Sequence[str]) -> str:
+    """Return the `digest` of parts that are written by `canonical` already."""
+    return hashlib.sha256(f"[{','.join(written)}]".encode()).hexdigest()[:16]
+
+
+def canonical(part: Any, where: str = "part") -> str:
+    """Write a part of a digest as JSON, in the one way that it can be written."""
+    plain = _plain(part, where)
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def seed_of(*parts: str | int) -> int:

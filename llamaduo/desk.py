@@ -2,24 +2,28 @@
 
 import asyncio
 import random
-import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from llamaduo.batch import at_once, buy
-from llamaduo.component import digest, seed_of
+from llamaduo.component import canonical, digest_of, seed_of
 from llamaduo.errors import OverBudget, ServiceError
+from llamaduo.flow.adaptive import OVERLOADED
+from llamaduo.flow.headers import LONGEST
+from llamaduo.flow.window import refuse_too_large, tokens_of
 from llamaduo.ledger import Call, Claim, Ledger
+from llamaduo.ledger.together import Together
 from llamaduo.records import Outcome, Reply, Request
-from llamaduo.service import Heard, Service
+from llamaduo.service import Heard, Service, Warm
 
 LONGEST_WAIT = 60.0
 """Seconds between two tries, at most."""
 
 LONG = 1.0
-"""Seconds between two looks at a call that another process makes, at most."""
+"""Seconds between two looks at a call that another process makes, at most; longer waits that a
+provider asks for are told."""
 
 MANY = 8
 """Calls of a batch whose failure speaks for itself, whatever went before."""
@@ -78,8 +82,12 @@ class Desk:
             ServiceError: if no call can succeed, or half of them or more were given up. In
                 all cases, and on Ctrl-C, calls in flight are waited for and kept.
         """
-        asked = {self._key(request): request for request in requests}
-        self.ledger.use(self.recipe, list(asked))
+        keys = [self._key(request) for request in requests]
+        asked = dict(zip(keys, requests, strict=True))
+        if self.service.limits.tokens_per_minute is not None:
+            for request in requests:
+                refuse_too_large(self.service.limits, tokens_of(request))
+        self.ledger.use(self.recipe, keys)
         buy(
             asked,
             ledger=self.ledger,
@@ -91,7 +99,7 @@ class Desk:
         )
         replies = asyncio.run(self._all(asked, reads))
         self._refuse_an_outage(replies)
-        return [replies[self._key(request)] for request in requests]
+        return [replies[key] for key in keys]
 
     def _refuse_an_outage(self, replies: dict[str, Reply]) -> None:
         """Stop where a service is down, so that a run does not end in rows without replies.
@@ -113,18 +121,25 @@ class Desk:
     def _key(self, request: Request) -> str:
         sent = {"form"} if request.form is None or not self.service.structured else set()
         said = request.model_dump(mode="json", exclude={"row", "tag", *sent})
-        return digest(self.service.key(), said, self.seed)
+        return digest_of([self._service, canonical(said), canonical(self.seed)])
+
+    @cached_property
+    def _service(self) -> str:
+        """What makes the service's replies: written once, since every call's key has it."""
+        return canonical(self.service.key())
 
     async def _all(self, asked: dict[str, Request], reads: Reader) -> dict[str, Reply]:
         replies: dict[str, Reply] = {}
         waiting = list(reversed(asked.items()))
-        stop = asyncio.Event()
+        lanes = self.ledger.lanes(self.service.limits.payee, self.service.concurrency)
+        together = Together(self.ledger, lanes)
+        stop = together.stop
 
         async def work() -> None:
             while waiting and not stop.is_set():
                 key, request = waiting.pop()
                 try:
-                    reply = await self._one(key, request, reads, stop)
+                    reply = await self._one(key, request, reads, together)
                 except BaseException:
                     stop.set()
                     raise
@@ -144,9 +159,9 @@ class Desk:
         return replies
 
     async def _one(
-        self, key: str, request: Request, reads: Reader, stop: asyncio.Event
+        self, key: str, request: Request, reads: Reader, together: Together
     ) -> Reply | None:
-        """Return the reply to `request`; None if `stop` came before it."""
+        """Return the reply to `request`; None if all was stopped before it."""
         call = Call(
             key=key,
             request=request,
@@ -158,51 +173,61 @@ class Desk:
             bound=self.service.upper_bound_usd(request),
             budget=self.budget,
         )
-        tried = 0
-        while await self._claimed(call, stop):
-            try:
-                while True:
-                    began = time.monotonic()
-                    heard = await self._try(call)
-                    tried += 1
-                    last = not heard.again or tried == self.service.attempts
-                    if last and heard.again:
-                        heard = _gave_up(heard, tried)
-                    self.ledger.answer(key, heard, seconds=time.monotonic() - began, last=last)
-                    if last:
-                        return self._read(key, request, heard.reply, reads)
-                    await _pause(self._backoff(tried, heard), stop)
-                    if stop.is_set():
-                        return None
-                    if heard.unproven:  # it may have been billed, so it takes a claim of its own
+        tried, claimed = 0, False
+        try:
+            while not together.stop.is_set():
+                async with together.lanes.one(together.stop) as lane:
+                    if lane is None or not await self._ready(call, claimed, together):
                         break
-                    self.ledger.send(key)
-            finally:
-                self.ledger.release(key)
-        reply = None if stop.is_set() else self.ledger.reply(key)
+                    tried += 1
+                    heard, last = await self._try(call, tried, together)
+                    claimed = not heard.unproven  # what may have been billed takes a new claim
+                    if heard.status in OVERLOADED or not heard.again:
+                        together.lanes.saw(lane, heard.status not in OVERLOADED)
+                if last:
+                    return self._read(key, request, heard.reply, reads)
+                await together.pause(self._backoff(tried, heard))
+        finally:
+            self.ledger.release(key)
+        reply = None if together.stop.is_set() else self.ledger.reply(key)
         return None if reply is None else self._read(key, request, reply, reads)
 
-    async def _claimed(self, call: Call, stop: asyncio.Event) -> bool:
-        """Wait for the turn to make a call; False once it is answered, or `stop` came.
+    async def _ready(self, call: Call, claimed: bool, together: Together) -> bool:
+        """Wait until a call may go out; False once it is answered, or all was stopped."""
+        if not claimed and not await self._claimed(call, together):
+            return False
+        while not (held := self.ledger.mine(call.key)).out:
+            if held.at is not None and (left := held.at - time.time()) > 0:
+                if left > LONG and (hold := self.ledger.left_alone(call.limits.payee)):
+                    when = time.strftime("%H:%M:%S", time.localtime(hold[0]))
+                    together.say(f"{call.limits.payee} is left alone until {when}: {hold[1]}")
+                await together.pause(left)
+                if together.stop.is_set():
+                    return False
+            await together.do(self.ledger.sending(call.key))
+        return True
+
+    async def _claimed(self, call: Call, together: Together) -> bool:
+        """Wait for the turn to make a call; False once it is answered, or all was stopped.
 
         Raises:
             OverBudget: if it could cost more than is left, and nothing in flight may free any.
         """
         pause = 0.01
-        while not stop.is_set():
-            claim = self.ledger.claim(call)
+        while not together.stop.is_set() and not self.ledger.answered(call.key):
+            if isinstance(self.service, Warm):
+                self.service.warm()
+            claim, _ = await together.do(self.ledger.claiming(call))
             if claim is Claim.MINE:
                 return True
             if claim is Claim.ANSWERED:
                 return False
             if claim is not Claim.TAKEN and not self._may_free(claim):
                 raise OverBudget(self._over(claim, call.bound))
-            await _pause(pause, stop)
+            await together.pause(pause)
             if pause < LONG <= 2 * pause and (host := self.ledger.holder(call.key)):
-                print(
-                    f"llamaduo: waiting for a call that a process of {host} makes; "
-                    f"{self.ledger.freed}",
-                    file=sys.stderr,
+                together.say(
+                    f"waiting for a call that a process of {host} makes; {self.ledger.freed}"
                 )
             pause = min(2 * pause, LONG)
         return False
@@ -230,22 +255,29 @@ class Desk:
             "tomorrow with the same command, or now with a larger cap_usd_per_day"
         )
 
-    async def _try(self, call: Call) -> Heard:
-        """Send a claimed call once."""
+    async def _try(self, call: Call, tried: int, together: Together) -> tuple[Heard, bool]:
+        """Send a call for the `tried`-th time and keep what came; say whether it is the last."""
         seen, paid = self.ledger.history(call.key)
+        began = time.monotonic()
         try:
-            return await self.service.attempt(
+            heard = await self.service.attempt(
                 call.request, _seed(self.seed, call.key, paid), f"{call.key}-{seen}"
             )
         except ServiceError:  # it was refused, and not billed
             self.ledger.wait(call.key)
             raise
+        last = not heard.again or tried == self.service.attempts
+        if last and heard.again:
+            heard = _gave_up(heard, tried)
+        seconds = time.monotonic() - began
+        await together.do(self.ledger.answering(call.key, heard, seconds=seconds, last=last))
+        return heard, last
 
     def _backoff(self, tried: int, heard: Heard) -> float:
-        """Return the seconds before the next try: jittered, and as long as the provider asks."""
+        """Return the seconds before the next try: jittered, and no less than the provider asks."""
         own = min(self.service.backoff * 2 ** (tried - 1), LONGEST_WAIT)
-        jittered: float = own * random.uniform(0.5, 1.0)
-        return max(jittered, heard.wait or 0.0)
+        asked = min(heard.wait or 0.0, LONGEST)
+        return float(max(own * random.uniform(0.5, 1.0), asked * random.uniform(1.0, 1.1)))
 
     def _read(self, key: str, request: Request, reply: Reply, reads: Reader) -> Reply:
         """Mark a reply whose text is of no use; a kill may have come between answer and mark."""
@@ -264,9 +296,3 @@ def _gave_up(heard: Heard, tries: int) -> Heard:
 def _seed(seed: int, key: str, paid: int) -> int:
     """Return what a try is seeded by: anew once a reply was paid for, and is asked for again."""
     return seed_of(seed, key, paid) if paid else seed_of(seed, key)
-
-
-async def _pause(seconds: float, stop: asyncio.Event) -> None:
-    """Sleep, but not past `stop`."""
-    with suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)

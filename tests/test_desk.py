@@ -17,10 +17,10 @@ import pytest
 from kept import Kept
 from small_world import answered_twice
 
-from llamaduo import desk as desk_module
 from llamaduo.desk import LONGEST_WAIT, Desk
 from llamaduo.errors import OverBudget, ServiceError
 from llamaduo.ledger import Call, Claim, Ledger
+from llamaduo.ledger.together import Together
 from llamaduo.owner import LEASE
 from llamaduo.records import Message, Outcome, Reply, Request, Usage
 from llamaduo.service import Heard, Limits, Service
@@ -323,10 +323,10 @@ def test_each_wait_is_about_twice_the_one_before_and_a_minute_at_most(
 ) -> None:
     waits: list[float] = []
 
-    async def pause(seconds: float, stop: asyncio.Event) -> None:
+    async def pause(self: Together, seconds: float) -> None:
         waits.append(seconds)
 
-    monkeypatch.setattr(desk_module, "_pause", pause)
+    monkeypatch.setattr(Together, "pause", pause)
     service = Scripted(lambda request, tries: (busy(), True), attempts=8, backoff=2.0)
     with pytest.raises(ServiceError, match="given up after 8 tries"):
         desk(ledger, service).ask(ask_for(0))

@@ -11,17 +11,24 @@ counted, as unproven.
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 from uuid import uuid4
 
 from llamaduo.database import Database, Tables, whole
 from llamaduo.database.sqlite import Sqlite
-from llamaduo.ledger import accounts, batches, claims, tallies, tries
+from llamaduo.flow import window
+from llamaduo.flow.adaptive import Lanes
+from llamaduo.ledger import accounts, acts, batches, claims, tallies, tries
+from llamaduo.ledger.acts import Act, Held
 from llamaduo.ledger.claims import Call, Claim
 from llamaduo.records import Outcome, Reply, Tally
 from llamaduo.service import Heard
 
-__all__ = ["FORGOTTEN", "Call", "Claim", "Ledger"]
+__all__ = ["FORGOTTEN", "Act", "Call", "Claim", "Held", "Ledger"]
+
+T = TypeVar("T")
 
 FORGOTTEN = "forgotten-"
 """Begins the key of a call of which only figures are left."""
@@ -36,8 +43,9 @@ class Ledger:
         """Dollars this process has paid."""
         self.calls_now = 0
         """Tries this process has sent, those that failed too."""
-        self._claims: dict[str, tuple[Call, str]] = {}
-        """What this process has claimed, and the day that it is counted on."""
+        self._claims: dict[str, Held] = {}
+        """What this process has claimed."""
+        self._lanes: dict[tuple[str, int], Lanes] = {}
 
     @property
     def owner(self) -> str:
@@ -91,47 +99,47 @@ class Ledger:
         ).fetchone()
         return int(seen), int(paid)
 
-    @whole
-    def claim(self, call: Call) -> Claim:
-        """Claim a call that is sent now, and reserve what it can cost; or say why not."""
+    def answered(self, key: str) -> bool:
+        """Whether `key` has been answered: most are, when a run goes on."""
         sql = "select state from calls where key = ?"
-        known = self._db.execute(sql, (call.key,)).fetchone()
-        if known == ("answered",):  # most are, when a run goes on: no need to keep others out
-            return Claim.ANSWERED
-        with self.transaction() as db:
-            row = db.execute(
-                "select state, owner, claimed_at from calls where key = ?", (call.key,)
-            ).fetchone()
-            if row is not None:
-                state, owner, since = row
-                if state == "answered":
-                    return Claim.ANSWERED
-                if self._lives(db, owner, since):
-                    return Claim.TAKEN
-                claims.give_up(db, call.key)
-            now = time.time()
-            day = accounts.day_of(now)
-            if why := claims.over(db, call, day):
-                return why
-            claims.insert(db, call, day, "claimed", self._db.owner, call.bound, now)
-            accounts.book(db, call.run, call.limits.payee, day, reserved=call.bound)
-        self._claims[call.key] = (call, day)
-        return Claim.MINE
+        return bool(self._db.execute(sql, (key,)).fetchone() == ("answered",))
+
+    def mine(self, key: str) -> Held:
+        """Return the claim on `key` that this process has."""
+        return self._claims[key]
+
+    def left_alone(self, payee: str) -> tuple[float, str] | None:
+        """Return until when nobody may send to `payee`, and why; None where anybody may now."""
+        return window.held(self._db, payee, time.time())
+
+    def lanes(self, payee: str, ceiling: int) -> Lanes:
+        """Return how many calls to `payee` may be in flight, as learnt so far."""
+        return self._lanes.setdefault((payee, ceiling), Lanes(ceiling))
 
     @whole
-    def wait(self, key: str) -> None:
-        """Note that nothing of a claimed call is in flight, between two tries."""
+    def do(self, steps: Sequence[Act[T]]) -> list[T]:
+        """Do several in one transaction; returns what came of each."""
         with self.transaction() as db:
-            db.execute("update calls set sent_at = null where key = ?", (key,))
+            found = [step.do(db) for step in steps]
+        for step, one in zip(steps, found, strict=True):
+            step.after(one)
+        return found
 
-    @whole
-    def send(self, key: str) -> None:
-        """Note that a claimed call goes out now."""
-        with self.transaction() as db:
-            db.execute("update calls set sent_at = ? where key = ?", (time.time(), key))
+    def claiming(self, call: Call) -> Act[tuple[Claim, Held | None]]:
+        """Claim a call, reserve what it can cost, and book when it goes out; or say why not."""
 
-    @whole
-    def answer(self, key: str, heard: Heard, *, seconds: float, last: bool) -> None:
+        def after(found: tuple[Claim, Held | None]) -> None:
+            if found[1] is not None:
+                self._claims[call.key] = found[1]
+
+        return Act(lambda db: acts.claim(db, self._db.owner, self._lives, call), after)
+
+    def sending(self, key: str) -> Act[Held]:
+        """Let a claimed call go out, if its moment has come; else say when that is."""
+        held = self._claims[key]
+        return Act(lambda db: acts.send(db, held), partial(self._claims.__setitem__, key))
+
+    def answering(self, key: str, heard: Heard, *, seconds: float, last: bool) -> Act[None]:
         """Keep a try. With `last` the call is answered and its reservation settled.
 
         Where nobody saw how it ended, what was reserved is unproven from now on; if it is not the
@@ -141,40 +149,37 @@ class Ledger:
         the call over. The reply was paid all the same, so it is kept and counted; where the
         other's claim or answer stands, before the replies that are there.
         """
-        usd = heard.reply.usage.usd
-        mine = self._claims.get(key)
-        with self.transaction() as db:
-            attempt = tries.number_of(db, key)
-            found = db.execute(
-                "select state, owner, run, payee, day, reserved from calls where key = ?", (key,)
-            ).fetchone()
-            if found is not None and found[:2] == ("claimed", self._db.owner):
-                *_, run, payee, day, bound = found
-                over = last or heard.unproven
-                if last:
-                    sql = "update calls set state = 'answered', reserved = 0 where key = ?"
-                elif over:
-                    sql = "delete from calls where key = ?"
-                else:
-                    sql = "update calls set sent_at = null where key = ?"
-                db.execute(sql, (key,))
-                reserved = bound if over else 0.0
-            else:
-                assert mine is not None, "a call that is answered was claimed"
-                (call, day), reserved = mine, 0.0
-                run, payee, bound = call.run, call.limits.payee, call.bound
-                claims.seen_after_all(db, key, run, payee, day)
-                if found is not None:
-                    attempt = -1 - attempt
-                elif last:
-                    claims.insert(db, call, day, "answered", self._db.owner, 0.0, time.time())
-            unproven = bound if heard.unproven else 0.0
-            tries.keep(db, key, attempt, heard, seconds=seconds, unproven=unproven)
-            accounts.book(db, run, payee, day, spent=usd, reserved=-reserved, unproven=unproven)
-        if last or heard.unproven:
-            self._claims.pop(key, None)
-        self.spent_now += usd
-        self.calls_now += 1
+        held = self._claims.get(key)
+
+        def after(_: None) -> None:
+            if last or heard.unproven:
+                self._claims.pop(key, None)
+            elif held is not None:
+                self._claims[key] = Held(held.call, held.day)
+            self.spent_now += heard.reply.usage.usd
+            self.calls_now += 1
+
+        return Act(
+            lambda db: acts.answer(db, self._db.owner, held, key, heard, seconds, last), after
+        )
+
+    def claim(self, call: Call) -> Claim:
+        """Claim a call, reserve what it can cost, and book when it goes out; or say why not."""
+        return Claim.ANSWERED if self.answered(call.key) else self.do([self.claiming(call)])[0][0]
+
+    def wait(self, key: str) -> None:
+        """Note that nothing of a claimed call is in flight."""
+        held = self._claims[key]
+        act = Act(lambda db: acts.wait(db, held), partial(self._claims.__setitem__, key))
+        self.do([act])
+
+    def send(self, key: str) -> Held:
+        """Let a claimed call go out, if its moment has come; else say when that is."""
+        return self.do([self.sending(key)])[0]
+
+    def answer(self, key: str, heard: Heard, *, seconds: float, last: bool) -> None:
+        """Keep a try, as `answering` says."""
+        self.do([self.answering(key, heard, seconds=seconds, last=last)])
 
     @whole
     def mark(self, key: str, outcome: Outcome, cause: str) -> None:
@@ -220,15 +225,18 @@ class Ledger:
                 "select key, owner, claimed_at from calls where state = 'claimed'"
                 f" and owner not in ({batches.OWNERS})"
             ).fetchall()
-            dead = [key for key, owner, since in held if not self._lives(db, owner, since)]
+            dead = [key for key, owner, since in held if not self._lives(owner, since)]
             for key in dead:
                 claims.give_up(db, key)
         return len(dead)
 
-    def _lives(self, db: Tables, owner: str, since: float) -> bool:
-        """Whether who made a claim at `since` may still answer it: a process, or a batch."""
+    def _lives(self, owner: str, since: float) -> bool:
+        """Whether who made a claim at `since` may still answer it: a process, or a batch.
+
+        To be asked within a transaction.
+        """
         if owner.startswith(batches.OWNER):
-            return batches.lives(db, owner)
+            return batches.lives(self._db, owner)
         return self._db.alive(owner, since)
 
     def in_flight(self, run: str) -> int:

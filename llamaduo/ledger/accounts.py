@@ -10,8 +10,12 @@ from datetime import UTC, datetime
 
 from llamaduo.database import Tables
 
-RUN = "update runs set spent = spent + ?, reserved = reserved + ?, unproven = unproven + ?"
-DAY = "update days set spent = spent + ?, reserved = reserved + ?, unproven = unproven + ?"
+RUN = """insert into runs (run, spent, reserved, unproven) values (?, ?, ?, ?)
+on conflict (run) do update set spent = runs.spent + excluded.spent,
+reserved = runs.reserved + excluded.reserved, unproven = runs.unproven + excluded.unproven"""
+DAY = """insert into days (payee, day, spent, reserved, unproven) values (?, ?, ?, ?, ?)
+on conflict (payee, day) do update set spent = days.spent + excluded.spent,
+reserved = days.reserved + excluded.reserved, unproven = days.unproven + excluded.unproven"""
 
 SLACK = 1e-9
 """Dollars that sums of floats may be off."""
@@ -52,8 +56,6 @@ def book(
         day: empty for calls of which no day is known.
     """
     by = (spent, reserved, unproven)
-    db.execute("insert into runs values (?, 0, 0, 0) on conflict do nothing", (run,))
-    db.execute(f"{RUN} where run = ?", (*by, run))
+    db.execute(RUN, (run, *by))
     if day:
-        db.execute("insert into days values (?, ?, 0, 0, 0) on conflict do nothing", (payee, day))
-        db.execute(f"{DAY} where payee = ? and day = ?", (*by, payee, day))
+        db.execute(DAY, (payee, day, *by))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from llamaduo.database import Tables
+from llamaduo.flow import window
 from llamaduo.ledger import accounts, tries
 from llamaduo.records import Outcome, Reply, Request
 from llamaduo.service import Heard, Limits
@@ -39,6 +40,11 @@ class Call:
     budget: float | None
     """Dollars that the run may spend in all; None: no limit."""
 
+    @property
+    def tokens(self) -> int:
+        """What it counts as in a limit of tokens, until its usage is known."""
+        return 0 if self.limits.tokens_per_minute is None else window.tokens_of(self.request)
+
 
 def over(db: Tables, call: Call, day: str) -> Claim | None:
     """Return which limit a call could go beyond; None where there is room."""
@@ -66,7 +72,8 @@ def insert(
     """Put a call on record, its request out at `at`.
 
     Args:
-        out: False in a batch, whose provider says of every call what became of it.
+        out: False where it is not out yet, and in a batch, whose provider says of every call what
+            became of it.
     """
     asked = (call.key, call.service, call.request.model_dump_json(exclude_none=True), call.seed)
     db.execute(
@@ -106,4 +113,5 @@ def give_up(db: Tables, key: str) -> None:
         number = tries.number_of(db, key)
         tries.keep(db, key, number, heard, seconds=seconds, unproven=unproven)
     db.execute("delete from calls where key = ?", (key,))
+    window.give_back(db, key, time.time())
     accounts.book(db, run, payee, day, reserved=-bound, unproven=unproven)

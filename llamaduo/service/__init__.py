@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 from llamaduo.records import Reply, Request
 from llamaduo.service.heard import Heard, Limits
 
-__all__ = ["Caller", "Heard", "Limits", "Service"]
+__all__ = ["Caller", "Heard", "Limits", "Service", "Warm"]
 
 
 @runtime_checkable
@@ -70,6 +70,15 @@ class Service(Protocol):
         Raises:
             ServiceError: if no request can succeed (a dead key, an unknown model).
         """
+        ...
+
+
+@runtime_checkable
+class Warm(Protocol):
+    """A service whose first call takes long to begin."""
+
+    def warm(self) -> None:
+        """Load what a call needs. Done before a moment is booked, which would pass meanwhile."""
         ...
 
 

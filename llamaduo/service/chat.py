@@ -191,6 +191,11 @@ class ChatService(Component):
         most = request.max_tokens + self.thinking_tokens
         return self.price.most(min(sent, self.context), most)
 
+    def warm(self) -> None:
+        """Import litellm, which takes seconds."""
+        os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+        self._takes_seed()
+
     async def attempt(self, request: Request, seed: int, once: str) -> Heard:
         """Ask once, and say what came of it.
 

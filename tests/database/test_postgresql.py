@@ -137,7 +137,9 @@ def breaking(
 
 
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("at", ["begin", "insert into replies", "update runs", "insert into turns"])
+@pytest.mark.parametrize(
+    "at", ["begin", "insert into replies", "insert into runs", "insert into turns"]
+)
 def test_wherever_a_connection_breaks_a_reply_is_kept_and_counted_once(
     at: str, after: bool, ledger: Ledger, kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,1 @@
+"""How many calls go out to a service, and when."""
