@@ -225,10 +225,8 @@ class Desk:
             if claim is not Claim.TAKEN and not self._may_free(claim):
                 raise OverBudget(self._over(claim, call.bound))
             await together.pause(pause)
-            if pause < LONG <= 2 * pause and (host := self.ledger.holder(call.key)):
-                together.say(
-                    f"waiting for a call that a process of {host} makes; {self.ledger.freed}"
-                )
+            if pause < LONG <= 2 * pause and (who := self.ledger.holder(call.key)):
+                together.say(f"waiting for a call {who}")
             pause = min(2 * pause, LONG)
         return False
 

@@ -259,11 +259,19 @@ class Ledger:
         return int(self._db.execute(sql, (payee,)).fetchone()[0])
 
     def holder(self, key: str) -> str:
-        """Return the host whose process holds the claim on `key`; empty where none does."""
+        """Say for people who holds the claim on `key`, and until when; empty where none does."""
         row = self._db.execute(
             "select owner from calls where key = ? and state = 'claimed'", (key,)
         ).fetchone()
-        return str(row[0]).rsplit(":", 2)[0] if row else ""
+        if row is None:
+            return ""
+        owner = str(row[0])
+        if owner.startswith(batches.OWNER):
+            return (
+                f"that is in batch {owner.removeprefix(batches.OWNER)}, which another process "
+                "handed in meanwhile; if that one has ended, give this command again"
+            )
+        return f"that a process of {owner.rsplit(':', 2)[0]} makes; {self.freed}"
 
     def spent(self, run: str) -> float:
         """Return the dollars that calls made for `run` have cost."""

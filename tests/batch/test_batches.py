@@ -216,6 +216,8 @@ def test_ctrl_c_leaves_the_batch_and_says_how_to_go_on_and_how_not_to(
     bound = bound_usd(service(server), requests(0)[0])
     assert here.account() == pytest.approx((0.0, 5 * bound))
     assert states(here) == [("sent", "batch_0")]
+    [(key,)] = here.look("select key from calls limit 1")
+    assert f"is in batch {token}, which another process handed in" in ledger.holder(key)
     ledger.free_the_dead()
     assert ledger.in_flight("run") == 0  # nobody waits for it with a call of its own
     assert len(desk(ledger, service(server)).ask(requests(*range(5)))) == 5
