@@ -39,7 +39,7 @@ class Provider:
         """All it sends."""
         said = self.body
         data = said if isinstance(said, bytes) else None
-        data = data or (said if isinstance(said, str) else json.dumps(said)).encode()  # type: ignore[arg-type]
+        data = data or (said if isinstance(said, str) else json.dumps(said)).encode()
         lines = {
             "Content-Type": "application/json",
             "Content-Length": str(len(data) if self.length is None else self.length),
@@ -57,9 +57,7 @@ class Provider:
                 pairs = (line.split(": ", 1) for line in lines if line)
                 headers = {name.lower(): value for name, value in pairs}
                 body = await reader.readexactly(int(headers.get("content-length", "0")))
-                self.got.append(
-                    {**json.loads(body), "path": first.split()[1], "headers": headers}
-                )
+                self.got.append({**json.loads(body), "path": first.split()[1], "headers": headers})
                 await asyncio.sleep(self.seconds)
                 writer.write(self.wire)
                 await writer.drain()

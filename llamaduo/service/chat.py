@@ -193,7 +193,6 @@ class ChatService(Component):
 
     def warm(self) -> None:
         """Import litellm, which takes seconds."""
-        os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
         self._takes_seed()
 
     async def attempt(self, request: Request, seed: int, once: str) -> Heard:

@@ -78,7 +78,7 @@ HOPELESS: tuple[tuple[str, str], ...] = (
 )
 """Words that say why no request can succeed, and what to do; under any HTTP code."""
 
-BY_STATUS = {401: 1, 402: 0, 403: 2, 404: 4, 405: 4}
+BY_STATUS = {401: 1, 402: 0, 403: 2, 404: 4, 405: 4} | dict.fromkeys((301, 302, 303, 307, 308), 4)
 """The line of `HOPELESS` that says what to do, by HTTP code."""
 
 

@@ -2,18 +2,21 @@
 
 import json
 import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from llamaduo.flow.headers import wait_of
 from llamaduo.records import Outcome, Reply
 from llamaduo.secrets import without_secrets
-from llamaduo.service import endings, native, waits
+from llamaduo.service import endings, native
 from llamaduo.service.endings import LONGEST, Trouble, Unusable
 from llamaduo.service.heard import Heard
 from llamaduo.service.named import other
 from llamaduo.service.price import Price, snapshot
 from llamaduo.service.reading import read
+from llamaduo.service.told import kept
 from llamaduo.service.wire import MOST_BYTES, Exchange
 
 
@@ -93,7 +96,7 @@ class Asked:
             reply,
             again=not filtered and endings.passing(code),
             unproven=not status and kind == "Timeout",
-            wait=waits.asked(exchange.came, exchange.text) if status else None,
+            wait=wait_of(status, exchange.came, time.time(), exchange.text),
         )
         advice = None if filtered else endings.hopeless(code, f"{kind} {words}")
         if advice is not None:
@@ -138,7 +141,7 @@ class Asked:
             unproven=unproven,
             raw=self._clean(raw or exchange.text, exchange.status),
             status=exchange.status,
-            headers=waits.kept(exchange.came),
+            headers=kept(exchange.came),
             price=snapshot(self.price),
         )
 

@@ -23,6 +23,8 @@ class Listed(Record):
     output: float
     cached_input: float | None
     """None where the map has no price of reading the cache."""
+    cache_write: float | None
+    """None where it has none of writing to it."""
     batch_input: float | None
     """None where the map has no batch price; then `batch_output` is None too."""
     batch_output: float | None
@@ -51,6 +53,7 @@ def listed(model: str) -> Listed:
         input=_per_million(row[PRICED[0]]),
         output=_per_million(row[PRICED[1]]),
         cached_input=_or_none(row.get("cache_read_input_token_cost")),
+        cache_write=_or_none(row.get("cache_creation_input_token_cost")),
         batch_input=_or_none(batch_input) if batches else None,
         batch_output=_or_none(batch_output) if batches else None,
         source=(

@@ -1,6 +1,7 @@
 """A service behind litellm: what is sent, what each ending comes to, what it can cost."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
@@ -12,7 +13,6 @@ from hypothesis import strategies as st
 from litellm.litellm_core_utils.llm_response_utils.convert_dict_to_response import (
     convert_to_model_response_object,
 )
-
 from provider import ASKED
 
 from llamaduo.component import digest
@@ -20,6 +20,7 @@ from llamaduo.errors import ServiceError
 from llamaduo.records import Message, Outcome, Reply, Request, Usage
 from llamaduo.service import Service
 from llamaduo.service.chat import ChatService, Price
+from llamaduo.service.price import snapshot
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*`ReadOnly` qualifier:UserWarning")
 """litellm ignores this warning of its own; pytest forgets that it does."""
@@ -340,14 +341,105 @@ def test_price_key_and_patience_are_no_part_of_what_it_says() -> None:
         attempts=2,
         backoff=9.0,
         timeout=9.0,
+        connect_timeout=1.0,
+        first_byte_timeout=2.0,
         retired="2020-01-01",
+        answers_as="*",
+        thinking_tokens=9,
+        idempotency_header="Idempotency-Key",
+        transport="direct",
+        cap_usd_per_day=1.0,
+        requests_per_minute=1,
+        tokens_per_minute=1,
     )
     assert digest(other) == digest(service())
+
+
+def test_what_was_bought_before_a_service_had_more_keys_is_not_bought_again() -> None:
+    """The key of `service()` as it was when replies were first kept."""
+    assert service().key() == {
+        "is": "llamaduo.service.chat.ChatService",
+        "version": 1,
+        "model": "openai/gpt-5.4-2026-03-05",
+        "api_base": None,
+    }
+
+
+@pytest.mark.parametrize("change", [{"structured": True}, {"api_version": "2024-10-21"}])
+def test_what_changes_a_reply_makes_another_service(change: dict[str, Any]) -> None:
+    assert digest(service(**change)) != digest(service())
 
 
 @pytest.mark.parametrize("change", [{"model": "openai/other"}, {"api_base": "http://h/v1"}])
 def test_model_and_address_are_part_of_what_it_says(change: dict[str, str]) -> None:
     assert digest(service(**change)) != digest(service())
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"transport": "direct", "model": "anthropic/x"}, "needs transport: litellm"),
+        ({"transport": "direct", "model": "hosted_vllm/x"}, "needs the api_base"),
+        ({"cache_prompt": True}, "cache_prompt is for models that want to be told"),
+        ({"price": None}, "a model without a price is refused"),
+        ({"price": {**PRICE.model_dump(), "output": None}}, "a model without a price is refused"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_runs(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        service(**change)
+
+
+def test_a_form_is_asked_only_of_a_model_that_keeps_to_one() -> None:
+    assert service(structured=True).faults() == []
+    [fault] = service(model="openai/gpt-3.5-turbo", structured=True).faults()
+    assert fault.startswith("gpt: litellm does not say that openai/gpt-3.5-turbo keeps to a JSON")
+    own = service(model="openai/mine", api_base="http://h/v1", structured=True)
+    assert own.faults() == []
+
+
+def test_the_cache_is_counted_at_its_own_prices() -> None:
+    price = PRICE.model_copy(update={"cached_input": 0.25, "cache_write": 3.0})
+    counted = price.counted(
+        Usage(prompt_tokens=10**6, cached_tokens=600_000, cache_write_tokens=100_000)
+    )
+    assert counted.usd == pytest.approx(0.3 * 2.5 + 0.6 * 0.25 + 0.1 * 3.0)
+    plain = PRICE.counted(Usage(prompt_tokens=10**6, cached_tokens=600_000))
+    assert plain.usd == 2.5
+
+
+def test_the_dearest_that_a_cache_can_do_and_all_thinking_is_reserved() -> None:
+    cached = PRICE.model_copy(update={"cached_input": 0.25, "cache_write": 3.0})
+    plain = service().upper_bound_usd(ASKED)
+    sent = (plain - 100 * PRICE.output / 1e6) * 1e6 / PRICE.input
+    assert service(price=cached).upper_bound_usd(ASKED) == pytest.approx(
+        (sent * 3.0 + 100 * PRICE.output) / 1e6
+    )
+    thinks = service(thinking_tokens=900).upper_bound_usd(ASKED)
+    assert thinks - plain == pytest.approx(900 * PRICE.output / 1e6)
+    formed = ASKED.model_copy(update={"form": {"type": "object"}})
+    assert service().upper_bound_usd(formed) == plain
+    assert service(structured=True).upper_bound_usd(formed) > plain
+
+
+def test_a_prices_snapshot_says_all_of_it_and_its_day() -> None:
+    assert json.loads(snapshot(PRICE)) == {
+        "input": 2.5,
+        "output": 10.0,
+        "cached_input": None,
+        "cache_write": None,
+        "batch": None,
+        "as_of": "2026-01-02",
+        "source": "a list",
+    }
+    assert " " not in snapshot(PRICE).replace("a list", "")
+
+
+def test_limits_are_of_who_bills_whatever_the_label() -> None:
+    one, two = service(), service(name="another", requests_per_minute=60)
+    assert one.limits.payee == two.limits.payee == f"openai/{MODEL}"
+    assert two.limits.requests_per_minute == 60
+    assert service(api_base="http://h/v1").limits.payee == f"openai/{MODEL} at http://h/v1"
 
 
 def test_a_price_is_for_a_million_tokens() -> None:

@@ -170,7 +170,7 @@ def test_a_connection_that_never_stood_costs_nothing(way: str) -> None:
 def test_a_dead_key_stops_all_and_is_shown_nowhere(way: str) -> None:
     keys = [SECRET, *list(CLOUD.values())[:2]]
     body = {"error": {"message": f"wrong: {' '.join(keys)}", "code": "invalid_api_key"}}
-    with pytest.raises(Unusable, match="mine cannot be used: HTTP 401.* check the key in") as stop:
+    with pytest.raises(Unusable, match=r"mine cannot be used: HTTP 401.* check the key in") as stop:
         say(way, status=401, body=body)
     kept = stop.value.heard
     assert (kept.status, kept.unproven) == (401, False)
