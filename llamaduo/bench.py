@@ -6,9 +6,10 @@ from llamaduo.desk import Desk
 from llamaduo.errors import ServiceError
 from llamaduo.experiment import Experiment
 from llamaduo.ledger import Ledger
+from llamaduo.privacy.redacting import guarded, hidden_from
 from llamaduo.progress import Progress
 from llamaduo.records import Tally
-from llamaduo.service import Service
+from llamaduo.service import Caller, Service
 from llamaduo.store import Store, Work
 
 
@@ -30,7 +31,7 @@ class Bench:
         paid = self.paid
         return [self.ledger.tally(name, beside=paid[:i]) for i, name in enumerate(paid)]
 
-    def desk(self, service: Service, work: Work) -> Desk:
+    def desk(self, service: Service, work: Work) -> Caller:
         """Return the way to spend that a stage is given."""
         exp = self.exp
         if faults := service.faults():  # a run that is to stop early is not asked for keys at once
@@ -41,7 +42,7 @@ class Bench:
                 "with `llamaduo pack` here and `llamaduo unpack` there"
             )
         self.rests_on(work.recipe)  # now, so that a stage the budget stops is counted too
-        return Desk(
+        desk = Desk(
             ledger=self.ledger,
             service=service,
             recipe=work.recipe,
@@ -49,6 +50,11 @@ class Bench:
             seed=exp.seed,
             budget=exp.budget_usd,
         )
+        return guarded(desk, service, exp.privacy)
+
+    def hidden(self, *services: Service) -> list[object]:
+        """Return what a recipe says of what is hidden from services; nothing where nothing is."""
+        return hidden_from(self.exp.privacy, services)
 
     def rests_on(self, recipe: str) -> None:
         """Note that the run rests on the calls of a recipe."""

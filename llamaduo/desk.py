@@ -151,11 +151,15 @@ class Desk:
             await asyncio.wait(workers)  # gather() would hand a Ctrl-C on to the calls in flight
         except asyncio.CancelledError:  # Ctrl-C: what is in flight is paid for, so keep it
             stop.set()
-            await asyncio.gather(*workers, return_exceptions=True)
+            await asyncio.gather(*workers, together.kept(), return_exceptions=True)
             raise
-        for error in [worker.exception() for worker in workers]:
-            if error:
-                raise error
+        errors = [error for error in [worker.exception() for worker in workers] if error]
+        try:
+            await together.kept()
+        except Exception as error:
+            errors.append(error)
+        if errors:
+            raise errors[0]
         return replies
 
     async def _one(
@@ -173,7 +177,7 @@ class Desk:
             bound=self.service.upper_bound_usd(request),
             budget=self.budget,
         )
-        tried, claimed = 0, False
+        tried, claimed, last = 0, False, False
         try:
             while not together.stop.is_set():
                 async with together.lanes.one(together.stop) as lane:
@@ -185,12 +189,13 @@ class Desk:
                     if heard.status in OVERLOADED or not heard.again:
                         together.lanes.saw(lane, heard.status not in OVERLOADED)
                 if last:
-                    return self._read(key, request, heard.reply, reads)
+                    return self._read(key, request, heard.reply, reads, together)
                 await together.pause(self._backoff(tried, heard))
         finally:
-            self.ledger.release(key)
+            if not last:
+                self.ledger.release(key)
         reply = None if together.stop.is_set() else self.ledger.reply(key)
-        return None if reply is None else self._read(key, request, reply, reads)
+        return None if reply is None else self._read(key, request, reply, reads, together)
 
     async def _ready(self, call: Call, claimed: bool, together: Together) -> bool:
         """Wait until a call may go out; False once it is answered, or all was stopped."""
@@ -268,7 +273,9 @@ class Desk:
         if last and heard.again:
             heard = _gave_up(heard, tried)
         seconds = time.monotonic() - began
-        await together.do(self.ledger.answering(call.key, heard, seconds=seconds, last=last))
+        kept = together.begin(self.ledger.answering(call.key, heard, seconds=seconds, last=last))
+        if not last:  # else the next call can be claimed along with it
+            await kept
         return heard, last
 
     def _backoff(self, tried: int, heard: Heard) -> float:
@@ -277,11 +284,13 @@ class Desk:
         asked = min(heard.wait or 0.0, LONGEST)
         return float(max(own * random.uniform(0.5, 1.0), asked * random.uniform(1.0, 1.1)))
 
-    def _read(self, key: str, request: Request, reply: Reply, reads: Reader) -> Reply:
+    def _read(
+        self, key: str, request: Request, reply: Reply, reads: Reader, together: Together
+    ) -> Reply:
         """Mark a reply whose text is of no use; a kill may have come between answer and mark."""
         if reply.outcome is Outcome.OK and (why := reads(request, reply.text)):
             reply = reply.model_copy(update={"outcome": Outcome.UNREADABLE, "cause": why})
-            self.ledger.mark(key, Outcome.UNREADABLE, why)
+            together.begin(self.ledger.marking(key, Outcome.UNREADABLE, why))
         return reply
 
 

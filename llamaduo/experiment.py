@@ -13,6 +13,8 @@ from llamaduo.errors import DataError
 from llamaduo.judge import Judge
 from llamaduo.judge.human import read as read_human
 from llamaduo.local import LocalModel
+from llamaduo.privacy import Privacy
+from llamaduo.privacy.redacting import hidden_from
 from llamaduo.search import Search
 from llamaduo.search.nothing import NoSearch
 from llamaduo.service import Service
@@ -99,6 +101,8 @@ class Experiment(Component):
     ledger: Where = "file"
     """Where paid calls are kept: a file under home, for the processes of one machine, or the server
     that the variable LLAMADUO_LEDGER_URL names, for several; the store's locks are there too."""
+    privacy: Privacy = Field(default_factory=Privacy)
+    """What may leave of what looks like personal data or secrets in what services are sent."""
     trusted: tuple[str, ...] = ()
     """Packages, beside this one, that a `_target_` may come from."""
     allow_simulated: bool = False
@@ -137,6 +141,16 @@ class Experiment(Component):
         return self
 
     @model_validator(mode="after")
+    def _knows_its_own(self) -> "Experiment":
+        named = {service.name for service in self.asked_services}
+        if wrong := [name for name in self.privacy.inside or () if name not in named]:
+            raise ValueError(
+                f"privacy.inside: {', '.join(wrong)} is asked nothing here; there are "
+                f"{', '.join(sorted(named))}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _can_be_searched(self) -> "Experiment":
         if self.search is not None:
             assert isinstance(self.tuner, Component), "what a YAML names is a component"
@@ -168,6 +182,22 @@ class Experiment(Component):
         """The services that judge."""
         return tuple(self.judge.services.values())
 
+    @property
+    def asked_services(self) -> tuple[Service, ...]:
+        """All services that may be asked: who teaches, who judges, and an endpoint that answers."""
+        asked = self.engine.asked
+        return (self.service, *self.judges, *(() if asked is None else (asked.service,)))
+
+    @property
+    def outside(self) -> tuple[Service, ...]:
+        """Those of them whose requests leave."""
+        return tuple(one for one in self.asked_services if self.privacy.leaves(one))
+
+    @property
+    def hides(self) -> bool:
+        """Whether something of what one of them is asked is replaced before it is sent."""
+        return any(self.privacy.hides(one) for one in self.asked_services)
+
     def fingerprint(self) -> str:
         """Name what makes the result. Not: limits, places, tracker, serving, workload.
 
@@ -189,6 +219,7 @@ class Experiment(Component):
             self.shots if "few_shot" in self.baselines else 0,
             self.ceiling.key() if "service" in self.baselines else "",
             *([self.search.key()] if self.search is not None else []),
+            *hidden_from(self.privacy, self.outside),
         )
 
     def faults(self, until: Until | None = None) -> list[str]:

@@ -146,6 +146,7 @@ class Judging(Bench):
         inputs = [how.service.key(), how.max_tokens, how.temperature, contents(rows), on]
         inputs += [exp.samples, exp.seed, contents(examples)]
         inputs += [exp.local.key()] if how.as_text else []
+        inputs += self.hidden(how.service)
         lineage = Lineage(rows=ids(examples))
         answers = self.store.rows("asked", inputs, Answer, answer, lineage)
         if how.proof is not None:
@@ -281,6 +282,7 @@ class Judging(Bench):
             graded = judge.grade(answers[begun:], desks, stop=stop, progress=self.progress)
             yield from islice(graded, len(done) - begun, None)
 
+        inputs = [*inputs, *self.hidden(*judge.services.values())]
         judgements = self.store.rows(stage, inputs, Judgement, grade, lineage)
         self.rests_on(judgements.recipe)
         return judgements

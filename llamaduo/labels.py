@@ -39,6 +39,8 @@ def params(exp: Experiment) -> dict[str, str]:
         walk(name, getattr(exp, name).key())
     if exp.search is not None:
         walk("search", exp.search.key())
+    if exp.hides:
+        walk("privacy", exp.privacy.key())
     flat |= {"samples": str(exp.samples), "seed": str(exp.seed)}
     flat["baselines"] = json.dumps(sorted(exp.baselines))
     if "few_shot" in exp.baselines:

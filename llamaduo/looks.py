@@ -4,10 +4,10 @@ import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 
-from llamaduo.desk import Desk
 from llamaduo.judge import Judge
 from llamaduo.progress import Progress
 from llamaduo.records import Answer, Judgement
+from llamaduo.service import Caller
 
 PROMPTS = 10
 """That are judged between two looks."""
@@ -21,7 +21,7 @@ def watched(
     judge: Judge,
     answers: Sequence[Answer],
     done: Sequence[Judgement],
-    desks: Mapping[str, Desk],
+    desks: Mapping[str, Caller],
     look: Look,
     progress: Progress,
 ) -> Iterator[Judgement]:

@@ -3,7 +3,11 @@
 import json
 import math
 import re
+from collections.abc import Iterator
 from typing import Any, NoReturn
+
+_BEGINS = re.compile(r'\{\s*"|\[\s*["{\[]')
+"""How an object begins that is not empty, or an array of texts, objects or arrays."""
 
 
 def fill(template: str, **fields: str) -> str:
@@ -72,6 +76,25 @@ def tagged_objects(reply: str, tag: str, *, deepest: int = 64) -> list[dict[str,
                 found[at] = value
                 break
     return [found[at] for at in sorted(found)]
+
+
+def json_spans(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where each outermost JSON object or array stands that holds a text.
+
+    An array that begins with a number or a constant is not looked for.
+    """
+    decoder = json.JSONDecoder()
+    unlined = _Unlined(text)
+    at = 0
+    while (begun := _BEGINS.search(text, at)) is not None:
+        try:
+            _, at = decoder.raw_decode(unlined, begun.start())
+        except ValueError:
+            at = begun.start() + 1
+        except RecursionError:
+            return
+        else:
+            yield begun.start(), at
 
 
 class _Unlined(str):

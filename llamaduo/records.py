@@ -201,6 +201,9 @@ class Request(Record):
     """JSON schema that the reply should satisfy; part of what is sent, and of the call's key, only
     with a service that is asked for structured replies."""
 
+    def __hash__(self) -> int:
+        return hash((self.messages, self.max_tokens, self.temperature, self.sample, self.row))
+
 
 class Reply(Record):
     """What came back for one `Request`."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import llamaduo
 from llamaduo import labels, loop, preflight, report, running, runs, scores, trials
 from llamaduo.account import Account
+from llamaduo.bench import Bench
 from llamaduo.cost import project
 from llamaduo.decision import level_of_look, unreachable
 from llamaduo.experiment import Experiment, Until
@@ -21,6 +22,7 @@ from llamaduo.home import refuse_network_home, writable
 from llamaduo.hosts import ledger_of, not_for_many_hosts
 from llamaduo.intervals import LEVEL
 from llamaduo.judging import part
+from llamaduo.privacy.told import told
 from llamaduo.progress import Progress, tell
 from llamaduo.records import Placed
 from llamaduo.report.calls import to_ask_again
@@ -113,6 +115,7 @@ def _run(
     split = stages.split()
     tests, train = len(part(split, "test")), len(part(split, "train"))
     progress.say(f"run {stages.run} in {exp.home}")
+    preflight.refuse_unasked(exp, split, progress)
     cannot = unreachable(tests, exp.goal, level_of_look(1) if exp.judge.on == "test" else LEVEL)
     if cannot:
         progress.say(cannot)
@@ -169,7 +172,7 @@ def _ended(
     everything = {of: stage.rows for of, stage in stages.judged.items()}
     scores.write_scores(place / scores.FILE, scores.score_rows(everything, exp.goal))
     projection = project(exp.workload, migration_usd(result))
-    path = report.write(result, exp.workload, projection, judged, facts(exp), place)
+    path = report.write(result, exp.workload, projection, judged, made_of(exp, stages), place)
     on_test = {of: rows for (of, on), rows in everything.items() if on == "test"}
     shown.finish(result, projection, place, test=on_test)
     now = f"spent now: ${stages.ledger.spent_now:.4f} in {stages.ledger.calls_now} requests"
@@ -188,6 +191,11 @@ def _to_ask_again(result: Result, place: Path) -> list[str]:
         return []
     words = "and the values of this run" if typed is None else shlex.join(typed)
     return [f"to ask these again: llamaduo run {flag} {words}"]
+
+
+def made_of(exp: Experiment, stages: Bench) -> list[str]:
+    """Return what the run was made of, a line each, and what of it was hidden from services."""
+    return [*facts(exp), *(told(stages.ledger, stages.paid) if exp.hides else [])]
 
 
 def facts(exp: Experiment) -> list[str]:

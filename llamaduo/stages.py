@@ -93,7 +93,8 @@ class Stages(Judging):
             )
 
         inputs = [exp.synth.key(), exp.service.key(), exp.seed, number, contents(seeds)]
-        fresh = self.store.rows("synthetic", [*inputs, exp.task.name], Example, write)
+        inputs += [exp.task.name, *self.hidden(exp.service)]
+        fresh = self.store.rows("synthetic", inputs, Example, write)
         self.rests_on(fresh.recipe)
 
         def sift(work: Work, done: tuple[Sifted, ...]) -> Iterator[Sifted]:

@@ -25,7 +25,7 @@ from llamaduo.ledger.together import Together
 from llamaduo.records import Request, Usage
 from llamaduo.service import Heard, Limits
 
-SHORT = window.Span(seconds=0.2, guard=0.2)
+SHORT = window.Span(seconds=0.2, guard=0.6)
 
 
 @dataclass
@@ -252,9 +252,9 @@ def test_steps_of_one_turn_are_one_transaction(
     many = list[int]()
     do: Callable[..., list[Any]] = file.do
 
-    def counted(steps: list[Act[Any]]) -> list[Any]:
+    def counted(steps: list[Act[Any]], lasting: bool) -> list[Any]:
         many.append(len(steps))
-        return do(steps)
+        return do(steps, lasting=lasting)
 
     monkeypatch.setattr(file, "do", counted)
     service = Scripted(concurrency=6, seconds=0.01)
@@ -312,3 +312,61 @@ def test_a_failed_try_counts_what_it_was_booked_for(ledger: Ledger, kept: Kept) 
         (5,),
         (window.tokens_of(ASKED),),
     ]
+
+
+def test_no_step_is_said_to_be_kept_before_the_disk_has_it_and_others_gather_meanwhile(
+    file: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk, settled = threading.Event(), list[int]()
+    settle = file.settle
+
+    def slow() -> None:
+        assert disk.wait(10)
+        settled.append(1)
+        settle()
+
+    monkeypatch.setattr(file, "settle", slow)
+
+    async def scene() -> list[bool]:
+        together = Together(file, Lanes(1))
+        first = together.begin(file.claiming(call("a")))
+        await asyncio.sleep(0.02)
+        others = [together.begin(file.claiming(call(key))) for key in "bcd"]
+        await asyncio.sleep(0.02)
+        seen = [first.done(), others[0].done()]
+        disk.set()
+        await together.kept()
+        return [*seen, first.done(), *(one.done() for one in others)]
+
+    assert asyncio.run(scene()) == [False, False, True, True, True, True]
+    assert settled == [1, 1]
+    assert not file.unsettled
+
+
+def test_a_reply_that_cannot_be_kept_stops_all(
+    file: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle = file.settle
+
+    def fails() -> None:
+        if service.asked:
+            raise OSError("the disk is full")
+        settle()
+
+    monkeypatch.setattr(file, "settle", fails)
+    service = Scripted(concurrency=1)
+    with within(10), pytest.raises(OSError, match="the disk is full"):
+        desk(file, service).ask(ask_for(*range(5)))
+    assert len(service.asked) == 1
+
+
+def test_what_is_not_settled_yet_is_seen_by_others_and_outlasts_the_process(
+    tmp_path: Path,
+) -> None:
+    kept = Kept(tmp_path / "private", on_server=False)
+    with closing(kept.open()) as ledger:
+        ledger.do([ledger.claiming(call())], lasting=False)
+        assert ledger.unsettled
+        assert kept.look("select state from calls") == [("claimed",)]
+        ledger.settle()
+        assert not ledger.unsettled

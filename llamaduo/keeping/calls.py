@@ -12,6 +12,7 @@ from llamaduo import runs
 from llamaduo.errors import LlamaDuoError
 from llamaduo.keeping.needles import Needles
 from llamaduo.ledger import FORGOTTEN, Ledger, batches
+from llamaduo.privacy.hidden import in_no_order
 
 
 @contextmanager
@@ -60,14 +61,17 @@ def holding(ledger: Ledger, needles: Callable[[str], Needles]) -> Held:
     """Return the calls whose request, reply or row is, or holds, what is looked for.
 
     Args:
-        needles: what to look for in the calls of a run, by its fingerprint.
+        needles: what to look for in the calls of a run, by its fingerprint; a masked text as
+            `in_no_order` has it.
 
     Raises:
         LlamaDuoError: if a batch is open that holds one of them, whose reply is yet to come.
     """
     of = cache(needles)
     found = {
-        key for key, run, row, text in _texts(ledger) if row in of(run).ids or of(run).in_text(text)
+        key
+        for key, run, row, text in _texts(ledger)
+        if row in of(run).ids or any(of(run).in_text(one) for one in {text, in_no_order(text)})
     }
     usd = 0.0
     with ledger.transaction() as db:

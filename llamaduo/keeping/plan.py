@@ -10,6 +10,7 @@ from llamaduo.errors import LlamaDuoError
 from llamaduo.keeping.calls import Held, holding, opened
 from llamaduo.keeping.captured import Lines, lined
 from llamaduo.keeping.loose import loose
+from llamaduo.keeping.masked import with_masked
 from llamaduo.keeping.needles import Needles, and_made, of_rows
 from llamaduo.keeping.persons import Chosen, data_files, elsewhere, rows_in
 from llamaduo.keeping.sources import Sources, sources
@@ -171,7 +172,7 @@ def _hashes(unit: Unit) -> Iterator[str]:
 
 def _calls(home: Path, by: Sources) -> Held:
     with opened(home) as ledger:
-        return Held((), 0.0) if ledger is None else holding(ledger, by.of)
+        return Held((), 0.0) if ledger is None else holding(ledger, with_masked(home, by.of))
 
 
 def _seen(private: Path, rows: Sequence[Example]) -> set[str]:

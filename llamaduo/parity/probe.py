@@ -21,6 +21,7 @@ from llamaduo.parity.rule import (
     prompts_to_show,
     verdict,
 )
+from llamaduo.privacy.redacting import guarded
 from llamaduo.progress import Progress
 from llamaduo.promotion.held import Held
 from llamaduo.records import Example
@@ -163,7 +164,10 @@ def _judged(
         if gone := [one for one in came if one.reference.id not in rows]:
             say(JUDGED, f"not asked: {len(gone)} of its rows are not where the task has them")
             return None
-        desks = {name: replace(how.desk, service=one) for name, one in services.items()}
+        desks = {
+            name: guarded(replace(how.desk, service=one), one, how.exp.privacy)
+            for name, one in services.items()
+        }
         measure = judged(came, rows, how.exp.judge, desks, how.exp.goal, progress)
     except OverBudget as stop:
         say(JUDGED, f"{stop}, for the run that the version is of")

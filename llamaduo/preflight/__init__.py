@@ -15,11 +15,12 @@ from llamaduo.machine import Machine
 from llamaduo.preflight import disk, hub, libraries, model, room, rows
 from llamaduo.preflight.finding import Finding, Level, look, missing, ok
 from llamaduo.preflight.model import unserved
+from llamaduo.preflight.privacy import refuse_unasked
 from llamaduo.preflight.services import services
 from llamaduo.preflight.tracker import tracker
 from llamaduo.progress import Progress
 
-__all__ = ["Finding", "Level", "quick", "refuse", "whole"]
+__all__ = ["Finding", "Level", "quick", "refuse", "refuse_unasked", "whole"]
 
 
 def refuse(exp: Experiment, progress: Progress, until: Until | None = None) -> None:
@@ -71,7 +72,8 @@ def whole(exp: Experiment, here: Machine) -> Iterator[Finding]:
     if room.loads(exp) or (asked is not None and asked.as_text):
         template, said = model.template(exp.local)
         yield said
-    yield from rows.rows(exp, template)
+    of_rows = list(rows.rows(exp, template))
+    yield from of_rows
     yield from model.serving(exp, here)
-    if not any(finding.level == "MISSING" for finding in found):
+    if not any(finding.level == "MISSING" for finding in [*found, *of_rows]):
         yield ok(f"{exp.answers_as} <- {exp.service.name} on {exp.task.name} can run here")

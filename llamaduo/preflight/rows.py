@@ -11,6 +11,7 @@ from llamaduo.intervals import LEVEL
 from llamaduo.local.load import Template
 from llamaduo.memory import gib
 from llamaduo.preflight.finding import Finding, look, missing, ok
+from llamaduo.preflight.privacy import leaving
 from llamaduo.records import Example
 from llamaduo.task.coverage import CoverageTask
 from llamaduo.task.rows import FileRows
@@ -45,6 +46,7 @@ def rows(exp: Experiment, template: Template | None) -> Iterator[Finding]:
     cannot = unreachable(tests, exp.goal, level_of_look(1) if exp.judge.on == "test" else LEVEL)
     if cannot:
         yield look(f"goal: {cannot}")
+    yield from leaving(exp, placed)
     if template is not None and isinstance(exp.tuner, Qlora):
         yield lengths(train, template, exp.tuner.max_length)
 

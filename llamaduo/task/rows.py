@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -53,6 +54,12 @@ class FileRows(Component):
     def read(self) -> list[Read]:
         """Read the file whole, so that a fault in any row is found."""
         return spread(read_rows(self._lines(), str(self.path)), self.limit)
+
+    def numbered(self) -> Iterator[tuple[int, Example]]:
+        """Yield every row that can be read with the number of its line, from 1."""
+        for where, row in self._lines():
+            with suppress(ValueError):
+                yield int(where.removeprefix("line ")), _read(row)[0]
 
     def _lines(self) -> Iterator[tuple[str, Any]]:
         # Not str.splitlines(): it also cuts at U+2028 and others, which JSON leaves unescaped.

@@ -88,11 +88,13 @@ def judge_all(pairs: "Sequence[Pair]", exp: "Experiment", name: str, most: int) 
 
     Raises:
         OverBudget: where the next call could cost more than is left.
+        ConfigError: where what would be sent holds what nobody has said may be.
         ServiceError: if the judge cannot be asked.
     """
     from llamaduo.component import digest
     from llamaduo.desk import Desk
     from llamaduo.hosts import ledger_of
+    from llamaduo.privacy.asking import careful
     from llamaduo.progress import Progress
     from llamaduo.rollout.pairs import judge_pairs
 
@@ -103,13 +105,17 @@ def judge_all(pairs: "Sequence[Pair]", exp: "Experiment", name: str, most: int) 
     ledger = ledger_of(exp)
     try:
         desks = {
-            of: Desk(
-                ledger=ledger,
-                service=service,
-                recipe=f"rollout/{run}",
-                run=run,
-                seed=exp.seed,
-                budget=exp.budget_usd,
+            of: careful(
+                Desk(
+                    ledger=ledger,
+                    service=service,
+                    recipe=f"rollout/{run}",
+                    run=run,
+                    seed=exp.seed,
+                    budget=exp.budget_usd,
+                ),
+                service,
+                exp.privacy,
             )
             for of, service in judge.services.items()
         }

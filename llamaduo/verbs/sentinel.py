@@ -79,6 +79,7 @@ def _sides(
     """Return who is asked: the served model, which costs nothing, and then the service."""
     from llamaduo.deploy.given import given
     from llamaduo.parity.alive import look
+    from llamaduo.privacy.redacting import guarded
     from llamaduo.sentinel.watch import Side
 
     held, serving = found.held, found.exp.serving
@@ -90,7 +91,8 @@ def _sides(
     if faults := service.faults():
         raise ServiceError(f"sentinel: {'; '.join(faults)}")
     free = asking.desk_of(found, ledger, endpoint.service(), "sentinel")
-    paid = asking.paying(asking.desk_of(found, ledger, service, "sentinel"), exp, "sentinel")
+    desk = asking.paying(asking.desk_of(found, ledger, service, "sentinel"), exp, "sentinel")
+    paid = guarded(desk, service, exp.privacy)
     return [
         Side("served", f"{endpoint.engine} at {endpoint.url}", free, held.served.max_new_tokens),
         Side("service", service.name, paid, exp.ceiling.max_tokens),
