@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -16,10 +17,13 @@ from llamaduo.flow.window import refuse_too_large, tokens_of
 from llamaduo.ledger import Call, Claim, Ledger
 from llamaduo.ledger.together import Together
 from llamaduo.records import Outcome, Reply, Request
-from llamaduo.service import Heard, Service, Warm
+from llamaduo.service import Heard, Service, Unusable, Warm
 
 LONGEST_WAIT = 60.0
 """Seconds between two tries, at most."""
+
+SOON = 0.01
+"""Seconds before the first look again at a call that cannot be made yet."""
 
 LONG = 1.0
 """Seconds between two looks at a call that another process makes, at most; longer waits that a
@@ -95,7 +99,7 @@ class Desk:
             recipe=self.recipe,
             run=self.run,
             budget=self.budget,
-            seed_of=lambda key: _seed(self.seed, key, self.ledger.history(key)[1]),
+            seed_of=self._seed,
         )
         replies = asyncio.run(self._all(asked, reads))
         self._refuse_an_outage(replies)
@@ -151,7 +155,9 @@ class Desk:
             await asyncio.wait(workers)  # gather() would hand a Ctrl-C on to the calls in flight
         except asyncio.CancelledError:  # Ctrl-C: what is in flight is paid for, so keep it
             stop.set()
-            await asyncio.gather(*workers, together.kept(), return_exceptions=True)
+            await asyncio.gather(*workers, return_exceptions=True)
+            with suppress(Exception):
+                await together.kept()
             raise
         errors = [error for error in [worker.exception() for worker in workers] if error]
         try:
@@ -177,30 +183,54 @@ class Desk:
             bound=self.service.upper_bound_usd(request),
             budget=self.budget,
         )
-        tried, claimed, last = 0, False, False
+        tried, claimed, last, pause = 0, False, False, SOON
         try:
             while not together.stop.is_set():
                 async with together.lanes.one(together.stop) as lane:
-                    if lane is None or not await self._ready(call, claimed, together):
+                    if lane is None:
                         break
-                    tried += 1
-                    heard, last = await self._try(call, tried, together)
-                    claimed = not heard.unproven  # what may have been billed takes a new claim
-                    if heard.status in OVERLOADED or not heard.again:
-                        together.lanes.saw(lane, heard.status not in OVERLOADED)
+                    claim = Claim.MINE if claimed else await self._claim(call, together)
+                    if claim is Claim.ANSWERED:
+                        break
+                    if claim is Claim.MINE:
+                        if not await self._out(call, together):
+                            break
+                        tried += 1
+                        heard, last = await self._try(call, tried, together)
+                        claimed = not heard.unproven  # what may have been billed is claimed anew
+                        if heard.status in OVERLOADED or not heard.again:
+                            together.lanes.saw(lane, heard.status not in OVERLOADED)
+                if claim is not Claim.MINE:  # whoever is to free it needs the lane
+                    pause = await self._wait(key, pause, together)
+                    continue
                 if last:
                     return self._read(key, request, heard.reply, reads, together)
                 await together.pause(self._backoff(tried, heard))
+                pause = SOON
         finally:
             if not last:
                 self.ledger.release(key)
         reply = None if together.stop.is_set() else self.ledger.reply(key)
         return None if reply is None else self._read(key, request, reply, reads, together)
 
-    async def _ready(self, call: Call, claimed: bool, together: Together) -> bool:
-        """Wait until a call may go out; False once it is answered, or all was stopped."""
-        if not claimed and not await self._claimed(call, together):
-            return False
+    async def _claim(self, call: Call, together: Together) -> Claim:
+        """Claim a call, if it can be made now.
+
+        Raises:
+            OverBudget: if it could cost more than is left, and nothing in flight may free any.
+        """
+        if self.ledger.answered(call.key):
+            return Claim.ANSWERED
+        if isinstance(self.service, Warm):
+            self.service.warm()
+        for _ in range(2):  # what was in flight may have been settled between claim and look
+            claim, _ = await together.do(self.ledger.claiming(call))
+            if claim not in (Claim.TOO_DEAR, Claim.CAPPED) or self._may_free(claim):
+                return claim
+        raise OverBudget(self._over(claim, call.bound))
+
+    async def _out(self, call: Call, together: Together) -> bool:
+        """Wait until a claimed call may go out; False if all was stopped before."""
         while not (held := self.ledger.mine(call.key)).out:
             if held.at is not None and (left := held.at - time.time()) > 0:
                 if left > LONG and (hold := self.ledger.left_alone(call.limits.payee)):
@@ -212,36 +242,19 @@ class Desk:
             await together.do(self.ledger.sending(call.key))
         return True
 
-    async def _claimed(self, call: Call, together: Together) -> bool:
-        """Wait for the turn to make a call; False once it is answered, or all was stopped.
-
-        Raises:
-            OverBudget: if it could cost more than is left, and nothing in flight may free any.
-        """
-        pause = 0.01
-        while not together.stop.is_set() and not self.ledger.answered(call.key):
-            if isinstance(self.service, Warm):
-                self.service.warm()
-            claim, _ = await together.do(self.ledger.claiming(call))
-            if claim is Claim.MINE:
-                return True
-            if claim is Claim.ANSWERED:
-                return False
-            if claim is not Claim.TAKEN and not self._may_free(claim):
-                raise OverBudget(self._over(claim, call.bound))
-            await together.pause(pause)
-            if pause < LONG <= 2 * pause and (who := self.ledger.holder(call.key)):
-                together.say(f"waiting for a call {who}")
-            pause = min(2 * pause, LONG)
-        return False
+    async def _wait(self, key: str, pause: float, together: Together) -> float:
+        """Wait before a call is claimed again; returns how long to wait the next time."""
+        await together.pause(pause)
+        if pause < LONG <= 2 * pause and (who := self.ledger.holder(key)):
+            together.say(f"waiting for a call {who}")
+        return min(2 * pause, LONG)
 
     def _may_free(self, claim: Claim) -> bool:
         """Whether calls in flight may come out cheaper than what is reserved for them."""
-        if self.ledger.free_the_dead():
-            return True
+        freed = self.ledger.free_the_dead()
         if claim is Claim.CAPPED:
-            return self.ledger.in_flight_of(self.service.limits.payee) > 0
-        return self.ledger.in_flight(self.run) > 0
+            return freed + self.ledger.in_flight_of(self.service.limits.payee) > 0
+        return freed + self.ledger.in_flight(self.run) > 0
 
     def _over(self, claim: Claim, bound: float) -> str:
         """Say which limit was reached, and how to go on."""
@@ -260,13 +273,16 @@ class Desk:
 
     async def _try(self, call: Call, tried: int, together: Together) -> tuple[Heard, bool]:
         """Send a call for the `tried`-th time and keep what came; say whether it is the last."""
-        seen, paid = self.ledger.history(call.key)
+        seen, _ = self.ledger.history(call.key)
+        seed = self._seed(call.key)
         began = time.monotonic()
         try:
-            heard = await self.service.attempt(
-                call.request, _seed(self.seed, call.key, paid), f"{call.key}-{seen}"
-            )
-        except ServiceError:  # it was refused, and not billed
+            heard = await self.service.attempt(call.request, seed, f"{call.key}-{seen}")
+        except ServiceError as error:  # it was refused, and not billed
+            if isinstance(error, Unusable):
+                took = time.monotonic() - began
+                refused = self.ledger.answering(call.key, error.heard, seconds=took, last=False)
+                await together.do(refused)
             self.ledger.wait(call.key)
             raise
         last = not heard.again or tried == self.service.attempts
@@ -277,6 +293,11 @@ class Desk:
         if not last:  # else the next call can be claimed along with it
             await kept
         return heard, last
+
+    def _seed(self, key: str) -> int:
+        """Return what a try is seeded by: anew once a reply was paid for, and is asked again."""
+        _, paid = self.ledger.history(key)
+        return seed_of(self.seed, key, *((paid,) if paid else ()))
 
     def _backoff(self, tried: int, heard: Heard) -> float:
         """Return the seconds before the next try: jittered, and no less than the provider asks."""
@@ -298,8 +319,3 @@ def _gave_up(heard: Heard, tries: int) -> Heard:
     """Say of the last try that there were so many."""
     cause = f"{GAVE_UP} after {tries} tries: {heard.reply.cause}"
     return replace(heard, reply=heard.reply.model_copy(update={"cause": cause}))
-
-
-def _seed(seed: int, key: str, paid: int) -> int:
-    """Return what a try is seeded by: anew once a reply was paid for, and is asked for again."""
-    return seed_of(seed, key, paid) if paid else seed_of(seed, key)

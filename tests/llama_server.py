@@ -29,9 +29,11 @@ def small_model(into: Path) -> Path:
 
 
 @contextmanager
-def llama_server(gguf: Path, port: int, name: str, folder: Path) -> Iterator[None]:
-    """Serve a model in a process of its own."""
-    command = [sys.executable, str(PROGRAM), str(gguf), str(port), name]
+def llama_server(
+    gguf: Path, port: int, name: str, folder: Path, context: int = 512
+) -> Iterator[None]:
+    """Serve a model in a process of its own; `context` is in tokens."""
+    command = [sys.executable, str(PROGRAM), str(gguf), str(port), name, str(context)]
     log = folder / "llama.log"
     with child_server.started(command, cwd=folder, environment=os.environ, log=log) as server:
         assert child_server.answers(server, port, 120), log.read_text()

@@ -23,7 +23,7 @@ from llamaduo.ledger import Call, Claim, Ledger
 from llamaduo.ledger.together import Together
 from llamaduo.owner import LEASE
 from llamaduo.records import Message, Outcome, Reply, Request, Usage
-from llamaduo.service import Heard, Limits, Service
+from llamaduo.service import Heard, Limits, Service, Unusable
 
 COST = 0.3
 BOUND = 1.0
@@ -659,3 +659,19 @@ if __name__ == "__main__":
     {"slow": _slow, "same": _same, "die": _die}[sys.argv[1]](
         Kept(Path(sys.argv[2]), on_server=sys.argv[3] == "server")
     )
+
+
+def test_what_a_provider_said_as_it_stopped_all_is_on_record(ledger: Ledger) -> None:
+    refused = Heard(Reply(outcome=Outcome.FAILED, cause="HTTP 401: no"), raw="no", status=401)
+
+    def dead(request: Request, tries: int) -> tuple[Reply, bool]:
+        raise Unusable("scripted cannot be used: HTTP 401: no", refused)
+
+    service = Scripted(says=dead)
+    with pytest.raises(ServiceError, match="cannot be used"):
+        desk(ledger, service).ask(ask_for(1))
+    with ledger.transaction() as db:
+        kept = db.execute("select outcome, status, raw, usd, unproven from replies").fetchall()
+    assert kept == [("failed", 401, "no", 0.0, 0.0)]
+    assert ledger.in_flight("run") == 0
+    assert desk(ledger, Scripted()).ask(ask_for(1)) == [bought(ask_for(1)[0])]

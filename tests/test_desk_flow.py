@@ -17,7 +17,7 @@ from test_desk import Scripted, ask_for, bought, busy, desk, within
 
 from llamaduo import desk as desk_module
 from llamaduo.database import Tables
-from llamaduo.errors import ServiceError
+from llamaduo.errors import OverBudget, ServiceError
 from llamaduo.flow import window
 from llamaduo.flow.adaptive import START, Lanes
 from llamaduo.ledger import Act, Call, Claim, Ledger
@@ -182,6 +182,18 @@ def test_an_overloaded_service_gets_fewer_calls_at_once(file: Ledger) -> None:
     assert file.lanes(service.limits.payee, 8).open <= 5
 
 
+def test_a_call_that_tries_again_gets_a_lane_while_all_others_wait_for_what_it_holds(
+    file: Ledger,
+) -> None:
+    def says(request: Request, tries: int) -> Heard:
+        return Heard(busy(), again=True, status=429) if tries == 0 else Heard(bought(request))
+
+    service = Limited(says, concurrency=4)
+    with within(10), pytest.raises(OverBudget):
+        desk(file, service, budget=1.2).ask(ask_for(*range(8)))
+    assert [request.sample for request, _ in service.asked] == [0, 0]
+
+
 def test_a_service_that_bears_more_soon_has_all_its_lanes_and_keeps_them(file: Ledger) -> None:
     service = Limited(concurrency=4 * START, seconds=0.1)
     at = desk(file, service)
@@ -341,6 +353,36 @@ def test_no_step_is_said_to_be_kept_before_the_disk_has_it_and_others_gather_mea
     assert asyncio.run(scene()) == [False, False, True, True, True, True]
     assert settled == [1, 1]
     assert not file.unsettled
+
+
+def test_ctrl_c_waits_for_a_slow_disk_to_take_every_reply(
+    file: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle = file.settle
+
+    def slow() -> None:
+        time.sleep(0.2)
+        settle()
+
+    class Uneven(Scripted):
+        async def attempt(self, request: Request, seed: int, once: str) -> Heard:
+            if len(self.asked) == 2:
+                signal.raise_signal(signal.SIGINT)
+            heard = await super().attempt(request, seed, once)
+            await asyncio.sleep(0.02 * request.sample)
+            return heard
+
+    monkeypatch.setattr(file, "settle", slow)
+    service = Uneven(concurrency=3, seconds=0.02)
+    # A shell starts what runs in the background with SIGINT ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with within(10), pytest.raises(KeyboardInterrupt):
+            desk(file, service).ask(ask_for(*range(9)))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(service.asked) == file.calls_now == 3
+    assert file.in_flight("run") == 0
 
 
 def test_a_reply_that_cannot_be_kept_stops_all(

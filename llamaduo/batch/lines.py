@@ -6,8 +6,7 @@ from functools import lru_cache
 from llamaduo.batch.provider import Came, Line
 from llamaduo.records import Outcome, Reply, Request
 from llamaduo.service.chat import ChatService
-from llamaduo.service.endings import Unusable
-from llamaduo.service.heard import Heard
+from llamaduo.service.heard import Heard, Unusable
 from llamaduo.service.price import Price
 from llamaduo.service.wire import Exchange, Patience
 

@@ -6,6 +6,7 @@ from math import inf
 
 from llamaduo.database import Tables
 from llamaduo.records import Tally, Usage
+from llamaduo.service.named import DATED
 
 COUNTED = (
     *("prompt_tokens", "completion_tokens", "usd"),
@@ -60,13 +61,17 @@ def same_model(payee: str, answered: str) -> bool:
     """Whether a model goes by the name that was asked for, or by one of its dated versions.
 
     Args:
-        payee: litellm's name of the model, its provider before a slash; then perhaps a blank and
-            the address.
+        payee: litellm's name of the model, its provider before a slash; then perhaps ` at ` and
+            the address. A server's own model has no name, and nobody else can be told from it.
         answered: the model, as the provider has it.
     """
-    parts = payee.partition(" ")[0].split("/")
+    asked = payee.partition(" at ")[0].removesuffix("-latest")
+    parts = asked.split("/")
     names = ["/".join(parts[i:]) for i in range(len(parts))]
-    return any(answered == name or answered.startswith(f"{name}-") for name in names)
+    return " " in asked or any(
+        answered == name or (answered.startswith(name) and DATED.fullmatch(answered, len(name)))
+        for name in names
+    )
 
 
 def seconds(db: Tables, recipe: str) -> list[float]:

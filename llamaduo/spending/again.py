@@ -63,7 +63,7 @@ def plan(exp: Experiment, private: Path, ledger: Ledger, wanted: Sequence[Outcom
     Args:
         private: the folder `.llamaduo`.
     """
-    run = walked(exp, private, ledger)
+    run = walked(exp, private, ledger, trials=False)
     bad = _bad(ledger, run, wanted)
     first = {one.key: one for one in reversed(bad)}
     there = {unit.recipe: unit for unit in units(private / "store") if unit.kind == "result"}
@@ -80,14 +80,17 @@ def plan(exp: Experiment, private: Path, ledger: Ledger, wanted: Sequence[Outcom
 
 
 def _bad(ledger: Ledger, run: Mapping[str, str], wanted: Sequence[Outcome]) -> list[_Bad]:
-    """Return the answered calls that a run rests on whose last try ended so, by result in order."""
+    """Return the answered calls that a run rests on whose last try ended so, by result in order.
+
+    What was asked in those of a forgotten row is gone, and cannot be asked again.
+    """
     marks = ", ".join("?" * len(wanted))
     found = []
     for recipe in run:
         rows = ledger.tables.execute(
             "select c.key, c.service, c.request, r.attempt"
             " from uses u join calls c on c.key = u.key join replies r on r.key = c.key"
-            " where u.recipe = ? and c.state = 'answered'"
+            " where u.recipe = ? and c.state = 'answered' and c.request <> ''"
             " and r.attempt = (select max(attempt) from replies where key = c.key)"
             f" and r.outcome in ({marks}) order by c.key",
             (recipe, *(one.value for one in wanted)),

@@ -21,6 +21,9 @@ from llamaduo.store import Folder, Rows, Work, recipe_of
 ASK = frozenset({"asked", "audit", "judgements", "synthetic"})
 """Stages that rest on calls."""
 
+TRIAL = "trial"
+"""What a walk calls the model of a search's trial (keeping/needs.py)."""
+
 
 @dataclass
 class Notes:
@@ -28,8 +31,16 @@ class Notes:
 
     names: dict[str, str] = field(default_factory=dict)
     """What results are of, by recipe, in the order they come up; what two are of is the first's."""
+    loop: dict[str, str] = field(default_factory=dict)
+    """The same, of those that the loop comes upon; a search that is over has no use for others."""
     doing: str = ""
     """What is walked through now; empty where nobody says."""
+
+    def take(self, recipe: str) -> None:
+        """Take down what a result is of."""
+        self.names.setdefault(recipe, self.doing)
+        if not self.doing.startswith(TRIAL):
+            self.loop.setdefault(recipe, self.doing)
 
     @contextmanager
     def of(self, what: str) -> Iterator[None]:
@@ -57,7 +68,7 @@ class Noting(Peek):
     ) -> Folder:
         """Return the folder if there is one."""
         if stage in ASK:
-            self.notes.names.setdefault(recipe_of(stage, inputs), self.notes.doing)
+            self.notes.take(recipe_of(stage, inputs))
         return super().folder(stage, inputs, make, lineage)
 
 
@@ -70,7 +81,7 @@ class Naming(Reading):
     def rests_on(self, recipe: str) -> None:
         """Take down what no result is made of by itself, too: the proof of who answers."""
         super().rests_on(recipe)
-        self.notes.names.setdefault(recipe, self.notes.doing)
+        self.notes.take(recipe)
 
     def judge(
         self, name: str, adapter: Folder, split: Rows[Placed], on: Part, **how: Any
@@ -95,7 +106,9 @@ class Naming(Reading):
             return super().grow(number, split, train)
 
 
-def walked(exp: Experiment, private: Path, ledger: Ledger) -> dict[str, str]:
+def walked(
+    exp: Experiment, private: Path, ledger: Ledger, *, trials: bool = True
+) -> dict[str, str]:
     """Return what the results of a run are of that rest on calls, by recipe, in order.
 
     The run is walked through as far as its results are there; of one that is not finished, the
@@ -103,8 +116,9 @@ def walked(exp: Experiment, private: Path, ledger: Ledger) -> dict[str, str]:
 
     Args:
         private: the folder `.llamaduo`.
+        trials: whether those count that only a trial of its search rests on.
     """
     notes = Notes()
     store = Noting(private / "store", notes)
     walk(Naming(exp, store, ledger, Progress(io.StringIO()), exp.fingerprint(), notes=notes))
-    return notes.names
+    return notes.names if trials else notes.loop

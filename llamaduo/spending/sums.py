@@ -18,14 +18,15 @@ FOR = "coalesce(c.stage, (select min(recipe) from uses where uses.key = r.key), 
 BY = {
     "stage": f"rtrim(rtrim({FOR}, '0123456789abcdef'), '/')",
     "round": FOR,
-    "model": "r.model",
+    "model": "case when r.model = '' and c.payee <> '' then 'asked: ' || c.payee else r.model end",
     "day": "round(r.at / 86400 - 0.5)",
     "service": "coalesce(c.service, '')",
     "outcome": "r.outcome",
     "run": "coalesce(c.run, '')",
     "row": "coalesce(c.row, '')",
 }
-"""What may be summed by, as SQL has it. `round` is the result: `rounds.py` says what it is of."""
+"""What may be summed by, as SQL has it. `model` is who answered; where nobody says, who was asked.
+`round` is the result: `rounds.py` says what it is of."""
 
 USED = (
     *("prompt_tokens", "completion_tokens", "usd"),

@@ -156,8 +156,9 @@ def of_prices(prices: Sequence[Price]) -> list[str]:
     """Say at which prices tries were counted; each price as its config had it."""
     if not prices:
         return ["no try on record says the price that it was counted at"]
-    lines = ["prices, as they were when each try was counted:"]
+    lines = ["prices that tries were counted at, in dollars per million tokens:"]
     for one in prices:
-        said = ", ".join(f"{key} {value}" for key, value in sorted(one.said.items()))
+        known = {key: value for key, value in sorted(one.said.items()) if value is not None}
+        said = ", ".join(f"{key} {value}" for key, value in known.items())
         lines.append(f"  {one.name}: {said} ({one.tries:,} tries)")
     return lines

@@ -145,7 +145,9 @@ def lines(
     for by_, all_ in zip(tables, found, strict=True):
         said += ["", *text.table(by_, all_, names)] if all_ else []
     today = time.strftime("%Y-%m-%d", time.gmtime())
-    caps = {one.limits.payee: one.limits.usd_per_day for one in (exp.service, *exp.judges)}
+    asked = exp.engine.asked
+    services = (exp.service, *exp.judges, *((asked.service,) if asked is not None else ()))
+    caps = {one.limits.payee: one.limits.usd_per_day for one in services}
     more = [
         *text.of_day(state.day(ledger, today), caps, today),
         *text.of_others(state.others(ledger, scope)),

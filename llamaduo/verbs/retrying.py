@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llamaduo.errors import UsageError
+from llamaduo.errors import OverBudget, UsageError
 from llamaduo.options import nearest
 from llamaduo.records import Outcome
 
@@ -84,8 +84,9 @@ def _act(
 
     Raises:
         NothingToRetryError: where there is neither.
+        OverBudget: if it may not fit in what is left, before anything is changed.
     """
-    from llamaduo.spending import again
+    from llamaduo.spending import again, state
 
     old, shared = again.left(place), exp.ledger != "file"
     if old is not None:
@@ -93,13 +94,26 @@ def _act(
         progress.say(f"retry: one of {len(old.calls)} calls was broken off, and goes on")
     if not wanted:
         return
+    ledger.free_the_dead()
     plan = again.plan(exp, place.parents[1], ledger, wanted)
     if plan.again.recipes:
+        _refuse_over_budget(exp, plan, state.run(ledger, place.name).counted)
         for line in lines(plan):
             progress.say(line)
         again.begin(place, plan.again, ledger, shared=shared)
     elif old is None:
         raise NothingToRetryError
+
+
+def _refuse_over_budget(exp: "Experiment", plan: "Plan", counted: float) -> None:
+    """Refuse what would leave a run unfinished that was finished."""
+    if plan.calls and exp.budget_usd is not None and counted + plan.most > exp.budget_usd + 1e-9:
+        left = max(exp.budget_usd - counted, 0.0)
+        raise OverBudget(
+            f"{FLAG}: {sum(plan.calls.values())} calls can cost ${plan.most:.4f} at most, and "
+            f"${left:.4f} of ${exp.budget_usd:.2f} is left: nothing was asked or changed. Give the "
+            "same command with a larger budget_usd"
+        )
 
 
 def lines(plan: "Plan") -> list[str]:

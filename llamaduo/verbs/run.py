@@ -175,7 +175,8 @@ def run(
         result = session.run(exp, progress, until, Started(overrides=typed), first=first)
     except retrying.NothingToRetryError:
         ends = " or ".join(wrong)
-        tell(f"run {exp.fingerprint()}: none of its calls ended as {ends}; nothing was done")
+        kept = "; trials of its search keep their figures" if exp.search is not None else ""
+        tell(f"run {exp.fingerprint()}: none of its calls ended as {ends}; nothing was done{kept}")
         return 0
     except Reached as reached:
         words = shlex.join(typed)

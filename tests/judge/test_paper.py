@@ -2,13 +2,14 @@
 
 import json
 
+import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from judge_world import PROMPT, TAG, Scripted, answer, grade, judge, marks, request
 from pydantic import ValidationError
 
-from llamaduo.judge.marks import Given, fence, read_score, reads
+from llamaduo.judge.marks import FORM, Given, fence, read_score, reads
 from llamaduo.judge.marks import given as come_to
 from llamaduo.records import Message, Outcome, Reply, Score
 
@@ -272,3 +273,16 @@ def test_an_answer_that_never_came_is_not_sent_and_is_unjudged_with_its_cause() 
 def test_repeats_and_prompt_are_part_of_the_key() -> None:
     assert judge(1).key() != judge(2).key()
     assert judge(1).key() != judge(1, PROMPT + " ").key()
+
+
+def test_what_keeps_to_the_form_is_read_and_the_form_is_one_for_all_answers() -> None:
+    caller = Scripted(marks(80, 60))
+    grade(caller, answer("A"), answer("B"), repeats=2)
+    assert all(request.form == FORM for request in caller.asked)
+    mark = {"reason": "near", "score": 80}
+    said = {"tag": TAG, "similarity": mark, "precision": {**mark, "score": 60}}
+    jsonschema.validate(said, FORM)
+    assert read_score(json.dumps(said), TAG) == Score(similarity=80, precision=60)
+    for less in ({**said, "tag": 1}, {**said, "similarity": 80}, {"tag": TAG}, {**said, "x": 1}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(less, FORM)

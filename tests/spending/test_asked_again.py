@@ -15,7 +15,7 @@ from small_world import PRICE, Diary, Scripted, altered, experiment
 
 from llamaduo import running
 from llamaduo.database.postgresql import Postgresql
-from llamaduo.errors import LlamaDuoError, UsageError
+from llamaduo.errors import LlamaDuoError, OverBudget, UsageError
 from llamaduo.experiment import Experiment
 from llamaduo.keeping import units
 from llamaduo.ledger import Ledger
@@ -23,6 +23,7 @@ from llamaduo.progress import Progress
 from llamaduo.records import Outcome, Reply, Request
 from llamaduo.service import Heard
 from llamaduo.spending import again
+from llamaduo.spending.rounds import Notes
 from llamaduo.verbs import retrying, run
 
 UNREADABLE = (Outcome.UNREADABLE,)
@@ -213,23 +214,46 @@ def moved(begun: tuple[Path, Experiment], to: Path) -> tuple[Path, Experiment]:
 
 
 def kill_at(step: str, patch: pytest.MonkeyPatch) -> None:
-    put_away, count = again.put_away, [0]
+    count = [0]
 
     def away(unit: units.Unit, private: Path) -> bool:
         count[0] += 1
         if step == "first result" or count[0] == 3:
             raise Killed
-        return put_away(unit, private)
+        return units.put_away(unit, private)
 
     def killed(*given: Any) -> None:
         raise Killed
 
     if step.endswith("result"):
-        patch.setattr(again, "put_away", away)
+        patch.setattr("llamaduo.spending.again.put_away", away)
     elif step == "calls":
         patch.setattr(Ledger, "reopen", killed)
     else:
         patch.setattr(Path, "unlink", killed)
+
+
+def test_what_may_not_fit_in_the_budget_is_refused_before_anything_is_changed(
+    begun: tuple[Path, Experiment], tmp_path: Path
+) -> None:
+    home, exp = moved(begun, tmp_path)
+    with closing(Ledger(home / ".llamaduo/ledger.sqlite")) as ledger:
+        spent = ledger.spent(exp.fingerprint())
+    before = bytes_under(home / ".llamaduo/store")
+    poor = exp.model_copy(update={"budget_usd": spent + PRICE})
+    with pytest.raises(OverBudget, match=r"17 calls can cost \$0.1700 at most, and \$0.0100 of"):
+        asking(poor)
+    assert bytes_under(home / ".llamaduo/store") == before
+    asking(exp.model_copy(update={"budget_usd": spent + 17 * PRICE}))
+
+
+def test_results_that_only_a_trial_of_a_search_rests_on_are_done_with() -> None:
+    notes = Notes()
+    for what, recipe in [("trial, dev", "a"), ("trial, dev", "b"), ("round 0, dev", "b")]:
+        with notes.of(what):
+            notes.take(recipe)
+    assert notes.names == {"a": "trial, dev", "b": "trial, dev"}
+    assert notes.loop == {"b": "round 0, dev"}
 
 
 def test_what_is_left_of_a_kill_asks_for_no_call_that_was_answered_since(

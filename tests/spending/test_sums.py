@@ -35,7 +35,7 @@ def heard(outcome: Outcome = Outcome.OK, usd: float = 0.25, **more: Any) -> Hear
         cached_tokens=more.pop("cached", 0),
         thinking_tokens=more.pop("thought", 0),
     )
-    reply = Reply(outcome=outcome, text="So.", usage=usage, model=more.pop("model", "m-1"))
+    reply = Reply(outcome=outcome, text="So.", usage=usage, model=more.pop("model", "m-2026-01-01"))
     return Heard(reply, price=PRICE, **more)
 
 
@@ -77,6 +77,7 @@ def test_calls_tries_and_dollars_are_counted_once_by_whatever_is_asked_for(ledge
         ("judge", "ok"),
         ("judge", "unreadable"),
     }
+    assert of(sums(ledger, ("model",))).keys() == {("asked: openai/m",), ("m-2026-01-01",)}
     [today] = sums(ledger, ("day",))
     (at,) = ledger.tables.execute("select max(at) from replies").fetchone()
     assert today.of == (accounts.day_of(at),)
@@ -114,7 +115,7 @@ def test_of_a_run_is_counted_what_it_paid_and_what_it_rests_on(ledger: Ledger) -
 
 def test_accounts_days_prices_and_who_answered_are_those_of_the_ledger(ledger: Ledger) -> None:
     bought(ledger, "a", heard())
-    bought(ledger, "b", heard(model="m-2026-01-01"))
+    bought(ledger, "b", heard(model="m"))
     bought(ledger, "c", heard(model="another"))
     claim(ledger, "d", bound=2.0, payee="openai/m")
     one = state.run(ledger, "run")
@@ -142,6 +143,9 @@ def test_accounts_days_prices_and_who_answered_are_those_of_the_ledger(ledger: L
         ("openrouter/openai/gpt-4o", "openai/gpt-4o", True),
         ("openai/gpt-4o", "gpt-4", False),
         ("openai/gpt-4", "gpt-4o", False),
+        ("openai/gpt-4o", "gpt-4o-mini", False),
+        ("openai/gpt-4o-latest", "gpt-4o-2024-08-06", True),
+        ("its own model at http://127.0.0.1:8080", "anything", True),
         ("azure/our-deployment", "gpt-4o", False),
     ],
 )

@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
+import jsonschema
 import pytest
 from pydantic import ValidationError
 
 from llamaduo.progress import Progress
 from llamaduo.records import Example, Message, Outcome, Reply, Request
-from llamaduo.synth.self_instruct import SelfInstruct, pick_seeds, why_unreadable
+from llamaduo.synth.self_instruct import FORM, SelfInstruct, pick_seeds, why_unreadable
 
 PROMPT = 'About {topic}:\n{examples}\nWrite {count} as {"contents": [...]}.'
 
@@ -266,3 +267,11 @@ def test_what_a_seed_row_says_fills_no_hole() -> None:
     odd = Example(id="x", messages=(Message(role="user", content="{count}{topic}"),), target="y")
     write(synth(), caller, seeds=[odd])
     assert shown(caller.asked[0]) == [{"instruction": "{count}{topic}", "response": "y"}]
+
+
+def test_what_keeps_to_the_form_is_read() -> None:
+    said = {"contents": [{"instruction": "a", "response": "b"}]}
+    jsonschema.validate(said, FORM)
+    assert why_unreadable(json.dumps(said)) == ""
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"contents": [{"instruction": "a"}]}, FORM)
