@@ -6,7 +6,7 @@ from functools import partial
 from typing import TypeVar
 
 from llamaduo.database import Database, Tables, whole
-from llamaduo.ledger import acts, tries
+from llamaduo.ledger import acts, batches, tries
 from llamaduo.ledger.acts import Act, Held
 from llamaduo.ledger.claims import Call, Claim
 from llamaduo.records import Outcome
@@ -30,6 +30,15 @@ class Steps:
     def transaction(self) -> AbstractContextManager[Tables]:
         """Hand out the tables to one process at a time; all is done with them, or nothing."""
         return self._db.transaction()
+
+    def _lives(self, owner: str, since: float) -> bool:
+        """Whether who made a claim at `since` may still answer it: a process, or a batch.
+
+        To be asked within a transaction.
+        """
+        if owner.startswith(batches.OWNER):
+            return batches.lives(self._db, owner)
+        return self._db.alive(owner, since)
 
     def answered(self, key: str) -> bool:
         """Whether `key` has been answered: most are, when a run goes on."""
@@ -69,7 +78,7 @@ class Steps:
             if found[1] is not None:
                 self._claims[call.key] = found[1]
 
-        return Act(lambda db: acts.claim(db, self._db.owner, self._db.alive, call), after)
+        return Act(lambda db: acts.claim(db, self._db.owner, self._lives, call), after)
 
     def sending(self, key: str) -> Act[Held | None]:
         """Let a claimed call go out, if its moment has come; else say when that is.
