@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
+from llamaduo.batch import at_once, buy
 from llamaduo.component import canonical, digest_of, seed_of
 from llamaduo.errors import OverBudget, ServiceError
 from llamaduo.flow.adaptive import OVERLOADED
@@ -14,7 +15,7 @@ from llamaduo.flow.window import refuse_too_large, tokens_of
 from llamaduo.ledger import Call, Claim, Ledger
 from llamaduo.ledger.together import Together
 from llamaduo.records import Outcome, Reply, Request
-from llamaduo.retries import GAVE_UP, gave_up, pause_after
+from llamaduo.retries import gave_up, pause_after, refuse_an_outage
 from llamaduo.service import Heard, Service, Unusable, Warm
 
 SOON = 0.01
@@ -23,9 +24,6 @@ SOON = 0.01
 LONG = 1.0
 """Seconds between two looks at a call that another process makes, at most; longer waits that a
 provider asks for are told."""
-
-MANY = 8
-"""Calls of a batch whose failure speaks for itself, whatever went before."""
 
 Reader = Callable[[Request, str], str]
 """Reads a reply's text; returns an empty string, or why it cannot be used."""
@@ -49,6 +47,11 @@ class Desk:
     def name(self) -> str:
         """What the rows it writes say they are by."""
         return self.service.name
+
+    @property
+    def at_once(self) -> int:
+        """Calls worth handing over at once: all of a stage's, where they go in batches."""
+        return at_once(self.service)
 
     @property
     def spend(self) -> str:
@@ -79,26 +82,18 @@ class Desk:
             for request in requests:
                 refuse_too_large(self.service.limits, tokens_of(request, self.service.limits))
         self.ledger.use(self.recipe, keys)
+        buy(
+            asked,
+            ledger=self.ledger,
+            service=self.service,
+            recipe=self.recipe,
+            run=self.run,
+            budget=self.budget,
+            seed_of=self._seed,
+        )
         replies = asyncio.run(self._all(asked, reads))
-        self._refuse_an_outage(replies)
+        refuse_an_outage(replies, self.ledger, self.recipe, self.service.name)
         return [replies[key] for key in keys]
-
-    def _refuse_an_outage(self, replies: dict[str, Reply]) -> None:
-        """Stop where a service is down, so that a run does not end in rows without replies.
-
-        A few calls that fail among all of the stage's are none: they stay without a reply, or a
-        call that can never be answered would keep a stage from ever ending.
-        """
-        gone = [key for key, reply in replies.items() if reply.cause.startswith(GAVE_UP)]
-        if not gone or 2 * len(gone) < len(replies):
-            return
-        all_ = self.ledger.tally(self.recipe)
-        if len(replies) >= MANY or 2 * all_.outcomes.get(Outcome.FAILED, 0) >= all_.calls:
-            self.ledger.reopen(gone)
-            raise ServiceError(
-                f"{len(gone)} of {len(replies)} calls to {self.service.name} failed: "
-                f"{replies[gone[-1]].cause}. What was bought is kept; the same command goes on"
-            )
 
     def _key(self, request: Request) -> str:
         sent = {"form"} if request.form is None or not self.service.structured else set()
@@ -172,10 +167,11 @@ class Desk:
                         break
                     if claim is Claim.MINE:
                         if not await self._out(call, together):
-                            break
+                            claimed = False
+                            continue
                         tried += 1
                         heard, last = await self._try(call, tried, together)
-                        claimed = not heard.unproven  # what may have been billed is claimed anew
+                        claimed = self.ledger.mine(key) is not None  # not after one that was billed
                         if heard.status in OVERLOADED or not heard.again:
                             together.lanes.saw(lane, heard.status not in OVERLOADED)
                 if claim is not Claim.MINE:  # whoever is to free it needs the lane
@@ -208,8 +204,13 @@ class Desk:
         raise OverBudget(self._over(claim, call.bound))
 
     async def _out(self, call: Call, together: Together) -> bool:
-        """Wait until a claimed call may go out; False if all was stopped before."""
-        while not (held := self.ledger.mine(call.key)).out:
+        """Wait until a claimed call may go out.
+
+        False if all was stopped before, or another process took the call over meanwhile.
+        """
+        while (held := self.ledger.mine(call.key)) is None or not held.out:
+            if held is None:
+                return False
             if held.at is not None and (left := held.at - time.time()) > 0:
                 if left > LONG and (hold := self.ledger.left_alone(call.limits.payee)):
                     when = time.strftime("%H:%M:%S", time.localtime(hold[0]))
@@ -223,8 +224,8 @@ class Desk:
     async def _wait(self, key: str, pause: float, together: Together) -> float:
         """Wait before a call is claimed again; returns how long to wait the next time."""
         await together.pause(pause)
-        if pause < LONG <= 2 * pause and (host := self.ledger.holder(key)):
-            together.say(f"waiting for a call that a process of {host} makes; {self.ledger.freed}")
+        if pause < LONG <= 2 * pause and (who := self.ledger.holder(key)):
+            together.say(f"waiting for a call {who}")
         return min(2 * pause, LONG)
 
     def _may_free(self, claim: Claim) -> bool:
@@ -251,9 +252,8 @@ class Desk:
 
     async def _try(self, call: Call, tried: int, together: Together) -> tuple[Heard, bool]:
         """Send a call for the `tried`-th time and keep what came; say whether it is the last."""
-        seen, paid = self.ledger.history(call.key)
-        anew = (paid,) if paid else ()  # a reply was paid for, and is asked for again
-        seed = seed_of(self.seed, call.key, *anew)
+        seen, _ = self.ledger.history(call.key)
+        seed = self._seed(call.key)
         began = time.monotonic()
         try:
             heard = await self.service.attempt(call.request, seed, f"{call.key}-{seen}")
@@ -272,6 +272,11 @@ class Desk:
         if not last:  # else the next call can be claimed along with it
             await kept
         return heard, last
+
+    def _seed(self, key: str) -> int:
+        """Return what a try is seeded by: anew once a reply was paid for, and is asked again."""
+        _, paid = self.ledger.history(key)
+        return seed_of(self.seed, key, *((paid,) if paid else ()))
 
     def _read(
         self, key: str, request: Request, reply: Reply, reads: Reader, together: Together

@@ -1,9 +1,13 @@
-"""A call that is tried again: after how long, and when it is given up."""
+"""A call that is tried again: after how long, when it is given up, and when the service is."""
 
 import random
+from collections.abc import Mapping
 from dataclasses import replace
 
+from llamaduo.errors import ServiceError
 from llamaduo.flow.headers import LONGEST
+from llamaduo.ledger import Ledger
+from llamaduo.records import Outcome, Reply
 from llamaduo.service import Heard
 
 LONGEST_WAIT = 60.0
@@ -11,6 +15,9 @@ LONGEST_WAIT = 60.0
 
 GAVE_UP = "given up"
 """Begins the cause of a call whose failure might pass, tried as often as the service says."""
+
+MANY = 8
+"""Calls of a batch whose failure speaks for itself, whatever went before."""
 
 
 def pause_after(heard: Heard, tried: int, backoff: float) -> float:
@@ -29,3 +36,29 @@ def gave_up(heard: Heard, tries: int) -> Heard:
     """Say of the last try that there were so many."""
     cause = f"{GAVE_UP} after {tries} tries: {heard.reply.cause}"
     return replace(heard, reply=heard.reply.model_copy(update={"cause": cause}))
+
+
+def refuse_an_outage(replies: Mapping[str, Reply], ledger: Ledger, recipe: str, name: str) -> None:
+    """Stop where a service is down, so that a run does not end in rows without replies.
+
+    A few calls that fail among all of the stage's are none: they stay without a reply, or a
+    call that can never be answered would keep a stage from ever ending.
+
+    Args:
+        replies: of the calls that were handed over together, by their keys.
+        recipe: what they are for.
+        name: of the service.
+
+    Raises:
+        ServiceError: if half of them or more were given up.
+    """
+    gone = [key for key, reply in replies.items() if reply.cause.startswith(GAVE_UP)]
+    if not gone or 2 * len(gone) < len(replies):
+        return
+    all_ = ledger.tally(recipe)
+    if len(replies) >= MANY or 2 * all_.outcomes.get(Outcome.FAILED, 0) >= all_.calls:
+        ledger.reopen(gone)
+        raise ServiceError(
+            f"{len(gone)} of {len(replies)} calls to {name} failed: {replies[gone[-1]].cause}. "
+            "What was bought is kept; the same command goes on"
+        )

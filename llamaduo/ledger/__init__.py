@@ -18,7 +18,7 @@ from llamaduo.database import Database, Tables, whole
 from llamaduo.database.sqlite import Sqlite
 from llamaduo.flow import window
 from llamaduo.flow.adaptive import Lanes
-from llamaduo.ledger import accounts, claims, tallies, tries
+from llamaduo.ledger import accounts, batches, claims, tallies, tries
 from llamaduo.ledger.acts import Act, Held
 from llamaduo.ledger.claims import Call, Claim
 from llamaduo.ledger.steps import Steps
@@ -46,6 +46,11 @@ class Ledger(Steps):
     def freed(self) -> str:
         """When a claim whose process is gone is taken over, for people."""
         return self._db.freed
+
+    @property
+    def private(self) -> Path:
+        """The folder `.llamaduo` of the home, where locks are."""
+        return self._db.private
 
     @property
     def tables(self) -> Tables:
@@ -103,8 +108,7 @@ class Ledger(Steps):
             ).fetchone()
             if row is not None:
                 claims.give_up(db, key)
-        if row is not None:
-            self._claims.pop(key, None)
+        self._claims.pop(key, None)
 
     @whole
     def reopen(self, keys: Sequence[str]) -> None:
@@ -120,28 +124,46 @@ class Ledger(Steps):
         with self.transaction() as db:
             held = db.execute(
                 "select key, owner, claimed_at from calls where state = 'claimed'"
+                f" and owner not in ({batches.OWNERS})"
             ).fetchall()
-            dead = [key for key, owner, since in held if not self._db.alive(owner, since)]
+            dead = [key for key, owner, since in held if not self._lives(owner, since)]
             for key in dead:
                 claims.give_up(db, key)
         return len(dead)
 
     def in_flight(self, run: str) -> int:
-        """Count the calls claimed for `run` that have no final reply yet."""
-        sql = "select count(*) from calls where state = 'claimed' and run = ?"
+        """Count the calls claimed for `run` that have no final reply yet, those in batches aside.
+
+        Nobody waits a day for what they may turn out to leave of a budget.
+        """
+        sql = (
+            "select count(*) from calls where state = 'claimed' and run = ?"
+            f" and owner not in ({batches.OWNERS})"
+        )
         return int(self._db.execute(sql, (run,)).fetchone()[0])
 
     def in_flight_of(self, payee: str) -> int:
-        """Count the calls claimed of `payee`, for any run, that have no final reply yet."""
-        sql = "select count(*) from calls where state = 'claimed' and payee = ?"
+        """Count the same of the calls claimed of `payee`, for any run."""
+        sql = (
+            "select count(*) from calls where state = 'claimed' and payee = ?"
+            f" and owner not in ({batches.OWNERS})"
+        )
         return int(self._db.execute(sql, (payee,)).fetchone()[0])
 
     def holder(self, key: str) -> str:
-        """Return the host whose process holds the claim on `key`; empty where none does."""
+        """Say for people who holds the claim on `key`, and until when; empty where none does."""
         row = self._db.execute(
             "select owner from calls where key = ? and state = 'claimed'", (key,)
         ).fetchone()
-        return str(row[0]).rsplit(":", 2)[0] if row else ""
+        if row is None:
+            return ""
+        owner = str(row[0])
+        if owner.startswith(batches.OWNER):
+            return (
+                f"that is in batch {owner.removeprefix(batches.OWNER)}, which another process "
+                "handed in meanwhile; if that one has ended, give this command again"
+            )
+        return f"that a process of {owner.rsplit(':', 2)[0]} makes; {self.freed}"
 
     def spent(self, run: str) -> float:
         """Return the dollars that calls made for `run` have cost."""

@@ -1,6 +1,7 @@
 """`llamaduo ledger [RUN] [--by stage,...] [--prices] [--export FILE]`: what was paid, and for what.
 
-Without a RUN it is all that the ledger has.
+Without a RUN it is all that the ledger has. `--cancel-batch` (see cancelling.py) is the only thing
+it does.
 """
 
 import argparse
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from llamaduo.errors import UsageError
 from llamaduo.options import nearest
-from llamaduo.verbs import VERBS, arguments, named
+from llamaduo.verbs import VERBS, arguments, cancelling, named
 
 if TYPE_CHECKING:
     from llamaduo.experiment import Experiment
@@ -28,7 +29,7 @@ OF_A_RUN = (("stage", "round"), ("model",), ("day",))
 
 
 def main(words: list[str]) -> int:
-    """Print the tables, or write every try to a file. Reads only; asks nobody."""
+    """Print the tables, or write every try to a file; asks nobody, but where it cancels."""
     from llamaduo.config import from_overrides
 
     given = arguments.read(parser(), words)
@@ -40,6 +41,10 @@ def main(words: list[str]) -> int:
     exp = named.run(given.words, "ledger").exp if of_run else from_overrides(given.words)
     ledger = opened(exp)
     try:
+        if given.cancel_batch is not None:
+            for line in cancelling.lines(exp, ledger, given.words, given.cancel_batch):
+                print(line)
+            return 0
         names = _names(exp, ledger) if of_run else None
         if into is not None:
             return _export(exp, ledger, names, into)
@@ -54,7 +59,8 @@ def parser() -> argparse.ArgumentParser:
     """Return what reads the verb's arguments."""
     made = arguments.parser("ledger", VERBS["ledger"], word="RUN", meaning=MEANING)
     made.usage = (
-        "llamaduo ledger [RUN] [--by stage,...] [--prices] [--export FILE.parquet] [key=value ...]"
+        "llamaduo ledger [RUN] [--by stage,...] [--prices] [--export FILE.parquet] "
+        "[--cancel-batch TOKEN] [key=value ...]"
     )
     made.add_argument(
         "--by",
@@ -69,6 +75,12 @@ def parser() -> argparse.ArgumentParser:
         "--export",
         metavar="FILE",
         help="write every try with its texts to a new Parquet file, and print nothing else",
+    )
+    made.add_argument(
+        "--cancel-batch",
+        metavar="TOKEN",
+        help="cancel an open batch by the beginning of its name, or `all`, and do nothing else; "
+        "what had been answered is kept",
     )
     return made
 
