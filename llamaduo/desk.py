@@ -194,10 +194,11 @@ class Desk:
                         break
                     if claim is Claim.MINE:
                         if not await self._out(call, together):
-                            break
+                            claimed = False
+                            continue
                         tried += 1
                         heard, last = await self._try(call, tried, together)
-                        claimed = not heard.unproven  # what may have been billed is claimed anew
+                        claimed = self.ledger.mine(key) is not None  # not after one that was billed
                         if heard.status in OVERLOADED or not heard.again:
                             together.lanes.saw(lane, heard.status not in OVERLOADED)
                 if claim is not Claim.MINE:  # whoever is to free it needs the lane
@@ -230,8 +231,13 @@ class Desk:
         raise OverBudget(self._over(claim, call.bound))
 
     async def _out(self, call: Call, together: Together) -> bool:
-        """Wait until a claimed call may go out; False if all was stopped before."""
-        while not (held := self.ledger.mine(call.key)).out:
+        """Wait until a claimed call may go out.
+
+        False if all was stopped before, or another process took the call over meanwhile.
+        """
+        while (held := self.ledger.mine(call.key)) is None or not held.out:
+            if held is None:
+                return False
             if held.at is not None and (left := held.at - time.time()) > 0:
                 if left > LONG and (hold := self.ledger.left_alone(call.limits.payee)):
                     when = time.strftime("%H:%M:%S", time.localtime(hold[0]))

@@ -222,6 +222,25 @@ def test_a_budget_is_never_exceeded_with_many_calls_in_flight(ledger: Ledger, ke
     assert spent + BOUND > budget >= spent + BOUND - COST
 
 
+def test_a_try_that_was_paid_and_is_asked_again_is_reserved_anew(
+    ledger: Ledger, kept: Kept
+) -> None:
+    def says(request: Request, tries: int) -> tuple[Reply, bool]:
+        paid = bought(request)
+        if tries == 0:
+            return paid.model_copy(update={"outcome": Outcome.FAILED, "cause": "no choices"}), True
+        return paid, False
+
+    service = Scripted(says)
+    with pytest.raises(OverBudget):  # 0.3 is paid, and 1.0 more does not fit
+        desk(ledger, service, budget=1.2).ask(ask_for(0))
+    assert len(service.asked) == 1
+    assert kept.account() == pytest.approx((COST, 0))
+    [reply] = desk(ledger, service, budget=1.3).ask(ask_for(0))
+    assert reply.outcome is Outcome.OK
+    assert kept.account() == pytest.approx((2 * COST, 0))
+
+
 def test_over_budget_keeps_what_was_bought_and_a_larger_budget_goes_on(ledger: Ledger) -> None:
     service = Scripted(concurrency=2)
     requests = ask_for(*range(8))

@@ -32,6 +32,7 @@ from llamaduo.verbs import (
     VERBS,
     compare,
     cost,
+    estimate,
     help,
     ledger,
     load,
@@ -106,6 +107,7 @@ NO_RUNS = (
     "compare",
     "cost",
     "doctor",
+    "estimate",
     "ledger",
     "load",
     "pack",
@@ -134,6 +136,7 @@ SERVED = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["serve"]]
 LOOKS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["ui"]]
 LEDGERS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["ledger"]]
 COSTS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["cost"]]
+ESTIMATES = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["estimate"]]
 
 
 @pytest.fixture(autouse=True)
@@ -291,6 +294,21 @@ def test_every_cost_command_prints_its_table(
 ) -> None:
     assert cost.main(overrides) == 0
     assert "break-even: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("typed", ESTIMATES, ids=" ".join)
+def test_every_estimate_the_pages_show_prints_its_table(
+    typed: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert estimate.main(typed) == 0
+    assert re.search(r"^in all +[\d,]+ ", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_the_page_on_estimates_shows_what_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    typed, said = fences(ROOT / "docs/estimate.md")[:2]
+    assert estimate.main(words(typed.lines[0])[1:]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith(said.text), "what is missing for other reasons follows"
 
 
 def test_what_else_the_pages_have_one_type_exists() -> None:

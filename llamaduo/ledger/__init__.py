@@ -108,8 +108,7 @@ class Ledger(Steps):
             ).fetchone()
             if row is not None:
                 claims.give_up(db, key)
-        if row is not None:
-            self._claims.pop(key, None)
+        self._claims.pop(key, None)
 
     @whole
     def reopen(self, keys: Sequence[str]) -> None:

@@ -45,9 +45,9 @@ class Steps:
         sql = "select state from calls where key = ?"
         return bool(self._db.execute(sql, (key,)).fetchone() == ("answered",))
 
-    def mine(self, key: str) -> Held:
-        """Return the claim on `key` that this process has."""
-        return self._claims[key]
+    def mine(self, key: str) -> Held | None:
+        """Return the claim on `key` that this process has; None where it has none."""
+        return self._claims.get(key)
 
     @property
     def unsettled(self) -> bool:
@@ -80,16 +80,27 @@ class Steps:
 
         return Act(lambda db: acts.claim(db, self._db.owner, self._lives, call), after)
 
-    def sending(self, key: str) -> Act[Held]:
-        """Let a claimed call go out, if its moment has come; else say when that is."""
+    def sending(self, key: str) -> Act[Held | None]:
+        """Let a claimed call go out, if its moment has come; else say when that is.
+
+        None where it has to be claimed anew, since another process took it over.
+        """
         held = self._claims[key]
-        return Act(lambda db: acts.send(db, held), partial(self._claims.__setitem__, key))
+
+        def after(found: Held | None) -> None:
+            if found is None:
+                self._claims.pop(key, None)
+            else:
+                self._claims[key] = found
+
+        return Act(lambda db: acts.send(db, self._db.owner, held), after)
 
     def answering(self, key: str, heard: Heard, *, seconds: float, last: bool) -> Act[None]:
         """Keep a try. With `last` the call is answered and its reservation settled.
 
-        Where nobody saw how it ended, what was reserved is unproven from now on; if it is not the
-        last try, the call has to be claimed anew.
+        Where nobody saw how it ended, what was reserved is unproven from now on. After such a try,
+        and after one that was paid, a further one has to be claimed anew: what was reserved is
+        spent.
 
         A claim can be gone: the connection was lost for so long that another process took
         the call over. The reply was paid all the same, so it is kept and counted; where the
@@ -98,7 +109,7 @@ class Steps:
         held = self._claims.get(key)
 
         def after(_: None) -> None:
-            if last or heard.unproven:
+            if last or acts.spent(heard):
                 self._claims.pop(key, None)
             elif held is not None:
                 self._claims[key] = Held(held.call, held.day)
@@ -116,10 +127,10 @@ class Steps:
     def wait(self, key: str) -> None:
         """Note that nothing of a claimed call is in flight."""
         held = self._claims[key]
-        act = Act(lambda db: acts.wait(db, held), partial(self._claims.__setitem__, key))
-        self.do([act])
+        after = partial(self._claims.__setitem__, key)
+        self.do([Act(lambda db: acts.wait(db, self._db.owner, held), after)])
 
-    def send(self, key: str) -> Held:
+    def send(self, key: str) -> Held | None:
         """Let a claimed call go out, if its moment has come; else say when that is."""
         return self.do([self.sending(key)])[0]
 
