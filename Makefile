@@ -38,6 +38,9 @@ bench: .venv/ready $(MODEL)  ## measure what the README and the pages claim: ove
 	$(BIN)/python benchmarks/decision.py
 	$(BIN)/python benchmarks/audit.py
 	$(BIN)/python benchmarks/kill.py
+	$(BIN)/python benchmarks/kill_calls.py
+	$(BIN)/python benchmarks/caps.py
+	$(BIN)/python benchmarks/real_judge.py
 	$(BIN)/python benchmarks/service_calls.py
 	$(BIN)/python benchmarks/tuning.py
 	$(BIN)/python benchmarks/inference.py

@@ -4,9 +4,11 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from llamaduo.batch import at_once, buy
 from llamaduo.component import canonical, digest_of, seed_of
 from llamaduo.errors import OverBudget, ServiceError
 from llamaduo.flow.adaptive import OVERLOADED
@@ -57,6 +59,11 @@ class Desk:
         return self.service.name
 
     @property
+    def at_once(self) -> int:
+        """Calls worth handing over at once: all of a stage's, where they go in batches."""
+        return at_once(self.service)
+
+    @property
     def spend(self) -> str:
         """The run's spend so far, for people."""
         spent = f"${self.ledger.spent(self.run):.4f}"
@@ -85,6 +92,15 @@ class Desk:
             for request in requests:
                 refuse_too_large(self.service.limits, tokens_of(request))
         self.ledger.use(self.recipe, keys)
+        buy(
+            asked,
+            ledger=self.ledger,
+            service=self.service,
+            recipe=self.recipe,
+            run=self.run,
+            budget=self.budget,
+            seed_of=self._seed,
+        )
         replies = asyncio.run(self._all(asked, reads))
         self._refuse_an_outage(replies)
         return [replies[key] for key in keys]
@@ -140,10 +156,16 @@ class Desk:
         except asyncio.CancelledError:  # Ctrl-C: what is in flight is paid for, so keep it
             stop.set()
             await asyncio.gather(*workers, return_exceptions=True)
+            with suppress(Exception):
+                await together.kept()
             raise
-        for error in [worker.exception() for worker in workers]:
-            if error:
-                raise error
+        errors = [error for error in [worker.exception() for worker in workers] if error]
+        try:
+            await together.kept()
+        except Exception as error:
+            errors.append(error)
+        if errors:
+            raise errors[0]
         return replies
 
     async def _one(
@@ -161,7 +183,7 @@ class Desk:
             bound=self.service.upper_bound_usd(request),
             budget=self.budget,
         )
-        tried, claimed, pause = 0, False, SOON
+        tried, claimed, last, pause = 0, False, False, SOON
         try:
             while not together.stop.is_set():
                 async with together.lanes.one(together.stop) as lane:
@@ -172,25 +194,25 @@ class Desk:
                         break
                     if claim is Claim.MINE:
                         if not await self._out(call, together):
-                            break
+                            claimed = False
+                            continue
                         tried += 1
                         heard, last = await self._try(call, tried, together)
-                        claimed = not heard.unproven  # what may have been billed is claimed anew
+                        claimed = self.ledger.mine(key) is not None  # not after one that was billed
                         if heard.status in OVERLOADED or not heard.again:
                             together.lanes.saw(lane, heard.status not in OVERLOADED)
-                if (
-                    claim is not Claim.MINE
-                ):  # no lane is held meanwhile: who is to free it needs one
+                if claim is not Claim.MINE:  # whoever is to free it needs the lane
                     pause = await self._wait(key, pause, together)
                     continue
                 if last:
-                    return self._read(key, request, heard.reply, reads)
+                    return self._read(key, request, heard.reply, reads, together)
                 await together.pause(self._backoff(tried, heard))
                 pause = SOON
         finally:
-            self.ledger.release(key)
+            if not last:
+                self.ledger.release(key)
         reply = None if together.stop.is_set() else self.ledger.reply(key)
-        return None if reply is None else self._read(key, request, reply, reads)
+        return None if reply is None else self._read(key, request, reply, reads, together)
 
     async def _claim(self, call: Call, together: Together) -> Claim:
         """Claim a call, if it can be made now.
@@ -209,8 +231,13 @@ class Desk:
         raise OverBudget(self._over(claim, call.bound))
 
     async def _out(self, call: Call, together: Together) -> bool:
-        """Wait until a claimed call may go out; False if all was stopped before."""
-        while not (held := self.ledger.mine(call.key)).out:
+        """Wait until a claimed call may go out.
+
+        False if all was stopped before, or another process took the call over meanwhile.
+        """
+        while (held := self.ledger.mine(call.key)) is None or not held.out:
+            if held is None:
+                return False
             if held.at is not None and (left := held.at - time.time()) > 0:
                 if left > LONG and (hold := self.ledger.left_alone(call.limits.payee)):
                     when = time.strftime("%H:%M:%S", time.localtime(hold[0]))
@@ -224,17 +251,16 @@ class Desk:
     async def _wait(self, key: str, pause: float, together: Together) -> float:
         """Wait before a call is claimed again; returns how long to wait the next time."""
         await together.pause(pause)
-        if pause < LONG <= 2 * pause and (host := self.ledger.holder(key)):
-            together.say(f"waiting for a call that a process of {host} makes; {self.ledger.freed}")
+        if pause < LONG <= 2 * pause and (who := self.ledger.holder(key)):
+            together.say(f"waiting for a call {who}")
         return min(2 * pause, LONG)
 
     def _may_free(self, claim: Claim) -> bool:
         """Whether calls in flight may come out cheaper than what is reserved for them."""
-        if self.ledger.free_the_dead():
-            return True
+        freed = self.ledger.free_the_dead()
         if claim is Claim.CAPPED:
-            return self.ledger.in_flight_of(self.service.limits.payee) > 0
-        return self.ledger.in_flight(self.run) > 0
+            return freed + self.ledger.in_flight_of(self.service.limits.payee) > 0
+        return freed + self.ledger.in_flight(self.run) > 0
 
     def _over(self, claim: Claim, bound: float) -> str:
         """Say which limit was reached, and how to go on."""
@@ -253,26 +279,31 @@ class Desk:
 
     async def _try(self, call: Call, tried: int, together: Together) -> tuple[Heard, bool]:
         """Send a call for the `tried`-th time and keep what came; say whether it is the last."""
-        seen, paid = self.ledger.history(call.key)
+        seen, _ = self.ledger.history(call.key)
+        seed = self._seed(call.key)
         began = time.monotonic()
         try:
-            heard = await self.service.attempt(
-                call.request, _seed(self.seed, call.key, paid), f"{call.key}-{seen}"
-            )
+            heard = await self.service.attempt(call.request, seed, f"{call.key}-{seen}")
         except ServiceError as error:  # it was refused, and not billed
             if isinstance(error, Unusable):
-                kept = self.ledger.answering(
-                    call.key, error.heard, seconds=time.monotonic() - began, last=False
-                )
-                await together.do(kept)
+                took = time.monotonic() - began
+                refused = self.ledger.answering(call.key, error.heard, seconds=took, last=False)
+                await together.do(refused)
             self.ledger.wait(call.key)
             raise
         last = not heard.again or tried == self.service.attempts
         if last and heard.again:
             heard = _gave_up(heard, tried)
         seconds = time.monotonic() - began
-        await together.do(self.ledger.answering(call.key, heard, seconds=seconds, last=last))
+        kept = together.begin(self.ledger.answering(call.key, heard, seconds=seconds, last=last))
+        if not last:  # else the next call can be claimed along with it
+            await kept
         return heard, last
+
+    def _seed(self, key: str) -> int:
+        """Return what a try is seeded by: anew once a reply was paid for, and is asked again."""
+        _, paid = self.ledger.history(key)
+        return seed_of(self.seed, key, *((paid,) if paid else ()))
 
     def _backoff(self, tried: int, heard: Heard) -> float:
         """Return the seconds before the next try: jittered, and no less than the provider asks."""
@@ -280,11 +311,13 @@ class Desk:
         asked = min(heard.wait or 0.0, LONGEST)
         return float(max(own * random.uniform(0.5, 1.0), asked * random.uniform(1.0, 1.1)))
 
-    def _read(self, key: str, request: Request, reply: Reply, reads: Reader) -> Reply:
+    def _read(
+        self, key: str, request: Request, reply: Reply, reads: Reader, together: Together
+    ) -> Reply:
         """Mark a reply whose text is of no use; a kill may have come between answer and mark."""
         if reply.outcome is Outcome.OK and (why := reads(request, reply.text)):
             reply = reply.model_copy(update={"outcome": Outcome.UNREADABLE, "cause": why})
-            self.ledger.mark(key, Outcome.UNREADABLE, why)
+            together.begin(self.ledger.marking(key, Outcome.UNREADABLE, why))
         return reply
 
 
@@ -292,8 +325,3 @@ def _gave_up(heard: Heard, tries: int) -> Heard:
     """Say of the last try that there were so many."""
     cause = f"{GAVE_UP} after {tries} tries: {heard.reply.cause}"
     return replace(heard, reply=heard.reply.model_copy(update={"cause": cause}))
-
-
-def _seed(seed: int, key: str, paid: int) -> int:
-    """Return what a try is seeded by: anew once a reply was paid for, and is asked for again."""
-    return seed_of(seed, key, paid) if paid else seed_of(seed, key)

@@ -222,6 +222,25 @@ def test_a_budget_is_never_exceeded_with_many_calls_in_flight(ledger: Ledger, ke
     assert spent + BOUND > budget >= spent + BOUND - COST
 
 
+def test_a_try_that_was_paid_and_is_asked_again_is_reserved_anew(
+    ledger: Ledger, kept: Kept
+) -> None:
+    def says(request: Request, tries: int) -> tuple[Reply, bool]:
+        paid = bought(request)
+        if tries == 0:
+            return paid.model_copy(update={"outcome": Outcome.FAILED, "cause": "no choices"}), True
+        return paid, False
+
+    service = Scripted(says)
+    with pytest.raises(OverBudget):  # 0.3 is paid, and 1.0 more does not fit
+        desk(ledger, service, budget=1.2).ask(ask_for(0))
+    assert len(service.asked) == 1
+    assert kept.account() == pytest.approx((COST, 0))
+    [reply] = desk(ledger, service, budget=1.3).ask(ask_for(0))
+    assert reply.outcome is Outcome.OK
+    assert kept.account() == pytest.approx((2 * COST, 0))
+
+
 def test_over_budget_keeps_what_was_bought_and_a_larger_budget_goes_on(ledger: Ledger) -> None:
     service = Scripted(concurrency=2)
     requests = ask_for(*range(8))
@@ -490,7 +509,8 @@ def test_a_claim_of_another_host_is_waited_for_until_its_lease_is_over(tmp_path:
     at = desk(ledger, service)
     hold(ledger, at, ask_for(0), "another-host:1:0.00", kept)
     assert ledger.free_the_dead() == 0
-    assert ledger.holder(at._key(ask_for(0)[0])) == "another-host"
+    said = f"that a process of another-host makes; {ledger.freed}"
+    assert ledger.holder(at._key(ask_for(0)[0])) == said
     kept.look("update calls set claimed_at = claimed_at - ?", (LEASE + 1,))
     with within(10):
         assert at.ask(ask_for(0)) == [bought(ask_for(0)[0])]

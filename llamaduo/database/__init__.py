@@ -97,13 +97,25 @@ class Database(Tables, Protocol):
     """Name of this process, `host:...:...`, as its claims have it."""
     freed: str
     """When a claim whose process is gone is taken over, for people."""
+    private: Path
+    """The folder `.llamaduo` of the home, under which locks are."""
 
-    def transaction(self) -> AbstractContextManager[Tables]:
+    unsettled: bool
+    """Whether something was committed that `settle` is still to wait for."""
+
+    def transaction(self, lasting: bool = True) -> AbstractContextManager[Tables]:
         """Hand out the tables to one process at a time; all is done with them, or nothing.
+
+        Args:
+            lasting: False: the end does not wait until it is on the disk, which `settle` does.
 
         Raises:
             Lost: the server is gone in the middle of it, and nothing was done: try it again.
         """
+        ...
+
+    def settle(self) -> None:
+        """Wait until all that was committed before outlasts a power cut; for any thread."""
         ...
 
     def alive(self, owner: str, since: float) -> bool:

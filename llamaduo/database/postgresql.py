@@ -34,6 +34,7 @@ class Postgresql:
     """
 
     freed = "one of a process that dies is taken over at once"
+    unsettled = False
 
     def __init__(self, private: Path) -> None:
         self.private = private
@@ -74,8 +75,11 @@ class Postgresql:
             execute_batch(cursor, _ours(sql), rows, page_size=500)
 
     @contextmanager
-    def transaction(self) -> Iterator["Postgresql"]:
+    def transaction(self, lasting: bool = True) -> Iterator["Postgresql"]:
         """Hand out the tables to one process at a time; all is done with them, or nothing.
+
+        Args:
+            lasting: the server's commit always is.
 
         Raises:
             Lost: the connection broke and nothing was kept: it can be made again.
@@ -104,6 +108,9 @@ class Postgresql:
             raise
         finally:
             self._in_turn = False
+
+    def settle(self) -> None:
+        """Do nothing: what the server has committed lasts."""
 
     def alive(self, owner: str, since: float) -> bool:
         """Whether the process that made a claim still holds its lock; asked in a transaction."""

@@ -1,5 +1,6 @@
 """The ledger's tables in a file, for the processes of one machine."""
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -20,10 +21,13 @@ class Sqlite:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        self.private = path.parent
         self.owner = this_process()
+        self.unsettled = False
+        self._log_path = path.with_name(f"{path.name}-wal")
+        self._log: int | None = None
         self._db = sqlite3.connect(path, isolation_level=None, timeout=PATIENCE)
         self._to_wal()
-        self._db.execute("pragma synchronous = full")
         with self.transaction() as db:
             (version,) = db.execute("pragma user_version").fetchone()
             if version < SCHEMA:
@@ -58,8 +62,13 @@ class Sqlite:
         return self._db.executemany(sql, params)
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Hand out the tables to one process at a time; all is done with them, or nothing."""
+    def transaction(self, lasting: bool = True) -> Iterator[sqlite3.Connection]:
+        """Hand out the tables to one process at a time; all is done with them, or nothing.
+
+        A commit appends to the log (WAL) and with `lasting` has it written to the disk. Without,
+        it is in the system's memory: it outlasts this process, whatever ends it.
+        """
+        self._db.execute(f"pragma synchronous = {'full' if lasting else 'normal'}")
         self._db.execute("begin immediate")
         try:
             yield self._db
@@ -67,6 +76,18 @@ class Sqlite:
             self._db.execute("rollback")
             raise
         self._db.execute("commit")
+        self.unsettled |= not lasting
+
+    def settle(self) -> None:
+        """Have the log written to the disk, with all that was committed before."""
+        self.unsettled = False
+        if self._log is None and self._log_path.exists():
+            folder = os.open(self._log_path.parent, os.O_RDONLY)
+            os.fsync(folder)  # the log may be new: its name has to last too
+            os.close(folder)
+            self._log = os.open(self._log_path, os.O_RDONLY)
+        if self._log is not None:
+            os.fsync(self._log)
 
     def alive(self, owner: str, since: float) -> bool:
         """Whether the process that made a claim at `since` still runs."""
@@ -95,4 +116,7 @@ class Sqlite:
 
     def close(self) -> None:
         """Let go of the file."""
+        if self._log is not None:
+            os.close(self._log)
+            self._log = None
         self._db.close()

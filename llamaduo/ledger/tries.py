@@ -56,6 +56,15 @@ def keep(
     )
 
 
+def mark(db: Tables, key: str, outcome: Outcome, cause: str) -> None:
+    """Say of the last try at `key` what reading it showed."""
+    db.execute(
+        "update replies set outcome = ?, cause = ? where key = ? and attempt = "
+        "(select max(attempt) from replies where key = ?)",
+        (outcome.value, cause, key, key),
+    )
+
+
 def price_of(db: Tables, said: str) -> str:
     """Put a price on record, once; returns what it is called there."""
     if not said:

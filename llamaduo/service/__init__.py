@@ -92,6 +92,11 @@ class Caller(Protocol):
         ...
 
     @property
+    def at_once(self) -> int:
+        """Calls worth handing over at once."""
+        ...
+
+    @property
     def spend(self) -> str:
         """The run's spend so far, for people."""
         ...

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from llamaduo.progress import Progress
 from llamaduo.records import Example, Message, Outcome, Reply, Request
-from llamaduo.synth.self_instruct import AT_ONCE, FORM, SelfInstruct, pick_seeds, why_unreadable
+from llamaduo.synth.self_instruct import FORM, SelfInstruct, pick_seeds, why_unreadable
 
 PROMPT = 'About {topic}:\n{examples}\nWrite {count} as {"contents": [...]}.'
 
@@ -22,6 +22,7 @@ class Scripted:
 
     name = "scripted"
     spend = "$0"
+    at_once = 256
 
     def __init__(self, *replies: str | Reply) -> None:
         self.replies = replies
@@ -150,9 +151,9 @@ def test_each_round_asks_anew_and_the_same_round_the_same() -> None:
 
 def test_samples_go_on_counting_from_batch_to_batch() -> None:
     caller = Scripted(contents(pair("new")))
-    rows = write(synth(AT_ONCE + 2), caller)
-    assert [request.sample for request in caller.asked] == list(range(AT_ONCE + 2))
-    assert len({row.id for row in rows}) == AT_ONCE + 2
+    rows = write(synth(64 + 2), caller)
+    assert [request.sample for request in caller.asked] == list(range(64 + 2))
+    assert len({row.id for row in rows}) == 64 + 2
 
 
 def test_another_seed_shows_other_rows() -> None:
