@@ -1,8 +1,10 @@
 """A service by each way to a provider, and what a good reply is on each wire."""
 
 from datetime import date
+from pathlib import Path
 from typing import Any
 
+import pytest
 from provider import Provider, heard
 
 from llamaduo.service.chat import ChatService
@@ -83,6 +85,15 @@ CLOUD = {
     "AWS_SECRET_ACCESS_KEY": "aws-sentinel-secret-0",
     "AWS_REGION_NAME": "us-east-1",
 }
+
+
+def set_keys(patch: pytest.MonkeyPatch, home: Path) -> None:
+    """Set the keys of all ways, and leave nothing of the machine's own."""
+    patch.setenv("MY_API_KEY", SECRET)
+    patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    patch.setenv("HOME", str(home))
+    for name, value in CLOUD.items():
+        patch.setenv(name, value)
 
 
 def service(way: str, **changes: Any) -> ChatService:

@@ -2,19 +2,23 @@
 
 import gc
 import json
+from pathlib import Path
 
 import pytest
 from provider import ASKED, Provider, heard
-from ways import ANTHROPIC, OPENAI, SECRET, WAYS, say, service
+from ways import ANTHROPIC, OPENAI, SECRET, WAYS, say, service, set_keys
 
 from llamaduo.judge.marks import FORM
 from llamaduo.records import Message, Outcome
 from llamaduo.service import wire
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:.*`ReadOnly` qualifier:UserWarning"),
-    pytest.mark.usefixtures("keys_of_all_ways"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore:.*`ReadOnly` qualifier:UserWarning")
+
+
+@pytest.fixture(autouse=True)
+def keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    set_keys(monkeypatch, tmp_path)
+
 
 ANSWER = Message(role="assistant", content="So.")
 

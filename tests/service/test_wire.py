@@ -1,21 +1,24 @@
 """What is kept of a try, by each way to a provider: the body as it came, tokens, who answered."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from provider import ASKED, Provider, heard
-from ways import CLOUD, OPENAI, PRICE, SECRET, WAYS, say, service
+from ways import CLOUD, OPENAI, PRICE, SECRET, WAYS, say, service, set_keys
 
 from llamaduo.records import Outcome
 from llamaduo.service.heard import Unusable
 from llamaduo.service.price import snapshot
 from llamaduo.service.reading import UNSAID
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:.*`ReadOnly` qualifier:UserWarning"),
-    pytest.mark.usefixtures("keys_of_all_ways"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore:.*`ReadOnly` qualifier:UserWarning")
+
+
+@pytest.fixture(autouse=True)
+def keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    set_keys(monkeypatch, tmp_path)
 
 
 @pytest.mark.parametrize("way", WAYS)
