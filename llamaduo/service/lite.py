@@ -5,13 +5,14 @@ from functools import lru_cache
 from typing import Any
 
 from llamaduo.service.endings import Trouble
-from llamaduo.service.transport import ON, litellm
+from llamaduo.service.transport import ON, litellm, unlogged
 from llamaduo.service.wire import Exchange
 
 
 async def ask(arguments: Mapping[str, Any], exchange: Exchange) -> dict[str, Any] | Trouble:
     """Ask once. Returns the reply in OpenAI's form, or what litellm says went wrong."""
     token = ON.set(exchange)
+    unlogged()
     try:
         response = await litellm().acompletion(**arguments)
     except Exception as error:

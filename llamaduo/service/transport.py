@@ -62,8 +62,8 @@ def litellm() -> Any:
 
     litellm.suppress_debug_info = True  # else every failed call prints where to get help
     logging.getLogger("LiteLLM").setLevel(logging.CRITICAL)
-    # litellm works out a price of every reply, which is a fifth of its time for a call. What a
-    # reply costs is counted here by the dated price of the service, so nobody would read it.
+    # litellm works out a price of every reply, which with its log of it is a quarter of its time
+    # for a call. What a reply costs is counted here by the service's dated price: nobody reads it.
     litellm.utils.update_response_metadata = _nothing
 
     def create_async_transport(
@@ -73,6 +73,14 @@ def litellm() -> Any:
 
     AsyncHTTPHandler.create_async_transport = staticmethod(create_async_transport)
     return litellm
+
+
+def unlogged() -> None:
+    """Have litellm keep no log of the calls of this task."""
+    known = getattr(litellm(), "_internal_context", None)  # only quicker: it may go away
+    internal: ContextVar[bool] | None = getattr(known, "is_internal_call", None)
+    if internal is not None:
+        internal.set(True)
 
 
 def _nothing(**_: object) -> None:
