@@ -4,9 +4,11 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from llamaduo.batch import at_once, buy
 from llamaduo.component import canonical, digest_of, seed_of
 from llamaduo.errors import OverBudget, ServiceError
 from llamaduo.flow.adaptive import OVERLOADED
@@ -15,8 +17,7 @@ from llamaduo.flow.window import refuse_too_large, tokens_of
 from llamaduo.ledger import Call, Claim, Ledger
 from llamaduo.ledger.together import Together
 from llamaduo.records import Outcome, Reply, Request
-from llamaduo.service import Heard, Service, Warm
-from llamaduo.service.endings import Unusable
+from llamaduo.service import Heard, Service, Unusable, Warm
 
 LONGEST_WAIT = 60.0
 """Seconds between two tries, at most."""
@@ -58,6 +59,11 @@ class Desk:
         return self.service.name
 
     @property
+    def at_once(self) -> int:
+        """Calls worth handing over at once: all of a stage's, where they go in batches."""
+        return at_once(self.service)
+
+    @property
     def spend(self) -> str:
         """The run's spend so far, for people."""
         spent = f"${self.ledger.spent(self.run):.4f}"
@@ -86,6 +92,15 @@ class Desk:
             for request in requests:
                 refuse_too_large(self.service.limits, tokens_of(request))
         self.ledger.use(self.recipe, keys)
+        buy(
+            asked,
+            ledger=self.ledger,
+            service=self.service,
+            recipe=self.recipe,
+            run=self.run,
+            budget=self.budget,
+            seed_of=self._seed,
+        )
         replies = asyncio.run(self._all(asked, reads))
         self._refuse_an_outage(replies)
         return [replies[key] for key in keys]
@@ -140,7 +155,9 @@ class Desk:
             await asyncio.wait(workers)  # gather() would hand a Ctrl-C on to the calls in flight
         except asyncio.CancelledError:  # Ctrl-C: what is in flight is paid for, so keep it
             stop.set()
-            await asyncio.gather(*workers, together.kept(), return_exceptions=True)
+            await asyncio.gather(*workers, return_exceptions=True)
+            with suppress(Exception):
+                await together.kept()
             raise
         errors = [error for error in [worker.exception() for worker in workers] if error]
         try:
@@ -177,10 +194,11 @@ class Desk:
                         break
                     if claim is Claim.MINE:
                         if not await self._out(call, together):
-                            break
+                            claimed = False
+                            continue
                         tried += 1
                         heard, last = await self._try(call, tried, together)
-                        claimed = not heard.unproven  # what may have been billed is claimed anew
+                        claimed = self.ledger.mine(key) is not None  # not after one that was billed
                         if heard.status in OVERLOADED or not heard.again:
                             together.lanes.saw(lane, heard.status not in OVERLOADED)
                 if claim is not Claim.MINE:  # whoever is to free it needs the lane
@@ -213,8 +231,13 @@ class Desk:
         raise OverBudget(self._over(claim, call.bound))
 
     async def _out(self, call: Call, together: Together) -> bool:
-        """Wait until a claimed call may go out; False if all was stopped before."""
-        while not (held := self.ledger.mine(call.key)).out:
+        """Wait until a claimed call may go out.
+
+        False if all was stopped before, or another process took the call over meanwhile.
+        """
+        while (held := self.ledger.mine(call.key)) is None or not held.out:
+            if held is None:
+                return False
             if held.at is not None and (left := held.at - time.time()) > 0:
                 if left > LONG and (hold := self.ledger.left_alone(call.limits.payee)):
                     when = time.strftime("%H:%M:%S", time.localtime(hold[0]))
@@ -228,8 +251,8 @@ class Desk:
     async def _wait(self, key: str, pause: float, together: Together) -> float:
         """Wait before a call is claimed again; returns how long to wait the next time."""
         await together.pause(pause)
-        if pause < LONG <= 2 * pause and (host := self.ledger.holder(key)):
-            together.say(f"waiting for a call that a process of {host} makes; {self.ledger.freed}")
+        if pause < LONG <= 2 * pause and (who := self.ledger.holder(key)):
+            together.say(f"waiting for a call {who}")
         return min(2 * pause, LONG)
 
     def _may_free(self, claim: Claim) -> bool:
@@ -256,9 +279,8 @@ class Desk:
 
     async def _try(self, call: Call, tried: int, together: Together) -> tuple[Heard, bool]:
         """Send a call for the `tried`-th time and keep what came; say whether it is the last."""
-        seen, paid = self.ledger.history(call.key)
-        anew = (paid,) if paid else ()  # a reply was paid for, and is asked for again
-        seed = seed_of(self.seed, call.key, *anew)
+        seen, _ = self.ledger.history(call.key)
+        seed = self._seed(call.key)
         began = time.monotonic()
         try:
             heard = await self.service.attempt(call.request, seed, f"{call.key}-{seen}")
@@ -277,6 +299,11 @@ class Desk:
         if not last:  # else the next call can be claimed along with it
             await kept
         return heard, last
+
+    def _seed(self, key: str) -> int:
+        """Return what a try is seeded by: anew once a reply was paid for, and is asked again."""
+        _, paid = self.ledger.history(key)
+        return seed_of(self.seed, key, *((paid,) if paid else ()))
 
     def _backoff(self, tried: int, heard: Heard) -> float:
         """Return the seconds before the next try: jittered, and no less than the provider asks."""

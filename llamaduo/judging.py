@@ -12,6 +12,7 @@ from llamaduo.decision import level_of_look, same_at_both_ends
 from llamaduo.engine import LocalEngine
 from llamaduo.engine.asked import Asked, as_sent
 from llamaduo.engine.asked import answers as answers_of
+from llamaduo.experiment import Experiment
 from llamaduo.findings import Assessment, Audit, Opening
 from llamaduo.intervals import LEVEL
 from llamaduo.judge import Ends, Judge, Stop
@@ -180,7 +181,7 @@ class Judging(Bench):
         watch: Look | None = None,
     ) -> Judged:
         exp = self.exp
-        stop = self._stop(on, look)
+        stop = stop_of(exp, on, look)
         rule = [exp.goal.key(), on == exp.judge.on, look if on == "test" else 0] if stop else []
         inputs = [exp.judge.key(), exp.seed, answers.content, rule]
         of = Lineage((answers.content,))
@@ -195,38 +196,6 @@ class Judging(Bench):
         )
         self.judged[name, on] = Judged(judgements, assessment, adapter.path if adapter else None)
         return self.judged[name, on]
-
-    def _stop(self, on: Part, look: int) -> Stop | None:
-        """Return when repeats may end: where neither the loop nor any verdict would change.
-
-        What hangs on pairs of prompts spares none: the verdict against the service, and
-        whether the last round was worth its price. Nor does dev where a search compares its
-        coverage, in no trial and in no round: sparing goes by the goal, and figures that rest
-        on two repeats here and on ten there are not to be set in order. A trial and a round
-        with the same settings are then one result.
-        """
-        exp, goal = self.exp, self.exp.goal
-        steers = on == exp.judge.on
-        pairs = on == "test" and goal.against == "service"
-        compared = on == "dev" and exp.search is not None and exp.search.judges
-        if not exp.judge.early_stop or pairs or compared:
-            return None
-        if steers and exp.usd_per_point is not None:
-            return None
-        level = level_of_look(look) if exp.judge.on == "test" else LEVEL
-
-        def same(ends: Sequence[Ends]) -> bool:
-            low, high, prompts = ends[0]
-            if steers and len({100 * hits / prompts >= goal.at_least for hits in (low, high)}) > 1:
-                return False
-            if on != "test":
-                return True
-            own = 1 - (1 - level) / max(len(ends) - 1, 1)
-            return same_at_both_ends(*ends[0], goal.at_least, level) and all(
-                same_at_both_ends(*part, goal.at_least, own) for part in ends[1:]
-            )
-
-        return Stop(goal.similarity, goal.precision, same)
 
     def audit(self, judged: Judged) -> Audit | None:
         """Question the judge on the decided model's test answers; None if nobody wants to."""
@@ -286,6 +255,39 @@ class Judging(Bench):
         judgements = self.store.rows(stage, inputs, Judgement, grade, lineage)
         self.rests_on(judgements.recipe)
         return judgements
+
+
+def stop_of(exp: Experiment, on: Part, look: int) -> Stop | None:
+    """Return when repeats may end: where neither the loop nor any verdict would change.
+
+    What hangs on pairs of prompts spares none: the verdict against the service, and
+    whether the last round was worth its price. Nor does dev where a search compares its
+    coverage, in no trial and in no round: sparing goes by the goal, and figures that rest
+    on two repeats here and on ten there are not to be set in order. A trial and a round
+    with the same settings are then one result.
+    """
+    goal = exp.goal
+    steers = on == exp.judge.on
+    pairs = on == "test" and goal.against == "service"
+    compared = on == "dev" and exp.search is not None and exp.search.judges
+    if not exp.judge.early_stop or pairs or compared:
+        return None
+    if steers and exp.usd_per_point is not None:
+        return None
+    level = level_of_look(look) if exp.judge.on == "test" else LEVEL
+
+    def same(ends: Sequence[Ends]) -> bool:
+        low, high, prompts = ends[0]
+        if steers and len({100 * hits / prompts >= goal.at_least for hits in (low, high)}) > 1:
+            return False
+        if on != "test":
+            return True
+        own = 1 - (1 - level) / max(len(ends) - 1, 1)
+        return same_at_both_ends(*ends[0], goal.at_least, level) and all(
+            same_at_both_ends(*part, goal.at_least, own) for part in ends[1:]
+        )
+
+    return Stop(goal.similarity, goal.precision, same)
 
 
 def part(split: Sequence[Placed], name: Part) -> list[Example]:

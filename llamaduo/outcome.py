@@ -130,5 +130,7 @@ def by_stage(tallies: Sequence[Tally]) -> tuple[Tally, ...]:
             calls=before.calls + tally.calls,
             outcomes=dict(sorted(outcomes.items())),
             usage=before.usage + tally.usage,
+            unproven=before.unproven + tally.unproven,
+            by_others=dict(Counter(before.by_others) + Counter(tally.by_others)),
         )
     return tuple(summed.values())

@@ -226,3 +226,5 @@ class Tally(Record):
     usage: Usage
     unproven: float = 0.0
     """Dollars, at most, that tries may have cost of which nobody saw the end."""
+    by_others: dict[str, int] = {}
+    """Replies by models of another name than was asked, by that name."""

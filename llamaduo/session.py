@@ -2,7 +2,9 @@
 
 import json
 import platform
+import shlex
 import traceback
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from importlib.metadata import version
@@ -23,6 +25,7 @@ from llamaduo.judging import part
 from llamaduo.privacy.told import told
 from llamaduo.progress import Progress, tell
 from llamaduo.records import Placed
+from llamaduo.report.calls import to_ask_again
 from llamaduo.report.money import migration_usd
 from llamaduo.search.space import with_values
 from llamaduo.secrets import without_secrets
@@ -42,10 +45,12 @@ def run(
     until: Until | None = None,
     started: Started | None = None,
     account: Account | None = None,
+    first: Callable[[], None] | None = None,
 ) -> Result:
     """Run `exp` under its home, show it, and write its report.
 
     Args:
+        first: done once nothing stands in the way, before anything is made.
         until: where to stop, without a verdict or a report.
         started: by which command; None where it was no command.
         account: filled in at the end, whichever it is.
@@ -58,6 +63,8 @@ def run(
     preflight.refuse(exp, progress, until)
     refuse_network_home(Path(exp.home), not_for_many_hosts(exp))
     private = writable(Path(exp.home) / ".llamaduo", "home")
+    if first is not None:
+        first()
     name = exp.fingerprint()
     with running.beside(private, f"run {name}"):
         return _at_home(exp, private / "runs" / name, progress, until, started, account)
@@ -173,8 +180,17 @@ def _ended(
     last = stages.judged[rounds[-1], exp.judge.on].adapter if rounds else None
     tuned = last is not None and (last / "adapter_config.json").exists()
     where = [f"{now}; {made}", f"report: {path}", *([f"adapter: {last}"] if tuned else [])]
-    tell(report.summary(result, [*where, shown.where]))
+    tell(report.summary(result, [*where, *_to_ask_again(result, place), shown.where]))
     return result
+
+
+def _to_ask_again(result: Result, place: Path) -> list[str]:
+    """Say what to type to have the calls asked again that went wrong, if any did."""
+    flag, typed = to_ask_again(result.tallies), runs.typed(place)
+    if not flag:
+        return []
+    words = "and the values of this run" if typed is None else shlex.join(typed)
+    return [f"to ask these again: llamaduo run {flag} {words}"]
 
 
 def made_of(exp: Experiment, stages: Bench) -> list[str]:

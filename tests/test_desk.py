@@ -23,7 +23,7 @@ from llamaduo.ledger import Call, Claim, Ledger
 from llamaduo.ledger.together import Together
 from llamaduo.owner import LEASE
 from llamaduo.records import Message, Outcome, Reply, Request, Usage
-from llamaduo.service import Heard, Limits, Service
+from llamaduo.service import Heard, Limits, Service, Unusable
 
 COST = 0.3
 BOUND = 1.0
@@ -220,6 +220,25 @@ def test_a_budget_is_never_exceeded_with_many_calls_in_flight(ledger: Ledger, ke
     spent, reserved = kept.account()
     assert reserved == pytest.approx(0)
     assert spent + BOUND > budget >= spent + BOUND - COST
+
+
+def test_a_try_that_was_paid_and_is_asked_again_is_reserved_anew(
+    ledger: Ledger, kept: Kept
+) -> None:
+    def says(request: Request, tries: int) -> tuple[Reply, bool]:
+        paid = bought(request)
+        if tries == 0:
+            return paid.model_copy(update={"outcome": Outcome.FAILED, "cause": "no choices"}), True
+        return paid, False
+
+    service = Scripted(says)
+    with pytest.raises(OverBudget):  # 0.3 is paid, and 1.0 more does not fit
+        desk(ledger, service, budget=1.2).ask(ask_for(0))
+    assert len(service.asked) == 1
+    assert kept.account() == pytest.approx((COST, 0))
+    [reply] = desk(ledger, service, budget=1.3).ask(ask_for(0))
+    assert reply.outcome is Outcome.OK
+    assert kept.account() == pytest.approx((2 * COST, 0))
 
 
 def test_over_budget_keeps_what_was_bought_and_a_larger_budget_goes_on(ledger: Ledger) -> None:
@@ -490,7 +509,8 @@ def test_a_claim_of_another_host_is_waited_for_until_its_lease_is_over(tmp_path:
     at = desk(ledger, service)
     hold(ledger, at, ask_for(0), "another-host:1:0.00", kept)
     assert ledger.free_the_dead() == 0
-    assert ledger.holder(at._key(ask_for(0)[0])) == "another-host"
+    said = f"that a process of another-host makes; {ledger.freed}"
+    assert ledger.holder(at._key(ask_for(0)[0])) == said
     kept.look("update calls set claimed_at = claimed_at - ?", (LEASE + 1,))
     with within(10):
         assert at.ask(ask_for(0)) == [bought(ask_for(0)[0])]
@@ -658,3 +678,19 @@ if __name__ == "__main__":
     {"slow": _slow, "same": _same, "die": _die}[sys.argv[1]](
         Kept(Path(sys.argv[2]), on_server=sys.argv[3] == "server")
     )
+
+
+def test_what_a_provider_said_as_it_stopped_all_is_on_record(ledger: Ledger) -> None:
+    refused = Heard(Reply(outcome=Outcome.FAILED, cause="HTTP 401: no"), raw="no", status=401)
+
+    def dead(request: Request, tries: int) -> tuple[Reply, bool]:
+        raise Unusable("scripted cannot be used: HTTP 401: no", refused)
+
+    service = Scripted(says=dead)
+    with pytest.raises(ServiceError, match="cannot be used"):
+        desk(ledger, service).ask(ask_for(1))
+    with ledger.transaction() as db:
+        kept = db.execute("select outcome, status, raw, usd, unproven from replies").fetchall()
+    assert kept == [("failed", 401, "no", 0.0, 0.0)]
+    assert ledger.in_flight("run") == 0
+    assert desk(ledger, Scripted()).ask(ask_for(1)) == [bought(ask_for(1)[0])]

@@ -228,8 +228,11 @@ def test_a_call_that_was_killed_while_it_waited_was_not_billed_and_frees_its_mom
     limits = {"requests_per_minute": 1}
     for key in "ab":
         assert ledger.claim(call(key, **limits)) is Claim.MINE
-    assert [ledger.mine(key).out for key in "ab"] == [True, False]
-    assert ledger.mine("b").at == pytest.approx(time.time() + 61.5, abs=1)
+    first, second = ledger.mine("a"), ledger.mine("b")
+    assert first is not None
+    assert second is not None
+    assert (first.out, second.out) == (True, False)
+    assert second.at == pytest.approx(time.time() + 61.5, abs=1)
     kept.give_to(kept.gone())
     assert ledger.free_the_dead() == 2
     assert kept.unproven() == 1.0
@@ -239,8 +242,11 @@ def test_a_call_that_was_killed_while_it_waited_was_not_billed_and_frees_its_mom
 def test_a_second_try_takes_a_moment_of_its_own(ledger: Ledger, kept: Kept) -> None:
     ledger.claim(call(requests_per_minute=1))
     ledger.answer("k", Heard(failed(), again=True), seconds=0.1, last=False)
-    assert ledger.mine("k").at is None
+    held = ledger.mine("k")
+    assert held is not None
+    assert held.at is None
     held = ledger.send("k")
+    assert held is not None
     assert not held.out
     assert held.at == pytest.approx(time.time() + 61.5, abs=1)
     assert kept.look("select sent_at from calls") == [(None,)]
@@ -324,3 +330,91 @@ def test_a_failed_try_counts_what_it_was_booked_for(ledger: Ledger, kept: Kept) 
         (5,),
         (window.tokens_of(ASKED),),
     ]
+
+
+def test_no_step_is_said_to_be_kept_before_the_disk_has_it_and_others_gather_meanwhile(
+    file: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk, settled = threading.Event(), list[int]()
+    settle = file.settle
+
+    def slow() -> None:
+        assert disk.wait(10)
+        settled.append(1)
+        settle()
+
+    monkeypatch.setattr(file, "settle", slow)
+
+    async def scene() -> list[bool]:
+        together = Together(file, Lanes(1))
+        first = together.begin(file.claiming(call("a")))
+        await asyncio.sleep(0.02)
+        others = [together.begin(file.claiming(call(key))) for key in "bcd"]
+        await asyncio.sleep(0.02)
+        seen = [first.done(), others[0].done()]
+        disk.set()
+        await together.kept()
+        return [*seen, first.done(), *(one.done() for one in others)]
+
+    assert asyncio.run(scene()) == [False, False, True, True, True, True]
+    assert settled == [1, 1]
+    assert not file.unsettled
+
+
+def test_ctrl_c_waits_for_a_slow_disk_to_take_every_reply(
+    file: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle = file.settle
+
+    def slow() -> None:
+        time.sleep(0.2)
+        settle()
+
+    class Uneven(Scripted):
+        async def attempt(self, request: Request, seed: int, once: str) -> Heard:
+            if len(self.asked) == 2:
+                signal.raise_signal(signal.SIGINT)
+            heard = await super().attempt(request, seed, once)
+            await asyncio.sleep(0.02 * request.sample)
+            return heard
+
+    monkeypatch.setattr(file, "settle", slow)
+    service = Uneven(concurrency=3, seconds=0.02)
+    # A shell starts what runs in the background with SIGINT ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with within(10), pytest.raises(KeyboardInterrupt):
+            desk(file, service).ask(ask_for(*range(9)))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(service.asked) == file.calls_now == 3
+    assert file.in_flight("run") == 0
+
+
+def test_a_reply_that_cannot_be_kept_stops_all(
+    file: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle = file.settle
+
+    def fails() -> None:
+        if service.asked:
+            raise OSError("the disk is full")
+        settle()
+
+    monkeypatch.setattr(file, "settle", fails)
+    service = Scripted(concurrency=1)
+    with within(10), pytest.raises(OSError, match="the disk is full"):
+        desk(file, service).ask(ask_for(*range(5)))
+    assert len(service.asked) == 1
+
+
+def test_what_is_not_settled_yet_is_seen_by_others_and_outlasts_the_process(
+    tmp_path: Path,
+) -> None:
+    kept = Kept(tmp_path / "private", on_server=False)
+    with closing(kept.open()) as ledger:
+        ledger.do([ledger.claiming(call())], lasting=False)
+        assert ledger.unsettled
+        assert kept.look("select state from calls") == [("claimed",)]
+        ledger.settle()
+        assert not ledger.unsettled

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 import sqlite3
 import sys
 import tomllib
@@ -31,7 +32,9 @@ from llamaduo.verbs import (
     VERBS,
     compare,
     cost,
+    estimate,
     help,
+    ledger,
     load,
     pack,
     probe,
@@ -104,6 +107,8 @@ NO_RUNS = (
     "compare",
     "cost",
     "doctor",
+    "estimate",
+    "ledger",
     "load",
     "pack",
     "probe",
@@ -129,7 +134,9 @@ PROBED = [words(c) for c in COMMANDS if words(c)[:1] in (["probe"], ["sentinel"]
 ROLLED = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["rollout"]]
 SERVED = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["serve"]]
 LOOKS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["ui"]]
+LEDGERS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["ledger"]]
 COSTS = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["cost"]]
+ESTIMATES = [words(c)[1:] for c in COMMANDS if words(c)[:1] == ["estimate"]]
 
 
 @pytest.fixture(autouse=True)
@@ -161,6 +168,7 @@ def first_values(overrides: Sequence[str], *, sweep: bool) -> list[str]:
 
 def composed(command: str) -> Experiment:
     _, typed = run.until_where([w for w in words(command) if w != "run"])
+    _, typed = run.retry_what(typed)
     flags, overrides = run.split(typed)
     assert {f for f in flags if f.startswith("-")} <= {"-m", "--cfg", "-p"}
     return from_overrides(first_values(overrides, sweep="-m" in flags))
@@ -271,12 +279,36 @@ def test_every_phase_the_pages_show_only_lacks_a_model_or_calls(typed: list[str]
         rollout.main(typed)
 
 
+@pytest.mark.parametrize("typed", LEDGERS, ids=" ".join)
+def test_every_look_into_the_ledger_shows_what_a_finished_run_has_paid(
+    typed: list[str], finished: Finished, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(finished.home / ".llamaduo", tmp_path / ".llamaduo")
+    assert ledger.main(typed) == 0
+    assert re.match(r"(the ledger|run \w+): \d+ calls in|written: ", capsys.readouterr().out)
+
+
 @pytest.mark.parametrize("overrides", COSTS, ids=" ".join)
 def test_every_cost_command_prints_its_table(
     overrides: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cost.main(overrides) == 0
     assert "break-even: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("typed", ESTIMATES, ids=" ".join)
+def test_every_estimate_the_pages_show_prints_its_table(
+    typed: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert estimate.main(typed) == 0
+    assert re.search(r"^in all +[\d,]+ ", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_the_page_on_estimates_shows_what_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    typed, said = fences(ROOT / "docs/estimate.md")[:2]
+    assert estimate.main(words(typed.lines[0])[1:]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith(said.text), "what is missing for other reasons follows"
 
 
 def test_what_else_the_pages_have_one_type_exists() -> None:

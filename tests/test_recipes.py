@@ -160,7 +160,7 @@ def test_the_papers_services_are_on_record_and_refused_and_their_successors_are_
 class Asked:
     """Keeps what is asked for, and answers nothing of use."""
 
-    name, spend = "asked", ""
+    name, spend, at_once = "asked", "", 256
 
     def __init__(self) -> None:
         self.requests: list[Request] = []

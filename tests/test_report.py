@@ -522,3 +522,34 @@ def test_the_rows_that_the_goal_would_take_are_said(tmp_path: Path) -> None:
 def test_a_simulated_service_costs_no_migration_and_a_paid_one_does() -> None:
     assert migration_usd(outcome()) == 1.0
     assert migration_usd(outcome(simulated=True)) == 0.0
+
+
+def test_calls_that_may_be_asked_again_are_counted_with_the_flag_that_does(tmp_path: Path) -> None:
+    plain = report(outcome(), tmp_path / "plain")
+    assert "--retry" not in plain and "unproven" not in plain and "cached" not in plain
+    usage = Usage(prompt_tokens=1000, completion_tokens=200, usd=0.5, cached_tokens=400)
+    ends = {"ok": 70, "unreadable": 2, "failed": 1, "truncated": 7}
+    told = outcome(
+        tallies=(
+            Tally(stage="judgements", calls=80, outcomes=ends, usage=usage, unproven=0.125),
+            Tally(stage="synthetic", calls=6, outcomes={}, usage=Usage(), by_others={"x": 3}),
+        )
+    )
+    said = report(told, tmp_path / "told")
+    assert "| judgements | 80 | 70 ok, 2 unreadable, 1 failed, 7 truncated | 1000 | 400 | " in said
+    assert "| $0.5000 | $0.1250 |" in said and "| of them cached |" in said
+    assert "Up to $0.1250 more may have been billed unseen" in said
+    assert "3 replies are by x, which is not the name that was asked for." in said
+    ended = "Of the calls, 2 unreadable and 1 failed."
+    assert f"{ended} `llamaduo run --retry unreadable,failed`, with" in said
+    short = summary(told, ["here"]).splitlines()
+    assert short[-2:] == [ended, "here"]
+
+
+def test_what_was_written_before_tallies_knew_more_still_loads() -> None:
+    written = outcome().model_dump(mode="json")
+    for tally in written["tallies"]:
+        del tally["unproven"], tally["by_others"]
+        for name in ("cached_tokens", "cache_write_tokens", "thinking_tokens"):
+            del tally["usage"][name]
+    assert Result.model_validate(written) == outcome()

@@ -97,6 +97,8 @@ class Database(Tables, Protocol):
     """Name of this process, `host:...:...`, as its claims have it."""
     freed: str
     """When a claim whose process is gone is taken over, for people."""
+    private: Path
+    """The folder `.llamaduo` of the home, under which locks are."""
 
     unsettled: bool
     """Whether something was committed that `settle` is still to wait for."""

@@ -21,6 +21,7 @@ class Sqlite:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        self.private = path.parent
         self.owner = this_process()
         self.unsettled = False
         self._log_path = path.with_name(f"{path.name}-wal")

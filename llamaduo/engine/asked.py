@@ -9,9 +9,6 @@ from llamaduo.progress import Progress
 from llamaduo.records import Answer, Example, Message, Outcome, Reply, Request
 from llamaduo.service import Caller, Service
 
-AT_ONCE = 256
-"""Calls handed over at once: a kill loses no reply, only the order of work."""
-
 
 class Proof(Protocol):
     """Shows that who answers is who is meant, where a server would not say."""
@@ -105,8 +102,8 @@ def answers(
     """
     asked = [(row, k) for row in prompts for k in range(samples)][len(done) :]
     with progress.stage("answer", len(prompts) * samples, "answers", done=len(done)) as meter:
-        for start in range(0, len(asked), AT_ONCE):
-            batch = asked[start : start + AT_ONCE]
+        for start in range(0, len(asked), caller.at_once):
+            batch = asked[start : start + caller.at_once]
             requests = [
                 Request(
                     messages=row.messages,

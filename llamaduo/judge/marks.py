@@ -23,8 +23,6 @@ from llamaduo.prompt import fill, tagged_objects
 from llamaduo.records import Answer, Judgement, Mark, Message, Outcome, Reply, Request, Score
 from llamaduo.service import Caller, Service
 
-AT_ONCE = 256
-"""Calls handed over at once: a kill loses no reply, only the order of work."""
 HOLES = ("{instruction}", "{target}", "{answer}", "{tag}")
 
 _UNSEEN = re.compile(
@@ -120,7 +118,7 @@ class MarksJudge(Component, ABC):
         if stop is not None and self.early_stop and self.repeats > FEWEST:
             yield from self._by_turns(answers, callers, stop, progress)
             return
-        wide = max(AT_ONCE // (self.repeats * len(callers)), 1)
+        wide = _answers_at_once(callers, self.repeats)
         with progress.stage("judge", len(answers), "answers") as meter:
             for start in range(0, len(answers), wide):
                 batch = answers[start : start + wide]
@@ -149,7 +147,7 @@ class MarksJudge(Component, ABC):
         seen = Tallies(cells, list(categories.values()))
         asked = [0] * len(answers)
         again, turn = list(range(len(answers))), range(FEWEST)
-        wide = max(AT_ONCE // (FEWEST * len(callers)), 1)
+        wide = _answers_at_once(callers, FEWEST)
         with progress.stage("judge", self.repeats * len(answers), "repeats") as meter:
             while again:
                 for start in range(0, len(again), wide):
@@ -295,6 +293,12 @@ def _mark(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:
         return None
     return float(value)
+
+
+def _answers_at_once(callers: Mapping[str, Caller], repeats: int) -> int:
+    """Return how many answers are judged at once, so often each, by all members of a panel."""
+    calls = min(caller.at_once for caller in callers.values())
+    return max(calls // (repeats * len(callers)), 1)
 
 
 def _spend(callers: Mapping[str, Caller]) -> str:

@@ -11,7 +11,7 @@ import yaml
 from llamaduo import runs
 from llamaduo.errors import LlamaDuoError
 from llamaduo.keeping.needles import Needles
-from llamaduo.ledger import FORGOTTEN, Ledger
+from llamaduo.ledger import FORGOTTEN, Ledger, batches
 from llamaduo.privacy.hidden import in_no_order
 
 
@@ -63,6 +63,9 @@ def holding(ledger: Ledger, needles: Callable[[str], Needles]) -> Held:
     Args:
         needles: what to look for in the calls of a run, by its fingerprint; a masked text as
             `in_no_order` has it.
+
+    Raises:
+        LlamaDuoError: if a batch is open that holds one of them, whose reply is yet to come.
     """
     of = cache(needles)
     found = {
@@ -72,6 +75,12 @@ def holding(ledger: Ledger, needles: Callable[[str], Needles]) -> Held:
     }
     usd = 0.0
     with ledger.transaction() as db:
+        if handed_in := found & set(batches.holders(db)):
+            raise LlamaDuoError(
+                f"a batch that a provider has holds {len(handed_in)} of these calls, and their "
+                "replies are yet to come: nothing was removed. Let the run that handed it in "
+                "collect it, or cancel it with `llamaduo ledger --cancel-batch all`"
+            )
         for key in sorted(found):
             usd += sum(
                 paid for (paid,) in db.execute("select usd from replies where key = ?", (key,))

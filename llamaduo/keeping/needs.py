@@ -68,17 +68,26 @@ def needs(exp: Experiment, home: Path, ledger: Ledger) -> Needs:
     """
     store = Peek(home / "store")
     stages = Reading(exp, store, ledger, Progress(io.StringIO()), exp.fingerprint())
-    finished = False
+    finished = walk(stages)
+    return Needs(frozenset((*store.wanted, *_references(home / "store", store.wanted))), finished)
+
+
+def walk(stages: Reading) -> bool:
+    """Go through a run, its search's trials too; returns whether it is there to its end.
+
+    Args:
+        stages: over a `Peek`; what is there is taken down in its `wanted`.
+    """
+    exp = stages.exp
     try:
         split = stages.split()
         if exp.search is not None:
             exp = _after_search(exp, stages, split)
             stages = replace(stages, exp=exp)
         loop.run(exp, stages, split, Silent())
-        finished = True
     except Reached:
-        pass
-    return Needs(frozenset((*store.wanted, *_references(home / "store", store.wanted))), finished)
+        return False
+    return True
 
 
 def _references(root: Path, wanted: Sequence[str]) -> list[str]:

@@ -11,40 +11,30 @@ counted, as unproven.
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from functools import partial
 from pathlib import Path
-from typing import TypeVar
 from uuid import uuid4
 
 from llamaduo.database import Database, Tables, whole
 from llamaduo.database.sqlite import Sqlite
 from llamaduo.flow import window
 from llamaduo.flow.adaptive import Lanes
-from llamaduo.ledger import accounts, acts, claims, tallies, tries
+from llamaduo.ledger import accounts, batches, claims, tallies, tries
 from llamaduo.ledger.acts import Act, Held
 from llamaduo.ledger.claims import Call, Claim
-from llamaduo.records import Outcome, Reply, Tally
-from llamaduo.service import Heard
+from llamaduo.ledger.steps import Steps
+from llamaduo.records import Reply, Tally
 
 __all__ = ["FORGOTTEN", "Act", "Call", "Claim", "Held", "Ledger"]
-
-T = TypeVar("T")
 
 FORGOTTEN = "forgotten-"
 """Begins the key of a call of which only figures are left."""
 
 
-class Ledger:
+class Ledger(Steps):
     """Paid calls in a database; a path is that of a file, made if it is not there."""
 
     def __init__(self, where: Path | Database) -> None:
-        self._db: Database = Sqlite(where) if isinstance(where, Path) else where
-        self.spent_now = 0.0
-        """Dollars this process has paid."""
-        self.calls_now = 0
-        """Tries this process has sent, those that failed too."""
-        self._claims: dict[str, Held] = {}
-        """What this process has claimed."""
+        super().__init__(Sqlite(where) if isinstance(where, Path) else where)
         self._lanes: dict[tuple[str, int], Lanes] = {}
 
     @property
@@ -57,9 +47,15 @@ class Ledger:
         """When a claim whose process is gone is taken over, for people."""
         return self._db.freed
 
-    def transaction(self) -> AbstractContextManager[Tables]:
-        """Hand out the tables to one process at a time; all is done with them, or nothing."""
-        return self._db.transaction()
+    @property
+    def private(self) -> Path:
+        """The folder `.llamaduo` of the home, where locks are."""
+        return self._db.private
+
+    @property
+    def tables(self) -> Tables:
+        """The tables, to look at while others go on writing."""
+        return self._db
 
     def held(self, path: Path, waiting: str = "") -> AbstractContextManager[None]:
         """Hold the lock called `path`, under `.llamaduo/`, among all who share the ledger."""
@@ -89,15 +85,6 @@ class Ledger:
         ).fetchone()
         return int(seen), int(paid)
 
-    def answered(self, key: str) -> bool:
-        """Whether `key` has been answered: most are, when a run goes on."""
-        sql = "select state from calls where key = ?"
-        return bool(self._db.execute(sql, (key,)).fetchone() == ("answered",))
-
-    def mine(self, key: str) -> Held:
-        """Return the claim on `key` that this process has."""
-        return self._claims[key]
-
     def left_alone(self, payee: str) -> tuple[float, str] | None:
         """Return until when nobody may send to `payee`, and why; None where anybody may now."""
         return window.held(self._db, payee, time.time())
@@ -105,92 +92,6 @@ class Ledger:
     def lanes(self, payee: str, ceiling: int) -> Lanes:
         """Return how many calls to `payee` may be in flight, as learnt so far."""
         return self._lanes.setdefault((payee, ceiling), Lanes(ceiling))
-
-    @property
-    def unsettled(self) -> bool:
-        """Whether something was done that `settle` is still to wait for."""
-        return self._db.unsettled
-
-    def settle(self) -> None:
-        """Wait until all that was done before outlasts a power cut; for any thread."""
-        self._db.settle()
-
-    @whole
-    def do(self, steps: Sequence[Act[T]], *, lasting: bool = True) -> list[T]:
-        """Do several in one transaction; returns what came of each.
-
-        Args:
-            lasting: False where `settle` is called before anything is built on it.
-        """
-        with self._db.transaction(lasting) as db:
-            found = [step.do(db) for step in steps]
-        for step, one in zip(steps, found, strict=True):
-            step.after(one)
-        return found
-
-    def claiming(self, call: Call) -> Act[tuple[Claim, Held | None]]:
-        """Claim a call, reserve what it can cost, and book when it goes out; or say why not."""
-
-        def after(found: tuple[Claim, Held | None]) -> None:
-            if found[1] is not None:
-                self._claims[call.key] = found[1]
-
-        return Act(lambda db: acts.claim(db, self._db.owner, self._db.alive, call), after)
-
-    def sending(self, key: str) -> Act[Held]:
-        """Let a claimed call go out, if its moment has come; else say when that is."""
-        held = self._claims[key]
-        return Act(lambda db: acts.send(db, held), partial(self._claims.__setitem__, key))
-
-    def answering(self, key: str, heard: Heard, *, seconds: float, last: bool) -> Act[None]:
-        """Keep a try. With `last` the call is answered and its reservation settled.
-
-        Where nobody saw how it ended, what was reserved is unproven from now on; if it is not the
-        last try, the call has to be claimed anew.
-
-        A claim can be gone: the connection was lost for so long that another process took
-        the call over. The reply was paid all the same, so it is kept and counted; where the
-        other's claim or answer stands, before the replies that are there.
-        """
-        held = self._claims.get(key)
-
-        def after(_: None) -> None:
-            if last or heard.unproven:
-                self._claims.pop(key, None)
-            elif held is not None:
-                self._claims[key] = Held(held.call, held.day)
-            self.spent_now += heard.reply.usage.usd
-            self.calls_now += 1
-
-        return Act(
-            lambda db: acts.answer(db, self._db.owner, held, key, heard, seconds, last), after
-        )
-
-    def claim(self, call: Call) -> Claim:
-        """Claim a call, reserve what it can cost, and book when it goes out; or say why not."""
-        return Claim.ANSWERED if self.answered(call.key) else self.do([self.claiming(call)])[0][0]
-
-    def wait(self, key: str) -> None:
-        """Note that nothing of a claimed call is in flight."""
-        held = self._claims[key]
-        act = Act(lambda db: acts.wait(db, held), partial(self._claims.__setitem__, key))
-        self.do([act])
-
-    def send(self, key: str) -> Held:
-        """Let a claimed call go out, if its moment has come; else say when that is."""
-        return self.do([self.sending(key)])[0]
-
-    def answer(self, key: str, heard: Heard, *, seconds: float, last: bool) -> None:
-        """Keep a try, as `answering` says."""
-        self.do([self.answering(key, heard, seconds=seconds, last=last)])
-
-    def marking(self, key: str, outcome: Outcome, cause: str) -> Act[None]:
-        """Say of the last reply to `key` what reading it showed."""
-        return Act(lambda db: tries.mark(db, key, outcome, cause))
-
-    def mark(self, key: str, outcome: Outcome, cause: str) -> None:
-        """Say of the last reply to `key` what reading it showed."""
-        self.do([self.marking(key, outcome, cause)])
 
     @whole
     def release(self, key: str) -> None:
@@ -207,8 +108,7 @@ class Ledger:
             ).fetchone()
             if row is not None:
                 claims.give_up(db, key)
-        if row is not None:
-            self._claims.pop(key, None)
+        self._claims.pop(key, None)
 
     @whole
     def reopen(self, keys: Sequence[str]) -> None:
@@ -224,28 +124,46 @@ class Ledger:
         with self.transaction() as db:
             held = db.execute(
                 "select key, owner, claimed_at from calls where state = 'claimed'"
+                f" and owner not in ({batches.OWNERS})"
             ).fetchall()
-            dead = [key for key, owner, since in held if not self._db.alive(owner, since)]
+            dead = [key for key, owner, since in held if not self._lives(owner, since)]
             for key in dead:
                 claims.give_up(db, key)
         return len(dead)
 
     def in_flight(self, run: str) -> int:
-        """Count the calls claimed for `run` that have no final reply yet."""
-        sql = "select count(*) from calls where state = 'claimed' and run = ?"
+        """Count the calls claimed for `run` that have no final reply yet, those in batches aside.
+
+        Nobody waits a day for what they may turn out to leave of a budget.
+        """
+        sql = (
+            "select count(*) from calls where state = 'claimed' and run = ?"
+            f" and owner not in ({batches.OWNERS})"
+        )
         return int(self._db.execute(sql, (run,)).fetchone()[0])
 
     def in_flight_of(self, payee: str) -> int:
-        """Count the calls claimed of `payee`, for any run, that have no final reply yet."""
-        sql = "select count(*) from calls where state = 'claimed' and payee = ?"
+        """Count the same of the calls claimed of `payee`, for any run."""
+        sql = (
+            "select count(*) from calls where state = 'claimed' and payee = ?"
+            f" and owner not in ({batches.OWNERS})"
+        )
         return int(self._db.execute(sql, (payee,)).fetchone()[0])
 
     def holder(self, key: str) -> str:
-        """Return the host whose process holds the claim on `key`; empty where none does."""
+        """Say for people who holds the claim on `key`, and until when; empty where none does."""
         row = self._db.execute(
             "select owner from calls where key = ? and state = 'claimed'", (key,)
         ).fetchone()
-        return str(row[0]).rsplit(":", 2)[0] if row else ""
+        if row is None:
+            return ""
+        owner = str(row[0])
+        if owner.startswith(batches.OWNER):
+            return (
+                f"that is in batch {owner.removeprefix(batches.OWNER)}, which another process "
+                "handed in meanwhile; if that one has ended, give this command again"
+            )
+        return f"that a process of {owner.rsplit(':', 2)[0]} makes; {self.freed}"
 
     def spent(self, run: str) -> float:
         """Return the dollars that calls made for `run` have cost."""

@@ -68,9 +68,14 @@ def claim(
     return Claim.MINE, Held(call, day, at, out)
 
 
-def send(db: Tables, held: Held) -> Held:
-    """Let a claimed call go out, if its moment has come; else say when that is."""
+def send(db: Tables, owner: str, held: Held) -> Held | None:
+    """Let a claimed call go out, if its moment has come; else say when that is.
+
+    None where the claim was taken over meanwhile: it reserves nothing any more.
+    """
     call, now = held.call, time.time()
+    if not _stands(db, owner, call.key):
+        return None
     if held.at is None:
         at = window.book(db, call.limits, call.tokens, now, call.key)
     else:
@@ -90,7 +95,7 @@ def answer(
     ).fetchone()
     if found is not None and found[:2] == ("claimed", owner):
         *_, run, payee, day, bound = found
-        over = last or heard.unproven
+        over = last or spent(heard)
         if last:
             sql = "update calls set state = 'answered', reserved = 0 where key = ?"
         elif over:
@@ -127,7 +132,19 @@ def _hold(db: Tables, payee: str, heard: Heard) -> None:
         window.hold(db, payee, now + empty.wait, f"the provider says: no {empty.what} left")
 
 
-def wait(db: Tables, held: Held) -> Held:
+def wait(db: Tables, owner: str, held: Held) -> Held:
     """Note that nothing of a claimed call is in flight."""
-    db.execute("update calls set sent_at = null where key = ?", (held.call.key,))
+    if _stands(db, owner, held.call.key):
+        db.execute("update calls set sent_at = null where key = ?", (held.call.key,))
     return Held(held.call, held.day)
+
+
+def spent(heard: Heard) -> bool:
+    """Whether a try has or may have cost what was reserved: another has to be claimed anew."""
+    return heard.unproven or heard.reply.usage.usd > 0
+
+
+def _stands(db: Tables, owner: str, key: str) -> bool:
+    """Whether a claim is still `owner`'s."""
+    sql = "select 1 from calls where key = ? and state = 'claimed' and owner = ?"
+    return db.execute(sql, (key, owner)).fetchone() is not None

@@ -72,7 +72,8 @@ def insert(
     """Put a call on record, its request out at `at`.
 
     Args:
-        out: False where it is not out yet.
+        out: False where it is not out yet, and in a batch, whose provider says of every call what
+            became of it.
     """
     asked = (call.key, call.service, call.request.model_dump_json(exclude_none=True), call.seed)
     db.execute(

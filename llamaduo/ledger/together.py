@@ -57,7 +57,7 @@ class Together:
         Raises:
             Exception: what kept one from it.
         """
-        if self._open:
+        while self._open:
             await asyncio.wait(self._open)
         if self._fault is not None:
             raise self._fault

@@ -43,6 +43,11 @@ class Redacting:
         return self.caller.name
 
     @property
+    def at_once(self) -> int:
+        """Calls worth handing over at once."""
+        return self.caller.at_once
+
+    @property
     def spend(self) -> str:
         """The run's spend so far, for people."""
         return self.caller.spend

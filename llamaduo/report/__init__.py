@@ -11,6 +11,7 @@ from llamaduo.findings import Assessment, Result, Round
 from llamaduo.metrics import prompt_scores
 from llamaduo.projection import Projection
 from llamaduo.records import Judgement
+from llamaduo.report.calls import calls, remarks
 from llamaduo.report.judge import card
 from llamaduo.report.models import models
 from llamaduo.report.money import data, pictures, savings
@@ -58,7 +59,7 @@ def write(
         *search(result, into),
         *_rounds_table(result),
         *_rows(result),
-        *_calls(result),
+        *calls(result),
         *data(result),
         *savings(result, workload, projection),
         *(f"![{title}]({name})\n" for title, name in drawn),
@@ -105,6 +106,7 @@ def summary(result: Result, where: Sequence[str]) -> str:
         lines.append(f"  by category: {by_category(result.decision.categories)}")
     if result.simulated:
         lines.append(SIMULATED)
+    lines += remarks(result.tallies)
     return "\n".join([*lines, *where])
 
 
@@ -170,23 +172,6 @@ def _arithmetic(rounds: Sequence[Round]) -> list[str]:
     """Say what the adapters were computed with: another type of number is another adapter."""
     kinds = sorted({r.training.dtype for r in rounds if r.training.dtype})
     return [f"tuned on NF4 weights, computing in {' and '.join(kinds)}"] if kinds else []
-
-
-def _calls(result: Result) -> list[str]:
-    head = ["stage", "calls", "outcomes", "prompt tokens", "completion tokens", "cost"]
-    rows = [
-        [
-            t.stage,
-            str(t.calls),
-            ", ".join(f"{n} {name}" for name, n in t.outcomes.items()),
-            str(t.usage.prompt_tokens),
-            str(t.usage.completion_tokens),
-            f"${t.usage.usd:.4f}",
-        ]
-        for t in result.tallies
-    ]
-    total = f"In all ${result.usd:.4f}, at the price when each call was first bought."
-    return ["## Service calls", "", *markdown(head, rows), "", total, ""]
 
 
 def _pictures(

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from llamaduo.records import Reply, Request
-from llamaduo.service.heard import Heard, Limits
+from llamaduo.service.heard import Heard, Limits, Unusable
 
-__all__ = ["Caller", "Heard", "Limits", "Service", "Warm"]
+__all__ = ["Caller", "Heard", "Limits", "Service", "Unusable", "Warm"]
 
 
 @runtime_checkable
@@ -68,7 +68,8 @@ class Service(Protocol):
                 if it is sent again after a kill.
 
         Raises:
-            ServiceError: if no request can succeed (a dead key, an unknown model).
+            ServiceError: if no request can succeed (a dead key, an unknown model); `Unusable`
+                where a try showed it.
         """
         ...
 
@@ -88,6 +89,11 @@ class Caller(Protocol):
     @property
     def name(self) -> str:
         """What the rows it writes say they are by."""
+        ...
+
+    @property
+    def at_once(self) -> int:
+        """Calls worth handing over at once."""
         ...
 
     @property

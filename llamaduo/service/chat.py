@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from llamaduo.component import Component
 from llamaduo.records import Request
 from llamaduo.secrets import Address
-from llamaduo.service import credentials, direct, form, lite
+from llamaduo.service import batched, credentials, direct, form, lite
 from llamaduo.service.heard import Heard, Limits
 from llamaduo.service.hearing import Asked
 from llamaduo.service.price import UNPRICED, Price
@@ -30,6 +30,7 @@ class ChatService(Component):
             *("timeout", "connect_timeout", "first_byte_timeout"),
             *("cap_usd_per_day", "requests_per_minute", "tokens_per_minute"),
             *("cache_prompt", "idempotency_header", "transport"),
+            *("mode", "batch_poll_seconds", "batch_least", "batch_most"),
         }
     )
     later: ClassVar[dict[str, Any]] = {"api_version": None, "structured": False}
@@ -97,6 +98,16 @@ class ChatService(Component):
     first_byte_timeout: float | None = Field(None, gt=0)
     """Seconds until the reply begins, which a model that thinks makes long. None: as `timeout`."""
 
+    mode: Literal["live", "batch"] = "live"
+    """`batch`: many calls are handed in at once, at a share of the price (`price.batch`), and come
+    within a day; what they come to is the same."""
+    batch_poll_seconds: float = Field(60, gt=0)
+    """Seconds between two looks at a batch."""
+    batch_least: int = Field(10, ge=1)
+    """Calls below which a batch is not worth its wait: they are asked live."""
+    batch_most: int = Field(batched.MOST, ge=1, le=batched.MOST)
+    """Calls of one batch; fewer where an account may not have as many tokens waiting."""
+
     @field_validator("price", mode="before")
     @classmethod
     def _has_a_price(cls, price: object) -> object:
@@ -121,6 +132,8 @@ class ChatService(Component):
                 f"cache_prompt is for models that want to be told ({', '.join(form.TOLD_TO_CACHE)}"
                 f"); {self.model} caches what it can unasked, or not at all"
             )
+        if self.mode == "batch" and (why := batched.fault(self.name, self.model, self.price)):
+            raise ValueError(why)
         return self
 
     def key(self) -> dict[str, Any]:
@@ -196,16 +209,23 @@ class ChatService(Component):
             await direct.ask(arguments, exchange)
         else:
             said = await lite.ask(arguments, exchange)
-        asked = Asked(
+        return self.asked(self.price, self.upper_bound_usd(request)).hear(exchange, said)
+
+    def asked(self, price: Price, bound: float) -> Asked:
+        """Return what reading a reply needs to know, where it is paid at `price`."""
+        return Asked(
             name=self.name,
             model=self.model,
             address=self.api_base,
             keys=credentials.secret(self.key_env),
             answers_as=self.answers_as,
-            price=self.price,
-            bound=self.upper_bound_usd(request),
+            price=price,
+            bound=bound,
         )
-        return asked.hear(exchange, said)
+
+    def body(self, request: Request, seed: int) -> dict[str, Any]:
+        """Return what a live call sends, for a line of a batch."""
+        return batched.body(self._arguments(request, seed), self.transport)
 
     @cached_property
     def _patience(self) -> Patience:
@@ -230,16 +250,21 @@ class ChatService(Component):
             arguments["seed"] = seed
         if self.structured and request.form is not None:
             arguments["response_format"] = form.response_format(request.form)
+        return arguments | self.account()
+
+    def account(self) -> dict[str, Any]:
+        """Return where litellm is to ask, and with which key."""
+        said: dict[str, Any] = {}
         if self.api_base:
-            arguments["api_base"] = self.api_base
+            said["api_base"] = self.api_base
         if self.api_version:
-            arguments["api_version"] = self.api_version
+            said["api_version"] = self.api_version
         # Always with an address: left to itself, litellm would send OPENAI_API_KEY there.
         if isinstance(self.key_env, str):
-            arguments["api_key"] = os.environ[self.key_env]
+            said["api_key"] = os.environ[self.key_env]
         elif self.api_base:
-            arguments["api_key"] = "none"
-        return arguments
+            said["api_key"] = "none"
+        return said
 
     def _takes_seed(self) -> bool:
         """Whether the provider knows the parameter; sending it to another is an error."""

@@ -21,17 +21,6 @@ async def ask(arguments: Mapping[str, Any], exchange: Exchange) -> None:
         arguments: `acompletion`'s; those that are for litellm alone are left out.
     """
     base = arguments.get("api_base")
-    body = {
-        "model": str(arguments["model"]).partition("/")[2],
-        "messages": arguments["messages"],
-        # OpenAI's newer models refuse the older name, and most other servers know only that one.
-        "max_tokens" if base else "max_completion_tokens": arguments["max_tokens"],
-        **{
-            name: arguments[name]
-            for name in ("temperature", "seed", "response_format")
-            if name in arguments
-        },
-    }
     key = arguments.get("api_key")
     await send(
         exchange,
@@ -42,5 +31,21 @@ async def ask(arguments: Mapping[str, Any], exchange: Exchange) -> None:
             ("accept", "application/json"),
             *([("authorization", f"Bearer {key}")] if key else []),
         ],
-        json.dumps(body, separators=(",", ":")).encode(),
+        json.dumps(body(arguments), separators=(",", ":")).encode(),
     )
+
+
+def body(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is sent for `acompletion`'s arguments."""
+    # OpenAI's newer models refuse the older name, and most other servers know only that one.
+    most = "max_tokens" if arguments.get("api_base") else "max_completion_tokens"
+    return {
+        "model": str(arguments["model"]).partition("/")[2],
+        "messages": arguments["messages"],
+        most: arguments["max_tokens"],
+        **{
+            name: arguments[name]
+            for name in ("temperature", "seed", "response_format")
+            if name in arguments
+        },
+    }

@@ -10,9 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from llamaduo.errors import ServiceError
-from llamaduo.service.heard import Heard
-
 PASSING = frozenset({0, 408, 409, 424, 425, 429})
 """HTTP codes, beside all from 500 on, after which asking again may go better. 424 is TGI's for a
 generation that failed, often for memory."""
@@ -37,15 +34,6 @@ class Trouble:
     words: str
     status: int = 0
     """The HTTP code that it gives the error; 0: none."""
-
-
-class Unusable(ServiceError):
-    """No request can succeed; carries the try that showed it."""
-
-    def __init__(self, words: str, heard: Heard) -> None:
-        """Say what stands in the way and what to do."""
-        super().__init__(words)
-        self.heard = heard
 
 
 HOPELESS: tuple[tuple[str, str], ...] = (

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from llamaduo.errors import ServiceError
 from llamaduo.records import Record, Reply
 
 
@@ -26,6 +27,15 @@ class Heard:
     """Those about rate limits, and the request's id; names in lower case."""
     price: str = ""
     """The price it was counted at, as canonical JSON with its date; empty where none counts."""
+
+
+class Unusable(ServiceError):
+    """No request can succeed; carries the try that showed it."""
+
+    def __init__(self, words: str, heard: Heard) -> None:
+        """Say what stands in the way and what to do."""
+        super().__init__(words)
+        self.heard = heard
 
 
 class Limits(Record):

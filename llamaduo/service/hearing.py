@@ -11,8 +11,8 @@ from llamaduo.flow.headers import wait_of
 from llamaduo.records import Outcome, Reply
 from llamaduo.secrets import without_secrets
 from llamaduo.service import endings, native
-from llamaduo.service.endings import LONGEST, Trouble, Unusable
-from llamaduo.service.heard import Heard
+from llamaduo.service.endings import LONGEST, Trouble
+from llamaduo.service.heard import Heard, Unusable
 from llamaduo.service.named import other
 from llamaduo.service.price import Price, snapshot
 from llamaduo.service.reading import read

@@ -11,7 +11,6 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
@@ -128,8 +127,8 @@ def _words(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
-_sessions: "WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[ClientSession, Any]]"
-_sessions = WeakKeyDictionary()
+_sessions: "dict[asyncio.AbstractEventLoop, tuple[ClientSession, Any]]" = {}
+"""Each running loop's, with what holds it."""
 
 
 async def _session() -> "ClientSession":
@@ -157,9 +156,11 @@ async def _held() -> "AsyncGenerator[ClientSession]":
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_OPEN),
         cookie_jar=aiohttp.DummyCookieJar(),
         trace_configs=[trace],
-        raise_for_status=False,
     ) as session:
-        yield session
+        try:
+            yield session
+        finally:
+            del _sessions[asyncio.get_running_loop()]
 
 
 def _proxy(url: str) -> str | None:

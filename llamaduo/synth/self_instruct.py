@@ -14,8 +14,8 @@ from llamaduo.prompt import fill, json_objects
 from llamaduo.records import Example, Message, Origin, Outcome, Reply, Request
 from llamaduo.service import Caller
 
-AT_ONCE = 64
-"""Calls handed over at once."""
+LONGER = 4
+"""A call that writes takes several times as long as one that marks: so many fewer at once."""
 
 _PAIR = ("instruction", "response")
 FORM: dict[str, Any] = {
@@ -78,8 +78,9 @@ class SelfInstruct(Component):
         shown = pick_seeds(seeds, calls, self.examples, seed_of(seed, "seeds", number))
         there = {row.id for row in done}
         with progress.stage("synthesize", calls, "calls") as meter:
-            for start in range(0, calls, AT_ONCE):
-                batch = shown[start : start + AT_ONCE]
+            wide = max(caller.at_once // LONGER, 1)
+            for start in range(0, calls, wide):
+                batch = shown[start : start + wide]
                 requests = [
                     self._request(few, topic, number * calls + start + i)
                     for i, few in enumerate(batch)

@@ -13,8 +13,10 @@ VERBS = {
     "pack": "put all that a run has made and paid into a folder, to go on with elsewhere",
     "unpack": "take in what was packed elsewhere; what is here stays",
     "ui": "open MLflow's pages on the runs under home, until Ctrl-C",
+    "ledger": "show what was paid and for what, by stage, model and day; export every call",
     "cost": "print what a workload costs on a service and on a model of your own",
     "store": "ls: what takes disk; gc: free it; forget: take out a person's row and all it made",
+    "estimate": "say what a run would ask and pay, by stage and with a range, before it starts",
     "doctor": "say whether it will run here: what is missing or worth a look, with the fix",
 }
 """Verb to one line about it; each is the module of its name."""

@@ -31,6 +31,7 @@ def text() -> str:
             "Any value        llamaduo rounds=4 tuner.lr=1e-4",
             "Sweep            llamaduo -m local=gemma_2b,mistral_7b",
             "Stop on the way  llamaduo run --until data experiments=demo (or adapter, or answers)",
+            "Ask again        llamaduo run --retry unreadable,failed experiments=demo",
             "Only show        llamaduo --cfg job, or one group: llamaduo --cfg job -p tuner",
             'Completion       eval "$(llamaduo -sc install=bash)"',
         ]
@@ -42,12 +43,15 @@ def of_run() -> str:
     return "\n".join(
         [
             "usage: llamaduo [run] [key=value ...] [--until data|adapter|answers] [-m]",
+            "       llamaduo [run] [key=value ...] --retry unreadable,failed",
             "",
             VERBS["run"],
             "",
             "  key=value     a value, or a choice of a group: tuner.lr=1e-4 local=gemma_2b",
             "  --until WHERE stop before tuning (data), answering (adapter) or judging (answers);",
             "                `llamaduo pack` then takes the run elsewhere",
+            "  --retry WHAT  ask again, alone, the run's calls that ended as unreadable, failed,",
+            "                truncated, refused or filtered (several: parted by commas)",
             "  -m            a job for each combination of the values given: seed=1,2,3",
             "  --cfg job     only show the config; -p tuner shows one group of it",
             "",

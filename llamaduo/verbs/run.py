@@ -1,4 +1,4 @@
-"""`llamaduo [run] overrides... [-m] [--until data|adapter|answers]`: run the loop.
+"""`llamaduo [run] overrides... [-m] [--until WHERE] [--retry OUTCOMES]`: run the loop.
 
 Once, or once for each job of a sweep.
 """
@@ -6,6 +6,7 @@ Once, or once for each job of a sweep.
 import shlex
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -13,12 +14,13 @@ from llamaduo.errors import ConfigError, LlamaDuoError, UsageError
 from llamaduo.options import nearest
 from llamaduo.progress import READER_GONE, Progress, nobody_reads, tell
 from llamaduo.secrets import without_secrets
-from llamaduo.verbs import sweeping
+from llamaduo.verbs import retrying, sweeping
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from llamaduo.experiment import Until
+    from llamaduo.records import Outcome
 
 
 FLAGS = {
@@ -39,8 +41,14 @@ def main(arguments: list[str]) -> int:
     from llamaduo.home import writable
 
     until, arguments = until_where(arguments)
+    wrong, arguments = retry_what(arguments)
     flags, overrides = split(arguments)
     sweep = "-m" in flags or "--multirun" in flags
+    if wrong and sweep:
+        raise UsageError(
+            f"{retrying.FLAG} asks again the calls of one run, and -m makes several: give the "
+            "command once for each"
+        )
     checked = check(overrides, sweep=sweep)
     if {"--cfg", "-c", "--info", "-i", "--hydra-help"} & set(flags):
         if checked.faults:
@@ -52,7 +60,7 @@ def main(arguments: list[str]) -> int:
         return sweeping.sweep(overrides, checked, flags, until)
 
     def one(composed: "DictConfig") -> None:
-        job(composed, until)
+        job(composed, until, wrong)
 
     # Before Hydra, which makes a folder there and shows a traceback where it cannot.
     writable(Path(config.check_one(checked).home) / ".llamaduo", "home")
@@ -89,6 +97,24 @@ def until_where(arguments: list[str]) -> "tuple[Until | None, list[str]]":
     return found, rest
 
 
+def retry_what(arguments: list[str]) -> "tuple[tuple[Outcome, ...], list[str]]":
+    """Part `--retry OUTCOMES` from the rest.
+
+    Raises:
+        UsageError: for what is no outcome of a call that went wrong.
+    """
+    found: tuple[Outcome, ...] = ()
+    rest = []
+    left = iter(arguments)
+    for word in left:
+        name, _, value = word.partition("=")
+        if name == retrying.FLAG:
+            found = retrying.outcomes(value or next(left, ""))
+        else:
+            rest.append(word)
+    return found, rest
+
+
 def split(arguments: list[str]) -> tuple[list[str], list[str]]:
     """Part Hydra's own flags (with their values) from overrides.
 
@@ -98,7 +124,7 @@ def split(arguments: list[str]) -> tuple[list[str], list[str]]:
     flags: list[str] = []
     overrides: list[str] = []
     left = list(arguments)
-    known = [*FLAGS, UNTIL, "--version", "--help"]
+    known = [*FLAGS, UNTIL, retrying.FLAG, "--version", "--help"]
     while left:
         word = left.pop(0)
         if not word.startswith("-"):
@@ -112,10 +138,12 @@ def split(arguments: list[str]) -> tuple[list[str], list[str]]:
     return flags, overrides
 
 
-def job(composed: "DictConfig", until: "Until | None" = None) -> None:
+def job(
+    composed: "DictConfig", until: "Until | None" = None, wrong: "Sequence[Outcome]" = ()
+) -> None:
     """Run one composed config, that is no sweep's, and note how it ended."""
     try:
-        ENDED.append(run(composed, until))
+        ENDED.append(run(composed, until, wrong))
     except LlamaDuoError as error:
         print(f"llamaduo: {error}", file=sys.stderr)
         ENDED.append(error.exit_code)
@@ -128,16 +156,28 @@ def job(composed: "DictConfig", until: "Until | None" = None) -> None:
         ENDED.append(1)
 
 
-def run(composed: "DictConfig", until: "Until | None" = None) -> int:
-    """Build, check and run one experiment; returns its exit code."""
+def run(
+    composed: "DictConfig", until: "Until | None" = None, wrong: "Sequence[Outcome]" = ()
+) -> int:
+    """Build, check and run one experiment; returns its exit code.
+
+    Args:
+        wrong: calls that ended so are asked again.
+    """
     from llamaduo import config, session
     from llamaduo.started import Started
     from llamaduo.until import Reached
 
-    exp = config.experiment(composed)
+    exp, progress = config.experiment(composed), Progress()
     typed = tuple(word.removeprefix("++") for word in config.task_overrides())
     try:
-        result = session.run(exp, Progress(), until, Started(overrides=typed))
+        first = retrying.before(exp, wrong, progress)
+        result = session.run(exp, progress, until, Started(overrides=typed), first=first)
+    except retrying.NothingToRetryError:
+        ends = " or ".join(wrong)
+        kept = "; trials of its search keep their figures" if exp.search is not None else ""
+        tell(f"run {exp.fingerprint()}: none of its calls ended as {ends}; nothing was done{kept}")
+        return 0
     except Reached as reached:
         words = shlex.join(typed)
         tell(

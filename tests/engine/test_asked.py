@@ -10,7 +10,7 @@ import pytest
 
 from llamaduo.config import from_overrides
 from llamaduo.desk import Desk
-from llamaduo.engine.asked import AT_ONCE, Asked, answers
+from llamaduo.engine.asked import Asked, answers
 from llamaduo.engine.openai_endpoint import OpenAIEndpoint
 from llamaduo.errors import ConfigError
 from llamaduo.ledger import Ledger
@@ -32,6 +32,7 @@ class Scripted:
 
     name = "scripted"
     spend = "$0"
+    at_once = 256
 
     def __init__(self, **said: Reply) -> None:
         self.said = said
@@ -86,10 +87,10 @@ def test_an_answer_that_did_not_come_stays_in_the_count_with_its_cause() -> None
 
 
 def test_answers_that_are_there_are_not_asked_for_again() -> None:
-    first = given(Scripted(), rows(AT_ONCE))
+    first = given(Scripted(), rows(256))
     caller = Scripted()
-    assert first[:301] + given(caller, rows(AT_ONCE), first[:301]) == first
-    assert len(caller.asked) == 2 * AT_ONCE - 301
+    assert first[:301] + given(caller, rows(256), first[:301]) == first
+    assert len(caller.asked) == 2 * 256 - 301
 
 
 def test_k_samples_are_k_calls_with_a_seed_each_whatever_the_order(

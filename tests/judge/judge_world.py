@@ -57,6 +57,7 @@ class Scripted:
 
     name = "scripted"
     spend = "$0"
+    at_once = 256
 
     def __init__(self, *replies: str | Reply) -> None:
         self.replies = replies

@@ -103,6 +103,7 @@ class Gullible:
 
     name = "gullible"
     spend = "$0"
+    at_once = 256
 
     def __init__(self, stand_in: StandIn) -> None:
         self.stand_in = stand_in

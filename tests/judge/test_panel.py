@@ -14,7 +14,7 @@ from small_world import Scripted as Marker
 from llamaduo.component import digest
 from llamaduo.desk import Desk
 from llamaduo.judge import Judge, Stop
-from llamaduo.judge.marks import AT_ONCE, MarksJudge
+from llamaduo.judge.marks import MarksJudge
 from llamaduo.judge.panel import PanelJudge
 from llamaduo.ledger import Ledger
 from llamaduo.progress import Progress
@@ -75,11 +75,11 @@ def test_without_a_mark_of_one_member_the_others_decide_and_without_any_nobody_d
 
 def test_all_members_are_asked_the_same_and_as_one_judge_would_ask() -> None:
     one, two, alone = (Scripted(marks(50, 50)) for _ in range(3))
-    answers = [answer(str(i), name=str(i)) for i in range(AT_ONCE)]
+    answers = [answer(str(i), name=str(i)) for i in range(Scripted.at_once)]
     found = graded(panel(TWO, repeats=2), answers, one, two)
     graded(judge(2), answers, alone)
     assert one.asked == two.asked == alone.asked
-    assert max(one.batches) <= AT_ONCE // 2
+    assert max(one.batches) <= Scripted.at_once // 2
     assert [row.answer for row in found] == answers
 
 

@@ -2,13 +2,14 @@
 
 import json
 
+import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from judge_world import PROMPT, TAG, Scripted, answer, grade, judge, marks, request
 from pydantic import ValidationError
 
-from llamaduo.judge.marks import AT_ONCE, Given, fence, read_score, reads
+from llamaduo.judge.marks import FORM, Given, fence, read_score, reads
 from llamaduo.judge.marks import given as come_to
 from llamaduo.records import Message, Outcome, Reply, Score
 
@@ -232,19 +233,19 @@ def test_what_nobody_would_see_in_a_text_is_written_out(text: str, shown: str | 
 
 
 def test_answers_are_judged_in_order_over_many_batches() -> None:
-    answers = [answer(str(i), name=str(i)) for i in range(2 * AT_ONCE // 100 + 3)]
+    answers = [answer(str(i), name=str(i)) for i in range(2 * Scripted.at_once // 100 + 3)]
     caller = Scripted(*(marks(i % 100, 0) for i in range(100)))
     found = grade(caller, *answers, repeats=100)
     assert [one.answer for one in found] == answers
     assert {len(one.marks) for one in found} == {100}
     assert len(caller.batches) > 1
-    assert max(caller.batches) <= AT_ONCE
+    assert max(caller.batches) <= Scripted.at_once
     assert grade(Scripted("never asked")) == []
 
 
 def test_more_repeats_than_are_asked_at_once_stay_together() -> None:
-    [found] = grade(Scripted(marks(80, 60)), answer(), repeats=AT_ONCE + 1)
-    assert len(found.marks) == AT_ONCE + 1
+    [found] = grade(Scripted(marks(80, 60)), answer(), repeats=Scripted.at_once + 1)
+    assert len(found.marks) == Scripted.at_once + 1
 
 
 @pytest.mark.parametrize("hole", ["{instruction}", "{target}", "{answer}", "{tag}"])
@@ -272,3 +273,16 @@ def test_an_answer_that_never_came_is_not_sent_and_is_unjudged_with_its_cause() 
 def test_repeats_and_prompt_are_part_of_the_key() -> None:
     assert judge(1).key() != judge(2).key()
     assert judge(1).key() != judge(1, PROMPT + " ").key()
+
+
+def test_what_keeps_to_the_form_is_read_and_the_form_is_one_for_all_answers() -> None:
+    caller = Scripted(marks(80, 60))
+    grade(caller, answer("A"), answer("B"), repeats=2)
+    assert all(request.form == FORM for request in caller.asked)
+    mark = {"reason": "near", "score": 80}
+    said = {"tag": TAG, "similarity": mark, "precision": {**mark, "score": 60}}
+    jsonschema.validate(said, FORM)
+    assert read_score(json.dumps(said), TAG) == Score(similarity=80, precision=60)
+    for less in ({**said, "tag": 1}, {**said, "similarity": 80}, {"tag": TAG}, {**said, "x": 1}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(less, FORM)

@@ -14,6 +14,7 @@ from mlflow_server import free_port
 from llamaduo import session
 from llamaduo.config import from_overrides
 from llamaduo.findings import Result
+from llamaduo.judge.paper import PaperJudge
 from llamaduo.progress import Progress
 from llamaduo.records import Outcome
 
@@ -54,6 +55,7 @@ class Judged:
 def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
     folder, port = tmp_path_factory.mktemp("judge"), free_port()
     exp = from_overrides(words(port, folder / "home"))
+    assert isinstance(exp.judge, PaperJudge)
     judge = exp.judge.model_copy(update={"prompt": PROMPT})
     exp = exp.model_copy(update={"judge": judge})
     with llama_server(small_model(folder), port, "small", folder, context=1024):

@@ -12,7 +12,6 @@ from small_world import Scripted as Marker
 
 from llamaduo.desk import Desk
 from llamaduo.judge import Ends, Stop
-from llamaduo.judge.marks import AT_ONCE
 from llamaduo.judge.paper import PaperJudge
 from llamaduo.ledger import Ledger
 from llamaduo.progress import Progress
@@ -106,13 +105,13 @@ def test_every_repeat_is_asked_for_where_none_may_be_spared(
 
 def test_turns_give_the_marks_that_asking_all_at_once_gives() -> None:
     """The first repeats are the same calls, whoever asks; so raising repeats keeps them."""
-    answers = [answer(str(i), name=f"r{i}") for i in range(AT_ONCE // 2 + 3)]
+    answers = [answer(str(i), name=f"r{i}") for i in range(Scripted.at_once // 2 + 3)]
     whole, turns = Scripted(marks(50, 50)), Scripted(marks(50, 50))
     graded(judge(3), answers, whole)
     found = graded(judge(3), answers, turns, stop=stop(never))
     assert [one.answer for one in found] == answers
     assert sorted(turns.asked, key=str) == sorted(whole.asked, key=str)
-    assert max(turns.batches) <= AT_ONCE
+    assert max(turns.batches) <= Scripted.at_once
 
 
 def by_the_ledger(folder: Path, diary: Diary, answers: list[Answer]) -> list[Judgement]:

@@ -103,7 +103,7 @@ def test_a_tag_tells_nothing_of_the_values_and_is_repeated_all_the_same() -> Non
 class Echo:
     """A caller that says what it was asked, and writes down what that was."""
 
-    name, spend = "echo", "$0"
+    name, spend, at_once = "echo", "$0", 256
 
     def __init__(self) -> None:
         self.asked: list[Request] = []
@@ -129,7 +129,8 @@ def test_a_caller_sends_placeholders_reads_values_and_returns_them() -> None:
     assert [r.messages[0].content for r in echo.asked] == ["Ask [EMAIL_1]", "Ask [EMAIL_1]"]
     assert [reply.text for reply in replies] == ["Ask bob@example.org", "Ask tim@example.org"]
     assert not echo.unread
-    assert (Redacting(echo, PERSONS).name, Redacting(echo, PERSONS).spend) == ("echo", "$0")
+    by = Redacting(echo, PERSONS)
+    assert (by.name, by.spend, by.at_once) == ("echo", "$0", 256)
 
 
 def test_what_is_not_looked_for_is_sent() -> None:

@@ -197,7 +197,7 @@ def test_doctor_says_it_before_a_run_does(tmp_path: Path) -> None:
 
 
 class Silent:
-    name, spend = "silent", "$0"
+    name, spend, at_once = "silent", "$0", 256
 
     def ask(self, requests: Any, reads: Any = None) -> list[Any]:
         self.asked = [message.content for one in requests for message in one.messages]

@@ -37,6 +37,7 @@ class Caller:
     says: Callable[[str], str | None]
     name: str = "who"
     spend: str = ""
+    at_once: int = 256
     asked: list[Request] = field(default_factory=list)
 
     def ask(

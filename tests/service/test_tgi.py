@@ -1,6 +1,7 @@
 """Calls to a TGI server: what is sent, what each ending comes to."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from datetime import date
 from typing import Any
@@ -21,7 +22,8 @@ from llamaduo.component import digest
 from llamaduo.errors import ServiceError
 from llamaduo.records import Message, Outcome, Reply, Request
 from llamaduo.service import Service
-from llamaduo.service.chat import Price
+from llamaduo.service.heard import Heard
+from llamaduo.service.price import Price, snapshot
 from llamaduo.service.tgi import Info, TgiService
 
 FREE = Price(input=0, output=0, as_of=date(2026, 1, 2), source="ours")
@@ -129,6 +131,34 @@ def test_a_prompt_that_is_too_long_is_not_asked_again(tgi: TgiServer) -> None:
     reply, again = attempt(service(tgi.url))
     assert (reply.outcome, again) == (Outcome.FAILED, False)
     assert "must be <= 64. Given: 60 `inputs` tokens" in reply.cause
+
+
+def tried(of: TgiService) -> Heard:
+    return asyncio.run(of.attempt(ASKED, 7, "once"))
+
+
+def test_what_the_hubs_client_read_is_kept_and_said_to_be_that(tgi: TgiServer) -> None:
+    heard = tried(service(tgi.url, price=PAID))
+    kept = json.loads(heard.raw)
+    assert kept["as_read_by"] == "huggingface_hub"
+    assert kept["said"]["generated_text"] == heard.reply.text
+    assert kept["said"]["details"]["generated_tokens"] == 3
+    assert (heard.status, heard.unproven, heard.price) == (200, False, snapshot(PAID))
+
+
+def test_a_refusal_is_kept_as_it_came(tgi: TgiServer) -> None:
+    tgi.canned.append(TOO_LONG)
+    heard = tried(service(tgi.url))
+    assert (heard.status, heard.unproven) == (TOO_LONG[0], False)
+    assert json.loads(heard.raw) == TOO_LONG[1]
+
+
+def test_an_answer_that_breaks_off_may_have_been_made_and_one_never_asked_was_not(
+    tgi: TgiServer,
+) -> None:
+    tgi.cut = 40
+    assert tried(service(tgi.url)).unproven
+    assert not tried(service("http://127.0.0.1:1")).unproven
 
 
 def test_a_server_that_is_not_there_may_come_back() -> None:

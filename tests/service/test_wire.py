@@ -11,9 +11,9 @@ from provider import ASKED, Provider, heard
 
 from llamaduo.judge.marks import FORM
 from llamaduo.records import Message, Outcome
+from llamaduo.service import wire
 from llamaduo.service.chat import ChatService
-from llamaduo.service.endings import Unusable
-from llamaduo.service.heard import Heard
+from llamaduo.service.heard import Heard, Unusable
 from llamaduo.service.price import Price, snapshot
 from llamaduo.service.reading import UNSAID
 
@@ -315,6 +315,7 @@ def test_connections_are_kept_while_a_batch_lasts_and_closed_with_it(way: str) -
     heard(service(way), provider)  # another event loop: nothing of the first is used again
     gc.collect()
     assert provider.connections == 2
+    assert wire._sessions == {}
 
 
 @pytest.mark.parametrize("way", ["openai", "direct"])

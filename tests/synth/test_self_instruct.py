@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
+import jsonschema
 import pytest
 from pydantic import ValidationError
 
 from llamaduo.progress import Progress
 from llamaduo.records import Example, Message, Outcome, Reply, Request
-from llamaduo.synth.self_instruct import AT_ONCE, SelfInstruct, pick_seeds, why_unreadable
+from llamaduo.synth.self_instruct import FORM, SelfInstruct, pick_seeds, why_unreadable
 
 PROMPT = 'About {topic}:\n{examples}\nWrite {count} as {"contents": [...]}.'
 
@@ -21,6 +22,7 @@ class Scripted:
 
     name = "scripted"
     spend = "$0"
+    at_once = 256
 
     def __init__(self, *replies: str | Reply) -> None:
         self.replies = replies
@@ -149,9 +151,9 @@ def test_each_round_asks_anew_and_the_same_round_the_same() -> None:
 
 def test_samples_go_on_counting_from_batch_to_batch() -> None:
     caller = Scripted(contents(pair("new")))
-    rows = write(synth(AT_ONCE + 2), caller)
-    assert [request.sample for request in caller.asked] == list(range(AT_ONCE + 2))
-    assert len({row.id for row in rows}) == AT_ONCE + 2
+    rows = write(synth(64 + 2), caller)
+    assert [request.sample for request in caller.asked] == list(range(64 + 2))
+    assert len({row.id for row in rows}) == 64 + 2
 
 
 def test_another_seed_shows_other_rows() -> None:
@@ -265,3 +267,11 @@ def test_what_a_seed_row_says_fills_no_hole() -> None:
     odd = Example(id="x", messages=(Message(role="user", content="{count}{topic}"),), target="y")
     write(synth(), caller, seeds=[odd])
     assert shown(caller.asked[0]) == [{"instruction": "{count}{topic}", "response": "y"}]
+
+
+def test_what_keeps_to_the_form_is_read() -> None:
+    said = {"contents": [{"instruction": "a", "response": "b"}]}
+    jsonschema.validate(said, FORM)
+    assert why_unreadable(json.dumps(said)) == ""
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"contents": [{"instruction": "a"}]}, FORM)

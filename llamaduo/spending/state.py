@@ -1,0 +1,122 @@
+"""What stands open in a ledger: days and their limits, runs and their budgets, batches, prices."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from llamaduo.ledger import Ledger
+from llamaduo.ledger.tallies import same_model
+from llamaduo.spending.sums import Scope
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a run, or a payee on a day, has to answer for."""
+
+    of: str
+    """Fingerprint, or who bills."""
+    spent: float
+    reserved: float
+    """Dollars held for calls that are in flight."""
+    unproven: float
+    """Dollars, at most, that may have been billed unseen."""
+
+    @property
+    def counted(self) -> float:
+        """Dollars that a limit is held against."""
+        return self.spent + self.reserved + self.unproven
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch at a provider that is not over."""
+
+    batch: str
+    service: str
+    run: str
+    stage: str
+    state: str
+    at: float
+    """When it was sent, in seconds of the epoch."""
+
+
+def run(ledger: Ledger, name: str) -> Account:
+    """Return the account of a run; of one that bought nothing, an empty one."""
+    found = ledger.tables.execute(
+        "select run, spent, reserved, unproven from runs where run = ?", (name,)
+    ).fetchone()
+    return Account(*found) if found else Account(name, 0.0, 0.0, 0.0)
+
+
+def day(ledger: Ledger, name: str) -> list[Account]:
+    """Return the accounts of a day, by who bills.
+
+    Args:
+        name: as in 2026-11-24, in UTC.
+    """
+    rows = ledger.tables.execute(
+        "select payee, spent, reserved, unproven from days where day = ? order by payee",
+        (name,),
+    ).fetchall()
+    return [Account(*row) for row in rows]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Replies that say they are by a model of another name than was asked for."""
+
+    payee: str
+    """Who was asked: the model, and its address."""
+    model: str
+    """Who answered."""
+    tries: int
+
+
+def others(ledger: Ledger, scope: Scope | None = None) -> list[Answered]:
+    """Return by whom tries were answered that is not whom they were put to, by its name."""
+    sql = (
+        "select c.payee, r.model, count(*) from replies r join calls c on c.key = r.key"
+        f" where r.model <> '' and c.payee <> ''{f' and {scope.sql}' if scope else ''}"
+        " group by c.payee, r.model order by c.payee, r.model"
+    )
+    rows = ledger.tables.execute(sql, scope.values if scope else ()).fetchall()
+    return [Answered(*row) for row in rows if not same_model(row[0], row[1])]
+
+
+OVER = ("collected", "cancelled", "refused")
+"""States of a batch after which nothing follows."""
+
+
+def batches(ledger: Ledger) -> list[Batch]:
+    """Return the batches that are not over, oldest first."""
+    rows = ledger.tables.execute(
+        "select batch, service, run, stage, state, at from batches order by at, batch"
+    ).fetchall()
+    return [batch for row in rows if (batch := Batch(*row)).state not in OVER]
+
+
+def simulated(ledger: Ledger) -> bool:
+    """Whether a simulated service was asked; each has that word in its name."""
+    rows = ledger.tables.execute("select distinct service from calls").fetchall()
+    return any("simulated" in service for (service,) in rows)
+
+
+@dataclass(frozen=True)
+class Price:
+    """A price that tries were counted at."""
+
+    name: str
+    said: dict[str, Any]
+    """As it stood in the config, with its date and source."""
+    tries: int
+
+
+def prices(ledger: Ledger, scope: Scope | None = None) -> list[Price]:
+    """Return the prices that were used, with how many tries each."""
+    sql = (
+        "select p.price, p.said, count(*) from replies r join prices p on p.price = r.price"
+        f" left join calls c on c.key = r.key{f' where {scope.sql}' if scope else ''}"
+        " group by p.price, p.said order by p.price"
+    )
+    rows = ledger.tables.execute(sql, scope.values if scope else ()).fetchall()
+    return [Price(name, json.loads(said), tries) for name, said, tries in rows]
