@@ -1,26 +1,22 @@
 """The only way to spend: a batch of requests in, one reply each out, through the ledger."""
 
 import asyncio
-import random
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from llamaduo.batch import at_once, buy
 from llamaduo.component import canonical, digest_of, seed_of
 from llamaduo.errors import OverBudget, ServiceError
 from llamaduo.flow.adaptive import OVERLOADED
-from llamaduo.flow.headers import LONGEST
 from llamaduo.flow.window import refuse_too_large, tokens_of
 from llamaduo.ledger import Call, Claim, Ledger
 from llamaduo.ledger.together import Together
 from llamaduo.records import Outcome, Reply, Request
+from llamaduo.retries import gave_up, pause_after, refuse_an_outage
 from llamaduo.service import Heard, Service, Unusable, Warm
-
-LONGEST_WAIT = 60.0
-"""Seconds between two tries, at most."""
 
 SOON = 0.01
 """Seconds before the first look again at a call that cannot be made yet."""
@@ -28,12 +24,6 @@ SOON = 0.01
 LONG = 1.0
 """Seconds between two looks at a call that another process makes, at most; longer waits that a
 provider asks for are told."""
-
-MANY = 8
-"""Calls of a batch whose failure speaks for itself, whatever went before."""
-
-GAVE_UP = "given up"
-"""Begins the cause of a call whose failure might pass, tried as often as the service says."""
 
 Reader = Callable[[Request, str], str]
 """Reads a reply's text; returns an empty string, or why it cannot be used."""
@@ -90,7 +80,7 @@ class Desk:
         asked = dict(zip(keys, requests, strict=True))
         if self.service.limits.tokens_per_minute is not None:
             for request in requests:
-                refuse_too_large(self.service.limits, tokens_of(request))
+                refuse_too_large(self.service.limits, tokens_of(request, self.service.limits))
         self.ledger.use(self.recipe, keys)
         buy(
             asked,
@@ -102,25 +92,8 @@ class Desk:
             seed_of=self._seed,
         )
         replies = asyncio.run(self._all(asked, reads))
-        self._refuse_an_outage(replies)
+        refuse_an_outage(replies, self.ledger, self.recipe, self.service.name)
         return [replies[key] for key in keys]
-
-    def _refuse_an_outage(self, replies: dict[str, Reply]) -> None:
-        """Stop where a service is down, so that a run does not end in rows without replies.
-
-        A few calls that fail among all of the stage's are none: they stay without a reply, or a
-        call that can never be answered would keep a stage from ever ending.
-        """
-        gone = [key for key, reply in replies.items() if reply.cause.startswith(GAVE_UP)]
-        if not gone or 2 * len(gone) < len(replies):
-            return
-        all_ = self.ledger.tally(self.recipe)
-        if len(replies) >= MANY or 2 * all_.outcomes.get(Outcome.FAILED, 0) >= all_.calls:
-            self.ledger.reopen(gone)
-            raise ServiceError(
-                f"{len(gone)} of {len(replies)} calls to {self.service.name} failed: "
-                f"{replies[gone[-1]].cause}. What was bought is kept; the same command goes on"
-            )
 
     def _key(self, request: Request) -> str:
         sent = {"form"} if request.form is None or not self.service.structured else set()
@@ -206,7 +179,7 @@ class Desk:
                     continue
                 if last:
                     return self._read(key, request, heard.reply, reads, together)
-                await together.pause(self._backoff(tried, heard))
+                await together.pause(pause_after(heard, tried, self.service.backoff))
                 pause = SOON
         finally:
             if not last:
@@ -293,7 +266,7 @@ class Desk:
             raise
         last = not heard.again or tried == self.service.attempts
         if last and heard.again:
-            heard = _gave_up(heard, tried)
+            heard = gave_up(heard, tried)
         seconds = time.monotonic() - began
         kept = together.begin(self.ledger.answering(call.key, heard, seconds=seconds, last=last))
         if not last:  # else the next call can be claimed along with it
@@ -305,12 +278,6 @@ class Desk:
         _, paid = self.ledger.history(key)
         return seed_of(self.seed, key, *((paid,) if paid else ()))
 
-    def _backoff(self, tried: int, heard: Heard) -> float:
-        """Return the seconds before the next try: jittered, and no less than the provider asks."""
-        own = min(self.service.backoff * 2 ** (tried - 1), LONGEST_WAIT)
-        asked = min(heard.wait or 0.0, LONGEST)
-        return float(max(own * random.uniform(0.5, 1.0), asked * random.uniform(1.0, 1.1)))
-
     def _read(
         self, key: str, request: Request, reply: Reply, reads: Reader, together: Together
     ) -> Reply:
@@ -319,9 +286,3 @@ class Desk:
             reply = reply.model_copy(update={"outcome": Outcome.UNREADABLE, "cause": why})
             together.begin(self.ledger.marking(key, Outcome.UNREADABLE, why))
         return reply
-
-
-def _gave_up(heard: Heard, tries: int) -> Heard:
-    """Say of the last try that there were so many."""
-    cause = f"{GAVE_UP} after {tries} tries: {heard.reply.cause}"
-    return replace(heard, reply=heard.reply.model_copy(update={"cause": cause}))

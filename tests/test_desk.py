@@ -17,12 +17,13 @@ import pytest
 from kept import Kept
 from small_world import answered_twice
 
-from llamaduo.desk import LONGEST_WAIT, Desk
+from llamaduo.desk import Desk
 from llamaduo.errors import OverBudget, ServiceError
 from llamaduo.ledger import Call, Claim, Ledger
 from llamaduo.ledger.together import Together
 from llamaduo.owner import LEASE
 from llamaduo.records import Message, Outcome, Reply, Request, Usage
+from llamaduo.retries import LONGEST_WAIT
 from llamaduo.service import Heard, Limits, Service, Unusable
 
 COST = 0.3

@@ -67,11 +67,16 @@ class Limited(Protocol):
         """Tokens of prompts and replies; None: no limit."""
         ...
 
+    @property
+    def hidden_tokens(self) -> int:
+        """Tokens that a reply can take beyond `max_tokens`: reasoning that is not shown."""
+        ...
 
-def tokens_of(request: Request) -> int:
+
+def tokens_of(request: Request, limits: Limited) -> int:
     """Return how many tokens `request` counts as before its usage is known."""
     said = sum(len(message.content.encode()) for message in request.messages)
-    return -(-said // BYTES) + request.max_tokens
+    return -(-said // BYTES) + request.max_tokens + limits.hidden_tokens
 
 
 def refuse_too_large(limits: Limited, tokens: int) -> None:

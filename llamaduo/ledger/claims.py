@@ -43,7 +43,8 @@ class Call:
     @property
     def tokens(self) -> int:
         """What it counts as in a limit of tokens, until its usage is known."""
-        return 0 if self.limits.tokens_per_minute is None else window.tokens_of(self.request)
+        limited = self.limits.tokens_per_minute is not None
+        return window.tokens_of(self.request, self.limits) if limited else 0
 
 
 def over(db: Tables, call: Call, day: str) -> Claim | None:

@@ -84,7 +84,8 @@ class ChatService(Component):
     requests_per_minute: int | None = Field(None, ge=1)
     """Requests in any 60 seconds, of all processes that share a ledger. None: no limit."""
     tokens_per_minute: int | None = Field(None, ge=1)
-    """Tokens in any 60 seconds, counted as the most a call can take. None: no limit."""
+    """Tokens in any 60 seconds. Until its reply says how many there were, a call counts with a
+    token for 2 bytes of its prompt, `max_tokens` and `thinking_tokens`. None: no limit."""
     concurrency: int = Field(16, ge=1)
     """Calls in flight at once; more is faster until the provider says 429."""
     attempts: int = Field(5, ge=1)
@@ -154,6 +155,7 @@ class ChatService(Component):
             usd_per_day=self.cap_usd_per_day,
             requests_per_minute=self.requests_per_minute,
             tokens_per_minute=self.tokens_per_minute,
+            hidden_tokens=self.thinking_tokens,
         )
 
     @property

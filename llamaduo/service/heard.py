@@ -48,3 +48,5 @@ class Limits(Record):
     """Dollars a day, which begins at 0:00 UTC."""
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
+    hidden_tokens: int = 0
+    """Tokens that a reply can take beyond `max_tokens`: reasoning that is not shown."""

@@ -23,6 +23,7 @@ class Limits:
     payee: str
     requests_per_minute: int | None
     tokens_per_minute: int | None = None
+    hidden_tokens: int = 0
 
 
 def send(kept: Kept, limits: Limits, each: int, span: Span) -> list[float]:

@@ -39,6 +39,7 @@ class Limits:
     payee: str = "openai/gpt"
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
+    hidden_tokens: int = 0
 
 
 @contextmanager
@@ -257,7 +258,8 @@ def test_tokens_are_guessed_from_bytes_and_what_the_reply_may_have() -> None:
         max_tokens=10,
         temperature=0.0,
     )
-    assert tokens_of(request) == 5 + 10
+    assert tokens_of(request, Limits()) == 5 + 10
+    assert tokens_of(request, Limits(hidden_tokens=100)) == 115
 
 
 def test_four_processes_share_a_limit_and_use_it(kept: Kept) -> None:
