@@ -228,6 +228,7 @@ FAULTS: dict[str, Act] = {
     "no quota": lambda line: line.refuse(
         429, "You exceeded your current quota: insufficient_quota", "insufficient_quota"
     ),
+    "redirect": lambda line: line.send(b"", 307, location="http://127.0.0.1:9/elsewhere"),
     "401": lambda line: line.refuse(401, _key_said_again(line), "invalid_api_key"),
     "404": lambda line: line.refuse(404, "the model does not exist", "model_not_found"),
 }
@@ -236,7 +237,7 @@ FAULTS: dict[str, Act] = {
 FREE = frozenset(
     {
         *("429 in seconds", "429 by date", "429", "500", "500 with the key", "502", "529"),
-        *("policy", "bad request", "no quota", "401", "404"),
+        *("policy", "bad request", "no quota", "redirect", "401", "404"),
     }
 )
 """Those that no provider bills."""

@@ -58,6 +58,7 @@ class Account:
     """What one question, or all, came to."""
 
     tries: int = 0
+    """That were sent, as far as is known; others found no connection in time."""
     usd: float = 0.0
     unproven: float = 0.0
 
@@ -72,9 +73,10 @@ def in_ledger(*payers: Payer) -> dict[int, Account]:
     numbers = {key: number for payer in payers for key, number in payer.numbers().items()}
     found: dict[int, Account] = {}
     with closing(sqlite3.connect(payers[0].ledger)) as db:
-        for key, usd, unproven in db.execute("select key, usd, unproven from replies"):
-            number = numbers[key]
-            found[number] = found.get(number, Account()) + Account(1, usd, unproven)
+        rows = db.execute("select key, status, usd, unproven from replies")
+        for key, status, usd, unproven in rows:
+            number, sent = numbers[key], bool(status or unproven)
+            found[number] = found.get(number, Account()) + Account(sent, usd, unproven)
     return found
 
 

@@ -23,7 +23,8 @@ def test_a_stage_that_is_killed_twice_ends_as_one_left_alone_and_no_dollar_is_lo
         assert disagreements(server, left_alone) == []
         assert len(server.seen) == len(calls)
         server.forget()
-        killed = Payer(tmp_path / "killed.sqlite", server.url, calls)
+        named = {"idempotency_header": "Idempotency-Key"}
+        killed = Payer(tmp_path / "killed.sqlite", server.url, calls, service=named)
         rows = strike(killed, server, moments, tmp_path / "killed")
     assert rows == texts(tmp_path / "alone")
     assert len(set(rows)) == len(calls)
@@ -32,6 +33,9 @@ def test_a_stage_that_is_killed_twice_ends_as_one_left_alone_and_no_dollar_is_lo
     ours = sum(in_ledger(killed).values(), Account())
     theirs = sum(at_server(server).values(), Account())
     assert 0 < theirs.usd - ours.usd <= ours.unproven
+    keys = {seen.once for seen in server.seen}
+    assert "" not in keys
+    assert len(keys) == len(calls), "a provider that knows these keys bills no call twice"
 
 
 def test_processes_that_ask_the_same_at_once_pay_once(tmp_path: Path) -> None:

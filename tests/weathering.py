@@ -17,7 +17,7 @@ from llamaduo.errors import ServiceError
 TRIES = 2
 """Of every call."""
 
-FATAL = ("no quota", "401", "404")
+FATAL = ("no quota", "redirect", "401", "404")
 """Faults after which no call can succeed; each is met by itself."""
 
 BIG = "10 MB"

@@ -42,6 +42,8 @@ class Recording(httpx.AsyncBaseTransport):
         await send(exchange, request.method, str(request.url), headers, body, self.tls)
         if exchange.fault:
             raise Unanswered(exchange.fault, request=request)
+        if 300 <= exchange.status < 400:  # it is not followed: the key is for this address alone
+            raise Unanswered(f"HTTP {exchange.status}", request=request)
         return httpx.Response(
             exchange.status,
             headers=[pair for pair in exchange.came.items() if pair[0] not in DONE],

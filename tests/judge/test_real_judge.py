@@ -31,12 +31,13 @@ def words(port: int, home: Path) -> list[str]:
         *("name=small", "model=openai/small", f"api_base=http://127.0.0.1:{port}/v1"),
         *("key_env=null", "price.input=0.1", "price.output=0.4", "price.as_of=2026-01-02"),
         *("price.source=test", "context=1024", "concurrency=1", "attempts=2", "backoff=0.01"),
+        "transport=direct",
     )
     return [
         *("experiments=demo_tiny", "tuner=none", "engine=openai_endpoint", "engine.max_tokens=8"),
         *("service@judge.service=openai_compatible", "allow_simulated=true", "tracker=none"),
         *(f"{who}.service.{one}" for who in ("judge", "engine") for one in what),
-        *("rounds=1", "samples=1", "task.rows.limit=8", "judge.repeats=1", "judge.audit=0"),
+        *("rounds=1", "samples=1", "task.rows.limit=6", "judge.repeats=1", "judge.audit=0"),
         *("baselines=[]", "judge.max_tokens=20", f"home={home}"),
     ]
 

@@ -40,6 +40,7 @@ SAID = {
     "another model": "a reply by another model",
     "bad request": "400, a bad request",
     "no quota": "429, no credit left",
+    "redirect": "307, to another address",
     "401": "401",
     "404": "404, no such model",
 }
@@ -97,6 +98,7 @@ def test_where_no_call_can_succeed_the_first_stops_the_stage(met: dict[str, Weat
         for fault in FATAL:
             assert "paid cannot be used: " in found.once[fault].stopped, (way, fault)
             assert found.once[fault].requests == 1
+        assert "HTTP 307" in found.once["redirect"].stopped, f"{way}: nobody else gets the key"
 
 
 def test_calls_beside_the_others_and_after_them_are_good(met: dict[str, Weathered]) -> None:
