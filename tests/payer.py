@@ -1,6 +1,7 @@
 """A stage that pays, through the real service, desk and ledger, also in a process of its own.
 
-Processes are forked by one that has litellm imported: a kill then costs no two seconds to go on.
+Processes are forked by one that has litellm imported, and pytest, which they would import too where
+a test starts them: going on after a kill then takes no seconds.
 """
 
 import json
@@ -24,7 +25,7 @@ from llamaduo.service.chat import ChatService, Price
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # as the tests have it
 FORKED = multiprocessing.get_context("forkserver")
-FORKED.set_forkserver_preload(["litellm", "llamaduo.service.chat", "llamaduo.desk"])
+FORKED.set_forkserver_preload(["pytest", "litellm", "llamaduo.service.chat", "llamaduo.desk"])
 
 
 @dataclass(frozen=True)

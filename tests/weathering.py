@@ -36,7 +36,7 @@ GOOD = 2
 RETRY_AFTER = 0.2
 """Seconds that a 429 asks to wait."""
 
-PATIENCE = 1.0
+PATIENCE = 1.5
 """Seconds until a try is given up: more than a call takes on a busy machine."""
 
 
