@@ -217,7 +217,7 @@ def test_a_run_that_broke_goes_on_as_if_it_had_not(
     with pytest.raises(BrokenError):
         play(exp)
     diary.breaks.clear()
-    assert play(exp).result == known
+    assert seen(play(exp).result) == known
     assert diary.tuned == did.tuned
     assert diary.answered == did.answered
     assert Counter(diary.asked) == Counter(did.asked)
@@ -434,8 +434,14 @@ def test_judging_by_turns_goes_on_after_a_kill_and_pays_nothing_twice(
     with pytest.raises(BrokenError):
         play(exp)
     diary.breaks.clear()
-    assert play(exp).result == known
+    assert seen(play(exp).result) == known
     assert Counter(diary.asked) == Counter(did.asked)
+
+
+def seen(result: Result) -> Result:
+    """Leave out what calls that broke off may have cost, which a whole run has none of."""
+    tallies = tuple(one.model_copy(update={"unproven": 0.0}) for one in result.tallies)
+    return result.model_copy(update={"tallies": tallies})
 
 
 def test_an_endpoint_answers_through_the_ledger(home: Path, diary: Diary) -> None:

@@ -232,10 +232,10 @@ def test_a_reply_whose_call_another_has_taken_over_is_counted_and_the_others_sta
     with closing(kept.open()) as other:
         cut_off(kept, ledger, other)
         assert claim(other, "k", bound=1.0) is Claim.MINE
+        answer(ledger, "k", ok(usd=0.25, text="late"))
+        assert (kept.account(), kept.unproven()) == ((0.25, 1.0), 0.0)
         ledger.release("k")
         assert claim(ledger, "k") is Claim.TAKEN, "what is no longer ours is not let go"
-        answer(ledger, "k", ok(usd=0.25, text="late"))
-        assert kept.account() == (0.25, 1.0)
         answer(other, "k", ok(usd=0.5, text="in time"))
         assert kept.account() == (0.75, 0.0)
         reply = ledger.reply("k")

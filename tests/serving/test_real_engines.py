@@ -181,7 +181,7 @@ def test_what_it_cannot_answer_comes_back_as_failed_with_its_words(
         for at, text in ((whom, what), (engine.endpoint, engine.prompt))
     )
     assert refused.outcome is Outcome.FAILED
-    assert "Error: " in refused.cause and len(refused.cause) > 40
+    assert refused.cause.startswith("HTTP 400: ") and len(refused.cause) > 40
     assert answered.outcome is Outcome.OK
 
 
