@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from llamaduo.component import Component
 from llamaduo.records import Request
 from llamaduo.secrets import Address
-from llamaduo.service import batched, credentials, direct, form, lite
+from llamaduo.service import batched, credentials, direct, diverted, form, lite
 from llamaduo.service.heard import Heard, Limits
 from llamaduo.service.hearing import Asked
 from llamaduo.service.price import UNPRICED, Price
@@ -169,6 +169,9 @@ class ChatService(Component):
         if self.retired and self.retired <= date.today():
             found.append(f"{self.name}: {self.model} was retired on {self.retired}; {self._next()}")
         found += credentials.cloud_faults(self.name, self.model)
+        if self.api_base is None and self.transport == "litellm":
+            found += diverted.moved(self.name, self.model)
+        found += diverted.proxied(self.name, self.model, self.api_base)
         if self.structured and not self.api_base and (why := form.fault(self.name, self.model)):
             found.append(why)
         return found
