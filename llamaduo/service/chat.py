@@ -55,7 +55,9 @@ class ChatService(Component):
     asked one or a dated snapshot of it, of OpenAI, Anthropic and Gemini at their own addresses;
     nothing is checked elsewhere."""
     context: int = Field(128_000, ge=1)
-    """Tokens of its context window; with `price` it bounds what a call can cost."""
+    """Tokens of a prompt that `price` holds for: its context window, or less where the price of
+    longer ones is another. What a longer prompt cost is counted as all that was reserved for it:
+    a token for each byte."""
     thinking_tokens: int = Field(0, ge=0)
     """Tokens that the model may think beyond `max_tokens` and bill, per call; they bound what a
     call can cost. 0 where thinking counts against `max_tokens`, as it does for most."""
@@ -194,7 +196,7 @@ class ChatService(Component):
         if self.structured and request.form is not None:
             sent += form.size(request.form)
         most = request.max_tokens + self.thinking_tokens
-        return self.price.most(min(sent, self.context), most)
+        return self.price.most(sent, most)
 
     def warm(self) -> None:
         """Import litellm, which takes seconds."""
@@ -226,6 +228,7 @@ class ChatService(Component):
             answers_as=self.answers_as,
             price=price,
             bound=bound,
+            context=self.context,
         )
 
     def body(self, request: Request, seed: int) -> dict[str, Any]:
