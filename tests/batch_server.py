@@ -179,7 +179,8 @@ class Batches:
         for name, rows in (("output", good), ("error", bad)):
             if rows:
                 text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-                self.files[f"{batch.id}-{name}"] = text.encode()
+                # Half a surrogate pair has no letter of its own, and is written as JSON escapes it.
+                self.files[f"{batch.id}-{name}"] = text.encode("utf-8", "backslashreplace")
 
 
 def _file_of(content_type: str, body: bytes) -> tuple[str, bytes]:
