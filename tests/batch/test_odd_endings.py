@@ -10,10 +10,13 @@ from batch_server import Batches, Says, serving
 from batch_world import desk, requests, service
 from kept import Kept
 
+from llamaduo import batch
 from llamaduo.batch.lines import bound_usd
+from llamaduo.errors import ServiceError
 from llamaduo.ledger import Ledger
 from llamaduo.records import Outcome
 
+LIST = ("GET", "/batches")
 FAILED = "select raw, usd, unproven from replies where outcome = 'failed'"
 
 
@@ -83,3 +86,32 @@ def test_what_another_model_answered_is_paid_once(
         assert "answered, not gpt-5" in replies[0].cause
     assert (len(server.batched), server.live) == (4, [])
     assert here.account() == pytest.approx((server.usd, 0.0), abs=1e-12)
+
+
+@pytest.mark.parametrize("status", [404, 405])
+def test_a_provider_without_a_list_of_batches_is_handed_none(
+    status: int, server: Batches, here: Kept, ledger: Ledger
+) -> None:
+    server.refuses = lambda *asked: status if asked == LIST else 0
+    with pytest.raises(ServiceError, match=r"its list of batches.*service\.mode=live"):
+        desk(ledger, service(server)).ask(requests(*range(4)))
+    assert server.files == {}
+    assert here.account() == pytest.approx((0.0, 0.0), abs=1e-12)
+    assert here.look("select * from batches") == []
+
+
+def test_a_batch_that_was_lost_and_cannot_be_looked_for_can_be_cancelled(
+    server: Batches, here: Kept, ledger: Ledger
+) -> None:
+    """The provider may have it and bill it."""
+    server.loses = lambda *asked: asked == ("POST", "/batches")
+    server.refuses = lambda *asked: 404 if server.made and asked == LIST else 0
+    for _ in range(2):
+        with pytest.raises(ServiceError, match=r"does not know batch (\w+): .*cancel-batch \1`"):
+            desk(ledger, service(server)).ask(requests(*range(4)))
+    [line] = batch.cancel(ledger, [service(server)], "all")
+    assert "it is not known there; what 4 calls may have cost is unproven" in line
+    bounds = 4 * bound_usd(service(server), requests(0)[0])
+    assert ledger.unproven("run") == pytest.approx(bounds)
+    assert here.account() == pytest.approx((0.0, 0.0), abs=1e-12)
+    assert len(desk(ledger, service(server, mode="live")).ask(requests(*range(4)))) == 4
