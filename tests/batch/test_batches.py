@@ -25,7 +25,9 @@ from llamaduo.errors import ConfigError, LlamaDuoError, OverBudget, ServiceError
 from llamaduo.keeping.calls import holding
 from llamaduo.keeping.needles import Needles
 from llamaduo.ledger import Ledger
+from llamaduo.ledger.batches import Batch
 from llamaduo.records import Outcome, Reply
+from llamaduo.service.chat import ChatService
 
 
 @pytest.fixture
@@ -291,7 +293,7 @@ def once(what: Callable[[str, str], Any]) -> Callable[[str, str], Any]:
 def test_a_batch_of_which_no_word_came_back_is_found_and_not_made_again(
     server: Batches, here: Kept, ledger: Ledger
 ) -> None:
-    server.loses, server.unlisted = once(lambda *_: True), 1
+    server.loses, server.unlisted = once(lambda *_: True), 2
     desk(ledger, service(server)).ask(requests(*range(4)))
     assert (len(server.made), server.live) == (1, [])
     assert settled(here, server)
@@ -311,7 +313,7 @@ def test_a_provider_that_takes_no_batch_stops_the_run_and_nothing_stays_claimed(
     server.key = "another"
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
     by = service(server, key_env="OPENAI_API_KEY")
-    with pytest.raises(ServiceError, match="gpt takes no batch: AuthenticationError") as error:
+    with pytest.raises(ServiceError, match="gpt takes no batch: .*AuthenticationError") as error:
         desk(ledger, by).ask(requests(*range(4)))
     assert SECRET not in str(error.value)
     assert "service.mode=live" in str(error.value)
@@ -388,6 +390,35 @@ def test_cancelling_keeps_what_was_answered_and_gives_the_rest_back(
         batch.cancel(ledger, [service(server)], token)
 
 
+@pytest.mark.parametrize(
+    ("which", "why"),
+    [("", "give the beginning of a batch's name"), ("aa", r"of 2 open batches \(aa11, aa22\)")],
+)
+def test_what_may_mean_several_batches_cancels_none(
+    which: str, why: str, server: Batches, here: Kept, ledger: Ledger
+) -> None:
+    for token in ("aa11", "aa22"):
+        book.Book(ledger).note(made(token, service(server)))
+    with pytest.raises(UsageError, match=why):
+        batch.cancel(ledger, [service(server)], which)
+    assert states(here) == [("made", ""), ("made", "")]
+
+
+def made(token: str, by: ChatService) -> Batch:
+    """A batch that is written down and not handed in yet."""
+    return Batch(
+        token=token,
+        payee=by.limits.payee,
+        service=by.name,
+        run="run",
+        stage="judge/1",
+        provider="",
+        state="made",
+        at=time.time(),
+        said="claimed",
+    )
+
+
 def test_who_waits_for_a_batch_that_another_cancels_stops(
     server: Batches, here: Kept, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -431,7 +462,9 @@ def test_a_batch_that_its_provider_forgot_is_unproven(
 ) -> None:
     left_open(monkeypatch, server, ledger, *range(3))
     server.made.clear()
-    with pytest.raises(ServiceError, match="cannot be asked about a batch: NotFoundError"):
+    [(token,)] = here.look("select batch from batches")
+    said = rf"does not know batch {token}: NotFoundError.*--cancel-batch {token}` frees its calls"
+    with pytest.raises(ServiceError, match=said):
         desk(ledger, service(server)).ask(requests(*range(3)))
     [line] = batch.cancel(ledger, [service(server)], "all")
     assert "it is not known there; what 3 calls may have cost is unproven" in line
