@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from secrets import token_hex
 
-from llamaduo.batch.following import Following
+from llamaduo.batch.following import UNSENT, Following
 from llamaduo.batch.lines import bound_usd, line_of
 from llamaduo.batch.provider import Line, NotTaken
 from llamaduo.errors import ServiceError
@@ -54,7 +54,7 @@ class HandingIn:
             provider="",
             state="made",
             at=time.time(),
-            said="claimed",
+            said=UNSENT,
         )
         with self.following.lock():
             book.ledger.free_the_dead()
@@ -103,6 +103,7 @@ class HandingIn:
         """Have the batch made once, whatever becomes of the line."""
         following, tries = self.following, 1
         while True:
+            following.book.goes_on(token, "made", said="being handed in", at=time.time())
             try:
                 id_ = following.provider.submit(uploaded, token)
                 break

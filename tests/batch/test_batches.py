@@ -1,10 +1,8 @@
 """Half price: the same replies as live, whatever becomes of a batch or of who waits for it."""
 
-import gc
 import json
 import re
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -32,8 +30,6 @@ from llamaduo.records import Outcome, Reply
 def server() -> Iterator[Batches]:
     with serving(Batches()) as one:
         yield one
-    with warnings.catch_warnings(action="ignore"):  # of litellm's clients that listed batches
-        gc.collect()
 
 
 @pytest.fixture
@@ -298,8 +294,9 @@ def test_a_batch_of_which_no_word_came_back_is_found_and_not_made_again(
 
 
 def test_a_batch_that_is_not_taken_at_first_is_handed_in_again(
-    server: Batches, ledger: Ledger
+    server: Batches, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("llamaduo.batch.following.UNLISTED", 0.0)
     server.refuses = once(lambda *_: 503)
     desk(ledger, service(server)).ask(requests(*range(4)))
     assert (len(server.made), server.live) == (1, [])
