@@ -60,6 +60,10 @@ class Batches:
     """The status with which a request is turned away before anything comes of it; 0: it is not."""
     loses: Callable[[str, str], bool] = lambda method, path: False
     """Whether the line goes dead after what was asked is done, before a word of it is said."""
+    onward: str = ""
+    """Address that a redirect names."""
+    instead: Callable[[str, str], str | None] = lambda method, path: None
+    """What is said with a 200 in place of what was asked for, before it is done; None: nothing."""
     unlisted: int = 0
     """Lists of batches in which none is shown yet."""
     key: str = ""
@@ -210,6 +214,8 @@ def serving(batches: Batches) -> Iterator[Batches]:
         def _send(self, status: int, body: bytes | dict[str, Any]) -> None:
             said = body if isinstance(body, bytes) else json.dumps(body).encode()
             self.send_response(status)
+            if 300 <= status < 400:
+                self.send_header("Location", f"{batches.onward}{self.path}")
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(said)))
             self.end_headers()
@@ -227,6 +233,8 @@ def serving(batches: Batches) -> Iterator[Batches]:
                     self._send(401, {"error": {"message": f"Incorrect API key: {given}"}})
                 elif status := batches.refuses(method, path):
                     self._send(status, {"error": {"message": f"refused with {status}"}})
+                elif (other := batches.instead(method, path)) is not None:
+                    self._send(200, other.encode())
                 else:
                     said = self._do(method, path, parse_qs(url.query), sent)
                     if batches.loses(method, path):

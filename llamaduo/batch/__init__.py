@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from llamaduo.batch.book import Book
 from llamaduo.batch.following import Following
 from llamaduo.batch.handing_in import HandingIn
-from llamaduo.batch.through_litellm import ThroughLitellm
+from llamaduo.batch.through_openai import ThroughOpenai
 from llamaduo.errors import UsageError
 from llamaduo.ledger import Ledger
 from llamaduo.ledger.batches import Batch
@@ -54,7 +54,7 @@ def buy(
     """
     if not isinstance(service, ChatService):
         return
-    following = Following(Book(ledger), service, ThroughLitellm(service))
+    following = Following(Book(ledger), service, ThroughOpenai(service))
     handing_in = HandingIn(following, recipe, run, budget, seed_of)
     tried: set[str] = set()
     try:
@@ -118,12 +118,14 @@ def _called(open_: list[Batch], which: str) -> list[Batch]:
         raise UsageError(f"no open batch is called {which}; `llamaduo ledger` lists them")
     if len(found) > 1:
         names = ", ".join(one.token for one in found)
-        raise UsageError(f"{which} begins the names of {len(found)} open batches ({names}): add to it")
+        raise UsageError(
+            f"{which} begins the name of {len(found)} open batches ({names}): say more"
+        )
     return found
 
 
 def _cancel(ledger: Ledger, service: ChatService, batch: Batch) -> str:
-    following = Following(Book(ledger), service, ThroughLitellm(service))
+    following = Following(Book(ledger), service, ThroughOpenai(service))
     return following.cancel(batch.token)
 
 

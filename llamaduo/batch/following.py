@@ -22,7 +22,12 @@ QUIET = 600.0
 AWAY = 30
 """Looks in a row that may fail before the run stops; the batch goes on meanwhile."""
 LISTED = 3
-"""Looks at the provider's list before a batch that is not on it counts as never made."""
+"""Looks at the provider's list, at least, before a batch not on it counts as never made."""
+UNLISTED = 900.0
+"""Seconds from when it was handed in until then, at least: one that is listed later is paid twice.
+No provider says how soon it lists one."""
+UNSENT = "not handed in yet"
+"""What is said of a batch of which its provider was not told yet."""
 
 
 class Cancelled(LlamaDuoError):
@@ -97,12 +102,20 @@ class Following:
 
     def listed(self, token: str) -> str:
         """Return what the provider calls a batch of which it was not heard; empty: it has none."""
-        for again in range(LISTED):
-            if again:
-                time.sleep(self.service.batch_poll_seconds)
-            if id_ := self.patiently(token, lambda: self.provider.find(token)):
-                return id_
-        return ""
+        batch = self.book.batch(token)
+        if batch is None or batch.said == UNSENT:
+            return ""
+        looks = 1
+        while not (id_ := self.patiently(token, lambda: self.provider.find(token))):
+            left = batch.at + UNLISTED - time.time()
+            if looks >= LISTED and left <= 0:
+                break
+            if looks == 1:
+                wait = f"{max(left, 0) / 60:.0f} min"
+                self._tell(batch, f"not on its list; {wait} until it counts as never made")
+            time.sleep(self.service.batch_poll_seconds)
+            looks += 1
+        return id_
 
     def collect(self, token: str, look: Look) -> tuple[int, int]:
         """Answer the calls of a batch that is over, and give up the claims on all others.
@@ -117,17 +130,21 @@ class Following:
             return 0, 0
         self.book.goes_on(token, "ended", said=_words(look))
         held = self.book.held(token)
-        heard = []
+        heard, nameless = [], 0
         if look.state is not State.REFUSED:
             lines = self.patiently(token, lambda: list(self.provider.collect(batch.provider)))
             for came in lines:
+                nameless += not came.id
                 if came.id in held:  # else it was collected before a kill
                     heard.append((came.id, heard_of(self.service, came, held[came.id])))
         self.book.answer(token, heard, seconds=max(time.time() - batch.at, 0.0))
         over: Ended = "collected"
         if look.state in (State.CANCELLED, State.REFUSED):
             over = "cancelled"
-        self.book.over(token, over, said=_words(look))
+        if nameless:
+            self._tell(batch, f"{nameless} of its lines cannot be read, whose calls are unknown")
+        # A line that cannot be read may be that of any call that is left.
+        self.book.over(token, over, said=_words(look), unproven=nameless > 0)
         answered = sum(one.reply.outcome is not Outcome.FAILED for _, one in heard)
         return answered, len(held)
 

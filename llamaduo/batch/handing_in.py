@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from secrets import token_hex
 
-from llamaduo.batch.following import Following
+from llamaduo.batch.following import UNSENT, Following
 from llamaduo.batch.lines import bound_usd, line_of
 from llamaduo.batch.provider import Line, NotTaken
 from llamaduo.errors import ServiceError
@@ -20,7 +20,7 @@ FRAME = 120
 """Bytes of a line beside its body."""
 LONGEST_WAIT = 60.0
 """Seconds between two tries, at most."""
-UNLISTED = "its list of batches, on which one is found again after a kill, cannot be had: "
+NO_LIST = "its list of batches, on which one is found again after a kill, cannot be had: "
 """Begins why a batch is not handed in where it might be lost or paid twice."""
 
 
@@ -57,7 +57,7 @@ class HandingIn:
             provider="",
             state="made",
             at=time.time(),
-            said="claimed",
+            said=UNSENT,
         )
         with self.following.lock():
             book.ledger.free_the_dead()
@@ -67,7 +67,7 @@ class HandingIn:
                 if len(mine) < service.batch_least:
                     book.take_back(token)
                     return []
-                self._again(lambda: self.following.provider.find(token), UNLISTED)
+                self._again(lambda: self.following.provider.find(token), NO_LIST)
                 chosen = [line for line in lines if line.id in mine]
                 uploaded = self._again(lambda: self.following.provider.upload(chosen))
             except BaseException:
@@ -107,6 +107,7 @@ class HandingIn:
         """Have the batch made once, whatever becomes of the line."""
         following, tries = self.following, 1
         while True:
+            following.book.goes_on(token, "made", said="being handed in", at=time.time())
             try:
                 id_ = following.provider.submit(uploaded, token)
                 break
@@ -143,6 +144,6 @@ class HandingIn:
     def _not_taken(self, error: NotTaken, why: str = "") -> ServiceError:
         name = self.following.service.name
         return ServiceError(
-            f"{name} takes no batch: {why}{error}. Nothing of it was billed; service.mode=live asks "
-            "without one"
+            f"{name} takes no batch: {why}{error}. Nothing of it was billed; service.mode=live "
+            "asks without one"
         )

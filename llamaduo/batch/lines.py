@@ -51,10 +51,11 @@ def batch_price(price: Price) -> Price:
 def heard_of(service: ChatService, came: Came, request: Request) -> Heard:
     """Read what came of a line as a live reply is read, at the batch price.
 
-    Its provider says how every line ended, so only a good one that cannot be read is unproven.
+    Its provider says how every line ended, so only one that cannot be read is unproven.
     """
     if not came.status:
-        return Heard(Reply(outcome=Outcome.FAILED, cause=f"in a batch: {came.error}"), again=True)
+        reply = Reply(outcome=Outcome.FAILED, cause=f"in a batch: {came.error}")
+        return Heard(reply, again=True, unproven=came.garbled, raw=came.raw)
     asked = service.asked(batch_price(service.price), bound_usd(service, request))
     exchange = Exchange(
         _NO_WAIT,

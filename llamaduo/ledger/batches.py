@@ -50,7 +50,7 @@ class Batch(Record):
     """What its provider calls it; empty until it said so."""
     state: State
     at: float
-    """When it was made, in seconds since 1970."""
+    """When it was handed in, or else claimed, in seconds since 1970."""
     said: str
     """What was last said of it, for people."""
 
@@ -76,9 +76,19 @@ def note(db: Tables, batch: Batch) -> None:
     )
 
 
-def change(db: Tables, token: str, state: State, *, said: str, provider: str | None = None) -> None:
-    """Write down how a batch goes on."""
+def change(
+    db: Tables,
+    token: str,
+    state: State,
+    *,
+    said: str,
+    provider: str | None = None,
+    at: float | None = None,
+) -> None:
+    """Write down how a batch goes on, and from when it is counted where that is new."""
     db.execute("update batches set state = ?, said = ? where batch = ?", (state, said, token))
+    if at is not None:
+        db.execute("update batches set at = ? where batch = ?", (at, token))
     if provider is not None:
         db.execute("update batches set provider = ? where batch = ?", (provider, token))
 
@@ -138,7 +148,8 @@ def answer(db: Tables, token: str, key: str, heard: Heard, seconds: float) -> bo
     """Keep what came of a call in a batch; False where the batch does not hold it any more.
 
     A reply settles the call. One that failed is a try on record, and the call is free again, unless
-    it was billed, or may have been, and asking again would go no better.
+    it was billed, or may have been, and asking again would go no better. One that cannot be read
+    may have cost all that was reserved.
     """
     found = db.execute(
         "select run, payee, day, reserved from calls where key = ? and owner = ?"
