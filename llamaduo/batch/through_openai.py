@@ -17,6 +17,7 @@ from llamaduo.batch.shown import Listed, Made, Shown, came
 from llamaduo.secrets import without_secrets
 from llamaduo.service.chat import ChatService
 from llamaduo.service.credentials import secret
+from llamaduo.service.direct import OPENAI
 from llamaduo.service.transport import azure_client, litellm, tls
 
 if TYPE_CHECKING:
@@ -169,6 +170,8 @@ class ThroughOpenai:
         _, provider, own_key, base = litellm().get_llm_provider(
             model=model, api_base=account.get("api_base"), api_key=key
         )
+        if provider == "openai":  # whatever address the environment names beside it
+            base = OPENAI
         with httpx.Client(follow_redirects=False, verify=tls(), timeout=self.seconds) as wire:
             if provider == "azure":
                 made = azure_client(account)

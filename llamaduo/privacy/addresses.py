@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ipaddress import IPv6Network, ip_address
 
 _EMAIL = re.compile(
-    r"(?<![\w.%+-])[\w%+-](?:[\w.%+'’-]{0,62}[\w%+-])?"
+    r"(?<![\w.%+-])[\w%+-](?:[\w.%+'\u2019-]{0,62}[\w%+-])?"
     r"@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}[^\W\d_]{2,24}(?![^\W_]|-)"
 )
 _IP = re.compile(

@@ -91,7 +91,8 @@ def azure_client(account: Mapping[str, Any]) -> Any:
     litellm()
     from litellm.llms.azure.common_utils import BaseAzureLLM, get_azure_credentials
 
-    found = get_azure_credentials(**account)
+    given = {name: account.get(name) for name in ("api_base", "api_key", "api_version")}
+    found = get_azure_credentials(**given)
     return BaseAzureLLM().get_azure_openai_client(
         api_key=found.api_key, api_base=found.api_base, api_version=found.api_version
     )

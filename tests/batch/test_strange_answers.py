@@ -74,6 +74,16 @@ def test_no_redirect_is_followed(
         assert other.asked == []
 
 
+def test_no_variable_moves_openais_batches_elsewhere(
+    server: Batches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+    by = service(server, api_base=None, key_env="OPENAI_API_KEY", transport="direct")
+    with ThroughOpenai(by)._client() as client:
+        assert client.base_url.host == "api.openai.com"
+
+
 def test_a_file_behind_a_redirect_is_not_fetched_and_the_batch_stays(
     server: Batches, here: Kept, ledger: Ledger
 ) -> None:

@@ -106,10 +106,16 @@ def test_what_stands_before_it_tells_a_secret(before: str, value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["PRIMARY_KEY=customer_id_2", "TOKEN: see the table of tokens", "Bearer of bad news 2024"]
+    "text",
+    ["PRIMARY_KEY=customer_id_2", "TOKEN: see the table of tokens", "Bearer of bad news 2024"],
 )
 def test_what_only_looks_like_a_secret_is_none(text: str) -> None:
     assert found(text, ALL) == []
+
+
+@pytest.mark.parametrize("text", ["[x] [{}]", "[[ {}", "[[{}]]", "see ([{}"])
+def test_a_phone_number_is_found_beside_brackets(text: str) -> None:
+    assert found(text.format("+49 30 901820")) == [("phone", "+49 30 901820")]
 
 
 @pytest.mark.parametrize("text", ["8.8.8.8:53", "dns:8.8.8.8", "http://8.8.8.8:8080/x"])
