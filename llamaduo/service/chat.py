@@ -30,7 +30,7 @@ class ChatService(Component):
             *("timeout", "connect_timeout", "first_byte_timeout"),
             *("cap_usd_per_day", "requests_per_minute", "tokens_per_minute"),
             *("cache_prompt", "idempotency_header", "transport"),
-            *("mode", "batch_poll_seconds", "batch_least", "batch_most"),
+            *("mode", "batch_model", "batch_poll_seconds", "batch_least", "batch_most"),
         }
     )
     later: ClassVar[dict[str, Any]] = {"api_version": None, "structured": False}
@@ -104,6 +104,9 @@ class ChatService(Component):
     mode: Literal["live", "batch"] = "live"
     """`batch`: many calls are handed in at once, at a share of the price (`price.batch`), and come
     within a day; what they come to is the same."""
+    batch_model: str | None = Field(None, min_length=1)
+    """The model that lines of a batch name, without a prefix: Azure answers batches by deployments
+    of their own. None: as `model`, which live calls always name."""
     batch_poll_seconds: float = Field(60, gt=0)
     """Seconds between two looks at a batch."""
     batch_least: int = Field(10, ge=1)
@@ -233,7 +236,7 @@ class ChatService(Component):
 
     def body(self, request: Request, seed: int) -> dict[str, Any]:
         """Return what a live call sends, for a line of a batch."""
-        return batched.body(self._arguments(request, seed), self.transport)
+        return batched.body(self._arguments(request, seed), self.transport, self.batch_model)
 
     @cached_property
     def _patience(self) -> Patience:
