@@ -22,6 +22,7 @@ class Sqlite:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.private = path.parent
+        self._path = path
         self.owner = this_process()
         self.unsettled = False
         self._log_path = path.with_name(f"{path.name}-wal")
@@ -69,7 +70,15 @@ class Sqlite:
         it is in the system's memory: it outlasts this process, whatever ends it.
         """
         self._db.execute(f"pragma synchronous = {'full' if lasting else 'normal'}")
-        self._db.execute("begin immediate")
+        try:
+            self._db.execute("begin immediate")
+        except sqlite3.OperationalError as error:
+            if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_BUSY:
+                raise
+            raise LlamaDuoError(
+                f"ledger: other processes have had {self._path} for "
+                f"{PATIENCE:.0f} s. What was bought is kept; the same command goes on"
+            ) from None
         try:
             yield self._db
         except BaseException:
