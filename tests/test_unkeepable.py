@@ -1,13 +1,15 @@
 """Replies that no database takes as they are, and a step that fails: the others lose nothing."""
 
+import os
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from kept import Kept
+from kept import Kept, answer, claim, ok
 from test_desk import Scripted, ask_for, bought, desk, within
 
 from llamaduo.database import Tables
+from llamaduo.errors import LlamaDuoError
 from llamaduo.ledger import Ledger, tries
 from llamaduo.records import Outcome, Reply, Request, Usage
 from llamaduo.service import Heard
@@ -80,3 +82,19 @@ def test_a_step_that_fails_takes_no_other_with_it_and_holds_up_nobody(
     monkeypatch.undo()
     with within(20):
         assert len(desk(ledger, service).ask(ask_for(*range(6)))) == 6
+
+
+def test_tables_that_an_older_version_has_calls_in_flight_in_keep_their_shape(
+    ledger: Ledger, kept: Kept
+) -> None:
+    older = "update about set version = 1" if kept.on_server else "pragma user_version = 1"
+    version = "select version from about" if kept.on_server else "pragma user_version"
+    claim(ledger, "k")
+    kept.look(older)
+    with pytest.raises(
+        LlamaDuoError, match=rf"process {os.getpid()} on .*, has calls in flight there \(1\)"
+    ):
+        kept.open()
+    assert kept.look(version) == [(1,)]
+    answer(ledger, "k", ok())
+    assert kept.account() == (0.25, 0.0), "what came is kept"
