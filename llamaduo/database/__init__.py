@@ -58,8 +58,8 @@ def refuse_if_used(
             raise LlamaDuoError(
                 f"{where} has schema {old}, this llamaduo reads {SCHEMA}, and process {pid} on "
                 f"{host}, of an earlier version, has calls in flight there ({count}), whose "
-                "replies it could not keep any more: let it end, or stop it with Ctrl-C, and give the same "
-                f"command again ({freed}). Nothing was changed"
+                "replies it could not keep any more: let it end, or stop it with Ctrl-C, and give "
+                f"the same command again ({freed}). Nothing was changed"
             )
 
 

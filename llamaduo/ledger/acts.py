@@ -120,7 +120,7 @@ def answer(
         assert held is not None, "a call that is answered was claimed"
         call, day, reserved = held.call, held.day, 0.0
         run, payee, bound = call.run, call.limits.payee, call.bound
-        claims.seen_after_all(db, key, run, payee, day)
+        claims.seen_after_all(db, key, run, payee, day, bound)
         if found is not None:
             attempt = -1 - attempt
         elif last:

@@ -90,12 +90,15 @@ def insert(
     )
 
 
-def seen_after_all(db: Tables, key: str, run: str, payee: str, day: str) -> None:
-    """Take back that a call was given up as unseen: its reply came, and its price is known."""
+def seen_after_all(db: Tables, key: str, run: str, payee: str, day: str, bound: float) -> None:
+    """Take back that a call was given up as unseen: its reply came, and its price is known.
+
+    Where several were, for several runs, this one's is the first at what it had reserved.
+    """
     found = db.execute(
         "select attempt, unproven from replies where key = ? and cause = ? and unproven > 0"
-        " order by attempt desc limit 1",
-        (key, tries.UNSEEN),
+        " order by abs(unproven - ?), attempt limit 1",
+        (key, tries.UNSEEN, bound),
     ).fetchone()
     if found is not None:
         attempt, unproven = found
