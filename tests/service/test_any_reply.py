@@ -10,19 +10,11 @@ from hypothesis import strategies as st
 
 from llamaduo.records import Outcome, Reply
 from llamaduo.service import Heard, Unusable
-from llamaduo.service.hearing import Asked
-from llamaduo.service.price import Price
+from llamaduo.service.chat import ChatService, Price
 from llamaduo.service.wire import Exchange, Patience
 
-ASKED = Asked(
-    name="paid",
-    model="openai/m",
-    address=None,
-    keys=(),
-    answers_as=None,
-    price=Price(input=2.5, output=10, as_of=date(2026, 1, 1), source="x"),
-    bound=0.5,
-)
+PRICE = Price(input=2.5, output=10, as_of=date(2026, 1, 1), source="x")
+ASKED = ChatService(name="paid", model="openai/m", price=PRICE).asked(PRICE, 0.5)
 
 OPENAI = {
     "model": "m",
