@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -131,6 +131,7 @@ class Desk:
             await asyncio.gather(*workers, return_exceptions=True)
             with suppress(Exception):
                 await together.kept()
+            self._let_go(asked)
             raise
         errors = [error for error in [worker.exception() for worker in workers] if error]
         try:
@@ -138,8 +139,15 @@ class Desk:
         except Exception as error:
             errors.append(error)
         if errors:
+            self._let_go(asked)
             raise errors[0]
         return replies
+
+    def _let_go(self, keys: Iterable[str]) -> None:
+        """Give up what is claimed still, since its reply could not be kept; nobody waits for it."""
+        with suppress(Exception):
+            for key in keys:
+                self.ledger.release(key)
 
     async def _one(
         self, key: str, request: Request, reads: Reader, together: Together

@@ -7,7 +7,8 @@ import time
 import psutil
 
 LEASE = 3600.0
-"""Seconds after which another host's claim is free: longer than all tries of a call take."""
+"""Seconds after which another host's claim is free. A claim is renewed with each try, before and
+after the wait for its moment, so it is longer than one try and one wait take: 120 s and 11 min."""
 
 CLOCKS_DIFFER = 2.0
 """Seconds by which two readings of when a process began may differ: the kernel's boot time,

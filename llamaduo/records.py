@@ -1,9 +1,18 @@
 """The rows that flow round the loop. Frozen, flat, and JSON in both directions."""
 
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+def writable(text: str) -> str:
+    """Return a text as files and databases can hold it: half a surrogate pair becomes `?`."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+Said = Annotated[str, BeforeValidator(lambda said: writable(said) if type(said) is str else said)]
+"""A text from outside, which may have been cut in the middle of a character."""
 
 
 class Record(BaseModel):
@@ -209,11 +218,11 @@ class Reply(Record):
     """What came back for one `Request`."""
 
     outcome: Outcome
-    cause: str = ""
+    cause: Said = ""
     """Why it is not ok, in the provider's words where there are some."""
-    text: str = ""
+    text: Said = ""
     usage: Usage = Usage()
-    model: str = ""
+    model: Said = ""
     """What the provider says answered; empty where it does not say."""
 
 

@@ -1,9 +1,11 @@
 """Whatever order calls are claimed, sent, answered, lost and taken over in, no limit is passed."""
 
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
 import pytest
+from kept import Kept, answer, claim, ok
 
 from llamaduo.database import sqlite
 from llamaduo.ledger import Call, Claim, Ledger
@@ -123,3 +125,17 @@ def test_accounts_are_the_sums_of_what_is_on_record_and_stay_within_their_limits
             assert counts <= CAP + 1e-6
     for one in processes.claimed:
         one.close()
+
+
+def test_a_late_reply_takes_back_what_its_own_run_may_have_been_billed(kept: Kept) -> None:
+    with closing(kept.open()) as first, closing(kept.open()) as second:
+        claim(first, "k", run="one", bound=1.0)
+        kept.give_to(kept.gone())
+        claim(second, "k", run="two", bound=2.0)
+        kept.give_to(kept.gone())
+        assert first.free_the_dead() == 1
+        answer(first, "k", ok(usd=0.25))
+        runs = kept.look("select run, spent, unproven from runs order by run")
+        assert runs == [("one", 0.25, 0.0), ("two", 0.0, 2.0)]
+        tries = kept.look("select unproven from replies order by attempt")
+        assert [unproven for (unproven,) in tries] == [0.0, 2.0, 0.0]

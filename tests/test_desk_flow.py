@@ -17,7 +17,7 @@ from test_desk import Scripted, ask_for, bought, busy, desk, within
 
 from llamaduo import desk as desk_module
 from llamaduo.database import Tables
-from llamaduo.errors import OverBudget, ServiceError
+from llamaduo.errors import LlamaDuoError, OverBudget, ServiceError
 from llamaduo.flow import window
 from llamaduo.flow.adaptive import START, Lanes
 from llamaduo.ledger import Act, Call, Claim, Ledger
@@ -281,20 +281,23 @@ def test_steps_of_one_turn_are_one_transaction(
     assert sum(many) == 12
 
 
-def test_a_step_that_fails_undoes_those_of_its_turn_and_says_so_to_all(
-    ledger: Ledger, kept: Kept
+@pytest.mark.parametrize("error", [ValueError("odd"), LlamaDuoError("the server is away")])
+def test_a_step_that_fails_fails_alone_unless_nothing_can_be_written(
+    error: Exception, ledger: Ledger, kept: Kept
 ) -> None:
     def fails(db: Tables) -> None:
-        raise OSError("the disk is full")
+        raise error
 
     async def turn() -> list[Any]:
         together = Together(ledger, Lanes(1))
-        steps = (together.do(ledger.claiming(call())), together.do(Act(fails)))
+        steps = (together.do(Act(fails)), together.do(ledger.claiming(call())))
         return list(await asyncio.gather(*steps, return_exceptions=True))
 
-    assert [type(one) for one in asyncio.run(turn())] == [OSError, OSError]
-    assert kept.look("select count(*) from calls") == [(0,)]
-    assert ledger.claim(call()) is Claim.MINE
+    [first, second] = asyncio.run(turn())
+    assert first is error
+    alone = isinstance(error, ValueError)
+    assert second[0] is Claim.MINE if alone else second is error
+    assert kept.look("select count(*) from calls") == [(int(alone),)]
 
 
 def test_a_step_of_a_call_that_is_cancelled_is_done_all_the_same(

@@ -32,6 +32,37 @@ def statements(old: int) -> Iterator[str]:
         yield from "\n".join(lines).split(";")
 
 
+def refuse_if_used(
+    db: "Tables", alive: Callable[[str, float], bool], where: str, old: int, freed: str
+) -> None:
+    """Refuse to change the shape of tables in which an older version has calls in flight.
+
+    It could not write down their replies any more, which are paid for. To be asked within the
+    transaction that would change them. What an open batch holds is in no process's hands.
+
+    Args:
+        alive: whether the process that made a claim then still runs.
+        where: what the tables are in, for people.
+        freed: when the claim of a process that is gone is free, for people.
+
+    Raises:
+        LlamaDuoError: if one has.
+    """
+    rows = db.execute(
+        "select owner, max(claimed_at), count(*) from calls where state = 'claimed'"
+        " and owner not like 'batch:%' group by owner order by owner"
+    ).fetchall()
+    for owner, since, count in rows:
+        if alive(owner, since):
+            host, pid, _ = owner.rsplit(":", 2)
+            raise LlamaDuoError(
+                f"{where} has schema {old}, this llamaduo reads {SCHEMA}, and process {pid} on "
+                f"{host}, of an earlier version, has calls in flight there ({count}), whose "
+                "replies it could not keep any more: let it end, or stop it with Ctrl-C, and give "
+                f"the same command again ({freed}). Nothing was changed"
+            )
+
+
 PATIENCE = 60.0
 """Seconds to wait for another process that holds the tables, or for a server that is away."""
 

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from llamaduo.database import PATIENCE, SCHEMA, URL, Lost, statements
+from llamaduo.database import PATIENCE, SCHEMA, URL, Lost, refuse_if_used, statements
 from llamaduo.database.held import held
 from llamaduo.database.server import GO_ON, Server, is_away, number_of
 from llamaduo.errors import LlamaDuoError
@@ -211,6 +211,8 @@ class Postgresql:
                 f"the ledger on the server of {URL} has schema {version}, this llamaduo reads "
                 f"{SCHEMA}: it was written by a later version; use that one, or another database"
             )
+        if 0 < version < SCHEMA:
+            refuse_if_used(self, self.alive, f"the server of {URL}", version, self.freed)
         if version < SCHEMA:
             for statement in statements(version):
                 self._do(statement.replace("without rowid", ""))

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from llamaduo.database import PATIENCE, SCHEMA, statements
+from llamaduo.database import PATIENCE, SCHEMA, refuse_if_used, statements
 from llamaduo.errors import LlamaDuoError
 from llamaduo.locks import flocked
 from llamaduo.owner import LEASE, alive, this_process
@@ -22,20 +22,31 @@ class Sqlite:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.private = path.parent
+        self._path = path
         self.owner = this_process()
         self.unsettled = False
         self._log_path = path.with_name(f"{path.name}-wal")
         self._log: int | None = None
         self._db = sqlite3.connect(path, isolation_level=None, timeout=PATIENCE)
         self._to_wal()
+        try:
+            self._make_tables()
+        except BaseException:
+            self.close()
+            raise
+
+    def _make_tables(self) -> None:
+        """Make the tables, or bring older ones to today's shape."""
+        path = self._path
         with self.transaction() as db:
             (version,) = db.execute("pragma user_version").fetchone()
+            if 0 < version < SCHEMA:
+                refuse_if_used(db, self.alive, str(path), version, self.freed)
             if version < SCHEMA:
                 for statement in statements(version):
                     db.execute(statement)
                 db.execute(f"pragma user_version = {SCHEMA}")
         if version > SCHEMA:
-            self.close()
             raise LlamaDuoError(
                 f"{path} has schema {version}, this llamaduo reads {SCHEMA}: it was written by "
                 "a later version; use that one, or another home"
@@ -69,7 +80,15 @@ class Sqlite:
         it is in the system's memory: it outlasts this process, whatever ends it.
         """
         self._db.execute(f"pragma synchronous = {'full' if lasting else 'normal'}")
-        self._db.execute("begin immediate")
+        try:
+            self._db.execute("begin immediate")
+        except sqlite3.OperationalError as error:
+            if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_BUSY:
+                raise
+            raise LlamaDuoError(
+                f"ledger: other processes have had {self._path} for "
+                f"{PATIENCE:.0f} s. What was bought is kept; the same command goes on"
+            ) from None
         try:
             yield self._db
         except BaseException:

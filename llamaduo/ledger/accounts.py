@@ -40,6 +40,12 @@ def of_day(db: Tables, payee: str, day: str) -> float:
     return float(found[0]) if found else 0.0
 
 
+def move(db: Tables, payee: str, day: str, to: str, reserved: float) -> None:
+    """Let what is reserved on one day be reserved on another."""
+    db.execute(DAY, (payee, day, 0.0, -reserved, 0.0))
+    db.execute(DAY, (payee, to, 0.0, reserved, 0.0))
+
+
 def book(
     db: Tables,
     run: str,

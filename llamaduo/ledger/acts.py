@@ -71,7 +71,10 @@ def claim(
 def send(db: Tables, owner: str, held: Held) -> Held | None:
     """Let a claimed call go out, if its moment has come; else say when that is.
 
-    None where the claim was taken over meanwhile: it reserves nothing any more.
+    It counts on the day on which it goes out, and its claim counts as made now.
+
+    None where it has to be claimed anew, and reserves nothing any more: the claim was taken over
+    meanwhile, or the day on which it would go out has no room for it.
     """
     call, now = held.call, time.time()
     if not _stands(db, owner, call.key):
@@ -80,9 +83,18 @@ def send(db: Tables, owner: str, held: Held) -> Held | None:
         at = window.book(db, call.limits, call.tokens, now, call.key)
     else:
         at = window.late(db, call.limits, call.tokens, held.at, now, call.key)
-    if at <= now:
-        db.execute("update calls set sent_at = ? where key = ?", (now, call.key))
-    return Held(call, held.day, at, at <= now)
+    out, today = at <= now, accounts.day_of(now)
+    day = today if out else held.day
+    if day != held.day:
+        if claims.capped(db, call, today):
+            claims.give_up(db, call.key)
+            return None
+        accounts.move(db, call.limits.payee, held.day, today, call.bound)
+    db.execute(
+        "update calls set claimed_at = ?, day = ?, sent_at = coalesce(?, sent_at) where key = ?",
+        (now, day, now if out else None, call.key),
+    )
+    return Held(call, day, at, out)
 
 
 def answer(
@@ -108,7 +120,7 @@ def answer(
         assert held is not None, "a call that is answered was claimed"
         call, day, reserved = held.call, held.day, 0.0
         run, payee, bound = call.run, call.limits.payee, call.bound
-        claims.seen_after_all(db, key, run, payee, day)
+        claims.seen_after_all(db, key, run, payee, day, bound)
         if found is not None:
             attempt = -1 - attempt
         elif last:

@@ -52,11 +52,15 @@ def over(db: Tables, call: Call, day: str) -> Claim | None:
     room = call.bound - accounts.SLACK
     if call.budget is not None and accounts.of_run(db, call.run) + room > call.budget:
         return Claim.TOO_DEAR
-    limits = call.limits
+    return Claim.CAPPED if capped(db, call, day) else None
+
+
+def capped(db: Tables, call: Call, day: str) -> bool:
+    """Whether a call that does not count on `day` yet could go beyond its limit."""
+    limits, room = call.limits, call.bound - accounts.SLACK
     if limits.usd_per_day is None:
-        return None
-    counts = accounts.of_day(db, limits.payee, day) + room
-    return Claim.CAPPED if counts > limits.usd_per_day else None
+        return False
+    return accounts.of_day(db, limits.payee, day) + room > limits.usd_per_day
 
 
 def insert(
@@ -86,12 +90,15 @@ def insert(
     )
 
 
-def seen_after_all(db: Tables, key: str, run: str, payee: str, day: str) -> None:
-    """Take back that a call was given up as unseen: its reply came, and its price is known."""
+def seen_after_all(db: Tables, key: str, run: str, payee: str, day: str, bound: float) -> None:
+    """Take back that a call was given up as unseen: its reply came, and its price is known.
+
+    Where several were, for several runs, this one's is the first at what it had reserved.
+    """
     found = db.execute(
         "select attempt, unproven from replies where key = ? and cause = ? and unproven > 0"
-        " order by attempt desc limit 1",
-        (key, tries.UNSEEN),
+        " order by abs(unproven - ?), attempt limit 1",
+        (key, tries.UNSEEN, bound),
     ).fetchone()
     if found is not None:
         attempt, unproven = found

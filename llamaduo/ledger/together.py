@@ -5,6 +5,7 @@ import sys
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from llamaduo.errors import LlamaDuoError
 from llamaduo.flow.adaptive import Lanes
 from llamaduo.ledger import Act, Ledger
 
@@ -35,8 +36,8 @@ class Together:
     def begin(self, act: Act[T]) -> "asyncio.Future[T]":
         """Have a step done, after all that were begun before; it is kept when the future is done.
 
-        One that fails undoes the others of its transaction, and they fail too: the ledger cannot
-        be written, and the run is at its end.
+        One that fails ends the run. It takes no other of its transaction with it, unless the
+        ledger cannot be written at all.
         """
         loop = asyncio.get_running_loop()
         if not self._wanted and self._settling is None:
@@ -78,13 +79,26 @@ class Together:
         wanted, self._wanted = self._wanted, []
         try:
             found = self.ledger.do([act for act, _ in wanted], lasting=False)
-        except Exception as error:
+        except LlamaDuoError as error:
             self._fail(wanted, error)
+        except Exception:  # one of them, it may be; the replies in the others are paid for
+            self._each(wanted)
         else:
             if self.ledger.unsettled:
                 self._settling = asyncio.create_task(self._settle(wanted, found))
             else:
                 self._tell(wanted, found)
+
+    def _each(self, wanted: Wanted) -> None:
+        """Do all that is wanted one by one, each in a transaction of its own."""
+        for i, (act, done) in enumerate(wanted):
+            try:
+                self._tell([(act, done)], self.ledger.do([act]))
+            except LlamaDuoError as error:
+                self._fail(wanted[i:], error)
+                return
+            except Exception as error:
+                self._fail([(act, done)], error)
 
     async def _settle(self, wanted: Wanted, found: list[Any]) -> None:
         """Wait for the disk, and go on with what is wanted by then."""

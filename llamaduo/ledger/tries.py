@@ -4,7 +4,7 @@ import hashlib
 import time
 
 from llamaduo.database import Tables
-from llamaduo.records import Outcome, Reply, Usage
+from llamaduo.records import Outcome, Reply, Usage, writable
 from llamaduo.service import Heard
 
 COLUMNS = (
@@ -16,6 +16,9 @@ MARKS = ", ".join("?" * len(COLUMNS.split(",")))
 
 UNSEEN = "in flight when its process ended: nobody saw whether it was answered, or billed"
 """Cause of a try that a kill has cut off."""
+
+MOST_TOKENS = 10**12
+"""Of any one count; more does not fit in a column, or not in the sum of some."""
 
 REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid")
 """Headers that name a request for the provider's support."""
@@ -36,32 +39,30 @@ def keep(
             key,
             attempt,
             reply.outcome.value,
-            reply.cause,
-            reply.text,
-            usage.prompt_tokens,
-            usage.completion_tokens,
+            writable(reply.cause),
+            writable(reply.text),
+            *(min(count, MOST_TOKENS) for count in (usage.prompt_tokens, usage.completion_tokens)),
             usage.usd,
             seconds,
             time.time(),
-            usage.cached_tokens,
-            usage.cache_write_tokens,
-            usage.thinking_tokens,
-            reply.model,
+            *(min(count, MOST_TOKENS) for count in (usage.cached_tokens, usage.cache_write_tokens)),
+            min(usage.thinking_tokens, MOST_TOKENS),
+            writable(reply.model),
             heard.status,
-            heard.raw,
+            writable(heard.raw),
             unproven,
             price_of(db, heard.price),
-            next((heard.headers[one] for one in REQUEST_IDS if one in heard.headers), ""),
+            writable(next((heard.headers[one] for one in REQUEST_IDS if one in heard.headers), "")),
         ),
     )
 
 
 def mark(db: Tables, key: str, outcome: Outcome, cause: str) -> None:
-    """Say of the last try at `key` what reading it showed."""
+    """Say of the last try at `key`, a good one, what reading it showed."""
     db.execute(
-        "update replies set outcome = ?, cause = ? where key = ? and attempt = "
+        "update replies set outcome = ?, cause = ? where key = ? and outcome = 'ok' and attempt = "
         "(select max(attempt) from replies where key = ?)",
-        (outcome.value, cause, key, key),
+        (outcome.value, writable(cause), key, key),
     )
 
 

@@ -34,7 +34,7 @@ class Try(Record):
 
 
 class Call(Record):
-    """An answered call, every try at it, and the results that rest on it."""
+    """A call, every try at it, and the results that rest on it."""
 
     key: str
     service: str
@@ -49,9 +49,11 @@ class Call(Record):
     day: str = ""
     tries: tuple[Try, ...]
     uses: tuple[str, ...]
+    open: bool = False
+    """Whether it is not answered: only what its tries have cost, or may have, is carried."""
 
 
-OF_CALL = [name for name in Call.model_fields if name not in ("tries", "uses")]
+OF_CALL = [name for name in Call.model_fields if name not in ("tries", "uses", "open")]
 OF_TRY = ["coalesce(p.said, '') as price" if name == "price" else name for name in Try.model_fields]
 
 
@@ -66,7 +68,11 @@ class Taken:
 
 
 def calls(ledger: Ledger, run: str, recipes: Sequence[str]) -> Iterator[Call]:
-    """Yield the answered calls that `run` paid for or that `recipes` rest on, by key."""
+    """Yield the answered calls that `run` paid for or that `recipes` rest on, by key.
+
+    Then those that `recipes` asked for and nobody has answered yet, if there was a try at them. It
+    counts as the run's: who made it is not on record.
+    """
     marks = ", ".join("?" * len(recipes)) or "null"
     with ledger.transaction() as db:
         rows = db.execute(
@@ -75,7 +81,15 @@ def calls(ledger: Ledger, run: str, recipes: Sequence[str]) -> Iterator[Call]:
             f"  (select key from uses where recipe in ({marks}))) order by key",
             (run, *recipes),
         ).fetchall()
-        for row in rows:
+        of_run = len(rows)
+        rows += db.execute(
+            "select distinct key, '', '', 0, '', '', ?, 0, '', '' from uses"
+            f" where recipe in ({marks}) and key in (select key from replies)"
+            " and key not in (select key from calls where state = 'answered' or run <> ?)"
+            " order by key",
+            (run, *recipes, run),
+        ).fetchall()
+        for number, row in enumerate(rows):
             tries = db.execute(
                 f"select {', '.join(OF_TRY)} from replies r left join prices p on p.price = r.price"
                 " where key = ? order by attempt",
@@ -90,6 +104,7 @@ def calls(ledger: Ledger, run: str, recipes: Sequence[str]) -> Iterator[Call]:
                     **dict(zip(OF_CALL, row, strict=True)),
                     "tries": [dict(zip(Try.model_fields, one, strict=True)) for one in tries],
                     "uses": [name for (name,) in uses],
+                    "open": number >= of_run,
                 }
             )
 
@@ -108,10 +123,16 @@ def take(ledger: Ledger, brought: Iterable[Call]) -> Taken:
             # Paid is paid, by whoever's reply is kept: a budget holds for both machines.
             spent, unproven = sum(one.usd for one in fresh), sum(one.unproven for one in fresh)
             book(db, call.run, call.payee, call.day, spent=spent, unproven=unproven)
-            if db.execute("select 1 from calls where key = ?", (call.key,)).fetchone():
+            known = bool(db.execute("select 1 from calls where key = ?", (call.key,)).fetchone())
+            if known:
+                _keep(db, call, fresh, [-1 - len(there) - i for i in range(len(fresh))])
+            else:
+                _keep(db, call, fresh, range(len(there), len(there) + len(fresh)))
+            if call.open:
+                continue
+            if known:
                 taken.known += 1
                 taken.twice += bool(fresh)
-                _keep(db, call, fresh, [-1 - len(there) - i for i in range(len(fresh))])
                 continue
             taken.new += 1
             asked = tuple(getattr(call, name) for name in OF_CALL)
@@ -119,7 +140,6 @@ def take(ledger: Ledger, brought: Iterable[Call]) -> Taken:
                 "insert into calls values (?, ?, ?, ?, ?, ?, ?, 'answered', '', 0, ?, ?, ?, null)",
                 asked,
             )
-            _keep(db, call, fresh, range(len(there), len(there) + len(fresh)))
     return taken
 
 

@@ -110,7 +110,7 @@ def _write_calls(ledger: Ledger, run: str, came: Walk, path: Path) -> tuple[int,
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for call in calls(ledger, run, recipes):
             file.write(call.model_dump_json() + "\n")
-            count += 1
+            count += not call.open
             usd += sum(one.usd for one in call.tries)
     return count, usd
 

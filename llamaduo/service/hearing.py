@@ -47,6 +47,18 @@ class Asked:
         Raises:
             Unusable: if no request can succeed.
         """
+        try:
+            return self._hear(exchange, said)
+        except Unusable:
+            raise
+        except Exception as error:  # a form that nobody foresaw; it may be paid for, so it is kept
+            why = f"a reply of no form that can be read ({type(error).__name__}: {error})"
+            reply = Reply(outcome=Outcome.FAILED, cause=self._words(why))
+            raw = exchange.text or repr(said)
+            return self._heard(exchange, reply, again=False, unproven=True, raw=raw)
+
+    def _hear(self, exchange: Exchange, said: dict[str, Any] | Trouble | None) -> Heard:
+        """Return the same; what is of another form than was foreseen raises whatever it does."""
         if exchange.fault and exchange.status < 400:
             return self._lost(exchange)
         if isinstance(said, dict):

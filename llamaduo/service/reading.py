@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from llamaduo.records import Outcome, Reply, Usage
+from llamaduo.records import Outcome, Reply, Usage, writable
 from llamaduo.service import native
 from llamaduo.service.price import Price
 
@@ -15,6 +15,9 @@ ABOVE = (
     "another: counted as the most it was held to cost"
 )
 """The cause of a good reply whose price is not known for sure."""
+
+ABSURD = 10**12
+"""Tokens that no reply has: one that says so does not say how many it has."""
 
 BROKEN = frozenset({"error", "network_error", "ERROR"})
 """What some gateways end a reply with that broke in the middle; litellm makes it `stop`."""
@@ -94,9 +97,10 @@ def used(said: Mapping[str, Any], came: Mapping[str, Any] | None, price: Price) 
     prompt, completion = _count(told, "prompt_tokens"), _count(told, "completion_tokens")
     if not prompt and not completion:
         return None
-    read = told.get("prompt_tokens_details") or {}
-    wrote = told.get("completion_tokens_details") or {}
+    read, wrote = (told.get(f"{of}_tokens_details") for of in ("prompt", "completion"))
     billed = max(completion, _count(told, "total_tokens") - prompt)
+    if max(prompt, billed) >= ABSURD:
+        return None
     return price.counted(
         Usage(
             prompt_tokens=prompt,
@@ -110,9 +114,9 @@ def used(said: Mapping[str, Any], came: Mapping[str, Any] | None, price: Price) 
     )
 
 
-def _count(told: Mapping[str, Any], name: str) -> int:
-    found = told.get(name)
-    return int(found) if isinstance(found, int | float) and found > 0 else 0
+def _count(told: object, name: str) -> int:
+    found = told.get(name) if isinstance(told, Mapping) else None
+    return int(min(found, ABSURD)) if isinstance(found, int | float) and found > 0 else 0
 
 
 def _text(content: object) -> str:
@@ -123,4 +127,4 @@ def _text(content: object) -> str:
 
 
 def _but(reply: Reply, outcome: Outcome, cause: str) -> Reply:
-    return reply.model_copy(update={"outcome": outcome, "cause": cause})
+    return reply.model_copy(update={"outcome": outcome, "cause": writable(cause)})

@@ -16,6 +16,7 @@ import pytest
 from kept import Kept, claim
 
 from llamaduo.database import SCHEMA
+from llamaduo.database import sqlite as sqlite_module
 from llamaduo.errors import LlamaDuoError
 from llamaduo.ledger import Claim, Ledger
 from llamaduo.records import Outcome, Reply, Usage
@@ -115,6 +116,18 @@ def test_a_file_that_cannot_be_opened_is_not_waited_for(
     fail_to_switch(monkeypatch, sqlite3.SQLITE_IOERR, times=1)
     with pytest.raises(sqlite3.OperationalError, match="it failed"):
         Ledger(path)
+
+
+def test_a_file_that_another_process_does_not_let_go_of_is_said_in_words(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_module, "PATIENCE", 0.05)
+    first, second = Ledger(path), Ledger(path)
+    with first.transaction(), pytest.raises(LlamaDuoError, match="the same command goes on"):
+        claim(second, "k")
+    assert claim(second, "k") is Claim.MINE
+    first.close()
+    second.close()
 
 
 def test_a_ledger_of_an_older_version_is_brought_up_and_loses_nothing(path: Path) -> None:
