@@ -84,6 +84,8 @@ def daily(name: str, lines: Sequence[Line], cap: float) -> str:
     said = f"{name}: the cap of {dollars(cap)} a day"
     if usd.most <= cap:
         return f"{said} cannot be reached by this run alone"
+    if not cap:
+        return f"{said} lets out no call of it that costs anything"
     if usd.high <= cap:
         return f"{said} will likely not be reached by this run alone"
     low, high = (max(-int(-one // cap), 1) for one in (usd.low, usd.high))

@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from llamaduo.experiment import Experiment
 from llamaduo.preflight.finding import Finding, look, ok
+from llamaduo.service import credentials
 from llamaduo.service.chat import ChatService
 
 
@@ -24,6 +25,7 @@ def services(exp: Experiment) -> Iterator[Finding]:
     if exp.engine.asked is not None:
         asked.append(exp.engine.asked.service)
     keys = {name: None for one in asked if isinstance(one, ChatService) for name in one.keys}
-    yield from (ok(f"key: {name} is set") for name in keys if os.environ.get(name))
+    there = [name for name in keys if os.environ.get(name) and not credentials.malformed(name)]
+    yield from (ok(f"key: {name} is set") for name in there)
     warned = [line for one in asked if isinstance(one, Warns) for line in one.warnings()]
     yield from (look(line) for line in dict.fromkeys(warned))

@@ -62,6 +62,7 @@ def test_a_budget_that_is_spent_is_said_to_be() -> None:
         (10, "will likely not be reached"),
         (4, "stretches its calls over 1 to 3 days"),
         (1, "stretches its calls over 3 to 10 days"),
+        (0, "the cap of $0.00 a day lets out no call of it that costs anything"),
     ],
 )
 def test_a_daily_cap_is_said_to_stretch_a_run_over_days(cap: float, said: str) -> None:
