@@ -37,6 +37,11 @@ def main(words: list[str]) -> int:
     tables = by(given.by, of_run=of_run)
     into = Path(given.export).expanduser() if given.export else None
     if into is not None:
+        if given.by is not None or given.prices:
+            raise UsageError(
+                "--export writes every try, with its price, and no table: leave out --by and "
+                "--prices"
+            )
         _writable(into)
     exp = named.run(given.words, "ledger").exp if of_run else from_overrides(given.words)
     ledger = opened(exp)
@@ -175,6 +180,10 @@ def _writable(into: Path) -> None:
     from llamaduo.spending.export import refuse_to_overwrite
     from llamaduo.verbs.report import writable_file
 
+    if into.suffix != ".parquet":
+        raise UsageError(
+            f"--export {into}: what is written is a Parquet file; name one that ends in .parquet"
+        )
     refuse_to_overwrite(into)
     writable_file(into, "--export")
 

@@ -68,7 +68,13 @@ def test_every_try_is_written_to_a_file(
     with pytest.raises(UsageError, match="is not overwritten; name another file"):
         ledger.main(["--export", "new/tries.parquet"])
     with pytest.raises(UsageError, match="is there, and is not overwritten"):
-        ledger.main(["--export", str(tmp_path)])
+        ledger.main(["--export", "new/../new/tries.parquet"])
+    with pytest.raises(UsageError, match=r"--export tries.csv: .* one that ends in .parquet"):
+        ledger.main(["--export", "tries.csv"])
+    for more in (["--by", "stage"], ["--prices"]):
+        with pytest.raises(UsageError, match="and no table: leave out --by and --prices"):
+            ledger.main(["--export", "more.parquet", *more])
+    assert not list(tmp_path.glob("*.csv")) + list(tmp_path.glob("*.parquet"))
 
 
 def test_where_nothing_was_asked_no_ledger_is_made(tmp_path: Path) -> None:
