@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Protocol, runtime_checkable
 
 from llamaduo.experiment import Experiment
-from llamaduo.preflight.finding import Finding, look, ok
+from llamaduo.preflight.finding import Finding, look, missing, ok
 from llamaduo.service import credentials
 from llamaduo.service.chat import ChatService
 
@@ -27,5 +27,25 @@ def services(exp: Experiment) -> Iterator[Finding]:
     keys = {name: None for one in asked if isinstance(one, ChatService) for name in one.keys}
     there = [name for name in keys if os.environ.get(name) and not credentials.malformed(name)]
     yield from (ok(f"key: {name} is set") for name in there)
+    yield from _too_large(exp)
     warned = [line for one in asked if isinstance(one, Warns) for line in one.warnings()]
     yield from (look(line) for line in dict.fromkeys(warned))
+
+
+def _too_large(exp: Experiment) -> Iterator[Finding]:
+    """Yield where the reply of one call alone may have more tokens than a minute may."""
+    asked = [(one, "judge.max_tokens", getattr(exp.judge, "max_tokens", 0)) for one in exp.judges]
+    if exp.rounds > 1:
+        asked.append((exp.service, "synth.max_tokens", getattr(exp.synth, "max_tokens", 0)))
+    if "service" in exp.baselines:
+        asked.append((exp.service, "ceiling.max_tokens", exp.ceiling.max_tokens))
+    for service, key, tokens in asked:
+        limits = service.limits
+        counts, most = tokens + limits.hidden_tokens, limits.tokens_per_minute
+        if most is not None and counts > most:
+            thinks = f" and thinking_tokens={limits.hidden_tokens}" if limits.hidden_tokens else ""
+            yield missing(
+                f"{service.name}: tokens_per_minute={most} is less than one reply may have, by "
+                f"{key}={tokens}{thinks}: no such call could ever be sent. Raise "
+                f"tokens_per_minute, or lower {key}"
+            )

@@ -36,9 +36,9 @@ def faults(model: str, api_base: str | None = None) -> list[str]:
         ("mine", None, "s: mine names no provider; put it in front, as in PROVIDER/NAME"),
         ("mine", "http://h/v1", "s: mine names no provider; put it in front, as in openai/NAME"),
         (
-            "openai/",
+            "openai",
             "http://h/v1",
-            "s: openai/ names no provider; put it in front, as in openai/NAME",
+            "s: openai names no provider; put it in front, as in openai/NAME",
         ),
     ],
 )
