@@ -1,6 +1,7 @@
 """A call that is tried again: after how long, when it is given up, and when the service is."""
 
 import random
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -15,6 +16,9 @@ LONGEST_WAIT = 60.0
 
 GAVE_UP = "given up"
 """Begins the cause of a call whose failure might pass, tried as often as the service says."""
+
+REFUSED = re.compile(r"HTTP 4\d\d: ")
+"""Begins the cause of a call that the provider turned away and that cannot pass as it is."""
 
 MANY = 8
 """Calls of a batch whose failure speaks for itself, whatever went before."""
@@ -39,7 +43,7 @@ def gave_up(heard: Heard, tries: int) -> Heard:
 
 
 def refuse_an_outage(replies: Mapping[str, Reply], ledger: Ledger, recipe: str, name: str) -> None:
-    """Stop where a service is down, so that a run does not end in rows without replies.
+    """Stop where a service is down or takes no request, so that no run ends in empty rows.
 
     A few calls that fail among all of the stage's are none: they stay without a reply, or a
     call that can never be answered would keep a stage from ever ending.
@@ -50,15 +54,26 @@ def refuse_an_outage(replies: Mapping[str, Reply], ledger: Ledger, recipe: str, 
         name: of the service.
 
     Raises:
-        ServiceError: if half of them or more were given up.
+        ServiceError: if half of them or more were given up, or turned away and not paid for.
     """
     gone = [key for key, reply in replies.items() if reply.cause.startswith(GAVE_UP)]
+    refused = [key for key, reply in replies.items() if _refused(reply)]
+    if len(refused) > 1:  # a single one may be at fault itself
+        gone += refused
     if not gone or 2 * len(gone) < len(replies):
         return
     all_ = ledger.tally(recipe)
     if len(replies) >= MANY or 2 * all_.outcomes.get(Outcome.FAILED, 0) >= all_.calls:
         ledger.reopen(gone)
+        cause = replies[gone[-1]].cause
+        how = "" if cause.startswith(GAVE_UP) else "once that is put right, "
         raise ServiceError(
-            f"{len(gone)} of {len(replies)} calls to {name} failed: {replies[gone[-1]].cause}. "
-            "What was bought is kept; the same command goes on"
+            f"{len(gone)} of {len(replies)} calls to {name} failed: {cause}. "
+            f"What was bought is kept; {how}the same command goes on"
         )
+
+
+def _refused(reply: Reply) -> bool:
+    """Whether a call was turned away, and nothing paid for it."""
+    refused = reply.outcome is Outcome.FAILED and REFUSED.match(reply.cause) is not None
+    return refused and not reply.usage.usd

@@ -12,7 +12,7 @@ _NAMED = re.compile(
     r"|(?<!^)(?<!^OLD)PWD(?:_|$)"
 )
 """PGPASSWORD and MYSQL_PWD; not the shell's own PWD and OLDPWD."""
-_SHORTEST = 8
+SHORTEST = 8
 """Characters; what is shorter is a word that may stand in any text."""
 
 _IN_ADDRESS = re.compile(r"(?<=//)([^/\s:@]*):([^/\s]*)@")
@@ -37,7 +37,7 @@ def secrets(*names: str) -> dict[str, str]:
     for name, value in os.environ.items():
         inside = _IN_ADDRESS.search(value)
         secret = value if name in names or _NAMED.search(name.upper()) else inside and inside[2]
-        if secret and len(secret) >= _SHORTEST:
+        if secret and len(secret) >= SHORTEST:
             found[name] = secret
     return dict(sorted(found.items(), key=lambda item: (-len(item[1]), item[0])))
 

@@ -60,6 +60,10 @@ class Batches:
     """The status with which a request is turned away before anything comes of it; 0: it is not."""
     loses: Callable[[str, str], bool] = lambda method, path: False
     """Whether the line goes dead after what was asked is done, before a word of it is said."""
+    onward: str = ""
+    """Address that a redirect names."""
+    instead: Callable[[str, str], str | None] = lambda method, path: None
+    """What is said with a 200 in place of what was asked for, before it is done; None: nothing."""
     unlisted: int = 0
     """Lists of batches in which none is shown yet."""
     key: str = ""
@@ -179,7 +183,8 @@ class Batches:
         for name, rows in (("output", good), ("error", bad)):
             if rows:
                 text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-                self.files[f"{batch.id}-{name}"] = text.encode()
+                # Half a surrogate pair has no letter of its own, and is written as JSON escapes it.
+                self.files[f"{batch.id}-{name}"] = text.encode("utf-8", "backslashreplace")
 
 
 def _file_of(content_type: str, body: bytes) -> tuple[str, bytes]:
@@ -209,6 +214,8 @@ def serving(batches: Batches) -> Iterator[Batches]:
         def _send(self, status: int, body: bytes | dict[str, Any]) -> None:
             said = body if isinstance(body, bytes) else json.dumps(body).encode()
             self.send_response(status)
+            if 300 <= status < 400:
+                self.send_header("Location", f"{batches.onward}{self.path}")
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(said)))
             self.end_headers()
@@ -226,6 +233,8 @@ def serving(batches: Batches) -> Iterator[Batches]:
                     self._send(401, {"error": {"message": f"Incorrect API key: {given}"}})
                 elif status := batches.refuses(method, path):
                     self._send(status, {"error": {"message": f"refused with {status}"}})
+                elif (other := batches.instead(method, path)) is not None:
+                    self._send(200, other.encode())
                 else:
                     said = self._do(method, path, parse_qs(url.query), sent)
                     if batches.loses(method, path):

@@ -203,6 +203,7 @@ FAULTS: dict[str, Act] = {
     "500": lambda line: line.refuse(500, "the server had an error"),
     "500 with the key": lambda line: line.refuse(500, _key_said_again(line)),
     "502": lambda line: line.send(b"<html><h1>502 Bad Gateway</h1></html>", 502, "text/html"),
+    "504": lambda line: line.send(b"<html><h1>504 Gateway Time-out</h1></html>", 504, "text/html"),
     "529": lambda line: line.refuse(529, "overloaded"),
     "reset before a byte": _reset_early,
     "hang": _hang,

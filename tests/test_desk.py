@@ -325,6 +325,32 @@ def test_errors_of_the_requests_themselves_are_no_outage(ledger: Ledger) -> None
     assert len(service.asked) == 2
 
 
+def test_a_provider_that_turns_half_of_all_away_stops_the_stage_with_its_words(
+    ledger: Ledger, kept: Kept
+) -> None:
+    no = Reply(outcome=Outcome.FAILED, cause="HTTP 400: no such thing")
+    service = Scripted(
+        lambda request, tries: (no if request.sample > 1 else bought(request), False)
+    )
+    with pytest.raises(ServiceError, match=r"2 of 4 calls to scripted failed: HTTP 400: no such"):
+        desk(ledger, service).ask(ask_for(0, 1, 2, 3))
+    assert kept.account() == pytest.approx((2 * COST, 0.0))
+    up = Scripted()
+    assert desk(ledger, up).ask(ask_for(0, 1, 2, 3))
+    assert sorted(request.sample for request, _ in up.asked) == [2, 3]
+
+
+def test_a_few_requests_that_a_provider_turns_away_stay_without_a_reply(ledger: Ledger) -> None:
+    no = Reply(outcome=Outcome.FAILED, cause="HTTP 400: too long")
+    paid = Reply(outcome=Outcome.FAILED, cause="HTTP 400: odd", usage=Usage(usd=COST))
+    says = {0: no, 1: paid}
+    service = Scripted(lambda request, tries: (says.get(request.sample, bought(request)), False))
+    at = desk(ledger, service)
+    assert [reply.outcome for reply in at.ask(ask_for(0, 1, 2))] == ["failed", "failed", "ok"]
+    at.ask(ask_for(0, 1, 2))
+    assert len(service.asked) == 3
+
+
 @pytest.mark.parametrize("outcome", [o for o in Outcome if o is not Outcome.OK])
 def test_an_outcome_that_would_come_again_is_asked_for_once(
     outcome: Outcome, ledger: Ledger

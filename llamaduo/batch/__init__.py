@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from llamaduo.batch.book import Book
 from llamaduo.batch.following import Following
 from llamaduo.batch.handing_in import HandingIn
-from llamaduo.batch.through_litellm import ThroughLitellm
+from llamaduo.batch.through_openai import ThroughOpenai
 from llamaduo.errors import UsageError
 from llamaduo.ledger import Ledger
 from llamaduo.ledger.batches import Batch
@@ -54,7 +54,7 @@ def buy(
     """
     if not isinstance(service, ChatService):
         return
-    following = Following(Book(ledger), service, ThroughLitellm(service))
+    following = Following(Book(ledger), service, ThroughOpenai(service))
     handing_in = HandingIn(following, recipe, run, budget, seed_of)
     tried: set[str] = set()
     try:
@@ -88,20 +88,16 @@ def cancel(ledger: Ledger, services: Iterable[Service], which: str) -> list[str]
         services: by which the providers are reached: all that the runs with open batches ask
             (`experiment.service` and `experiment.judge.services.values()`); others do not matter.
             A batch is its service's whose `limits.payee` it has.
-        which: the token of a batch, or the beginning of one; `all`: every open one.
+        which: the token of a batch, or the beginning of one's alone; `all`: every open one.
 
     Returns:
         A line for people for each batch.
 
     Raises:
-        UsageError: if no open batch is called so, or none of the services is its.
+        UsageError: if no open batch is called so, or several are, or none of the services is its.
         ServiceError: if a provider cannot be asked. What it has goes on there.
     """
-    open_ = Book(ledger).all_open()
-    if which != "all":
-        open_ = [one for one in open_ if one.token.startswith(which)]
-    if not open_ and which != "all":
-        raise UsageError(f"no open batch is called {which}; `llamaduo ledger` lists them")
+    open_ = _called(Book(ledger).all_open(), which)
     by_payee = {one.limits.payee: one for one in services if isinstance(one, ChatService)}
     if strangers := [one for one in open_ if one.payee not in by_payee]:
         raise UsageError(
@@ -111,8 +107,25 @@ def cancel(ledger: Ledger, services: Iterable[Service], which: str) -> list[str]
     return [_cancel(ledger, by_payee[one.payee], one) for one in open_]
 
 
+def _called(open_: list[Batch], which: str) -> list[Batch]:
+    """Return the batches to cancel: all that are open, or the one that is called so."""
+    if which == "all":
+        return open_
+    if not which:
+        raise UsageError("--cancel-batch: give the beginning of a batch's name, or `all`")
+    found = [one for one in open_ if one.token.startswith(which)]
+    if not found:
+        raise UsageError(f"no open batch is called {which}; `llamaduo ledger` lists them")
+    if len(found) > 1:
+        names = ", ".join(one.token for one in found)
+        raise UsageError(
+            f"{which} begins the name of {len(found)} open batches ({names}): say more"
+        )
+    return found
+
+
 def _cancel(ledger: Ledger, service: ChatService, batch: Batch) -> str:
-    following = Following(Book(ledger), service, ThroughLitellm(service))
+    following = Following(Book(ledger), service, ThroughOpenai(service))
     return following.cancel(batch.token)
 
 

@@ -46,10 +46,18 @@ class Book:
             batches.note(db, batch)
 
     @whole
-    def goes_on(self, token: str, state: State, *, said: str, provider: str | None = None) -> None:
+    def goes_on(
+        self,
+        token: str,
+        state: State,
+        *,
+        said: str,
+        provider: str | None = None,
+        at: float | None = None,
+    ) -> None:
         """Write down how a batch goes on."""
         with self.ledger.transaction() as db:
-            batches.change(db, token, state, said=said, provider=provider)
+            batches.change(db, token, state, said=said, provider=provider, at=at)
 
     def claim(self, token: str, calls: Sequence[Call]) -> list[str]:
         """Claim calls in the name of a batch, as long as they fit in the budget and in the day.

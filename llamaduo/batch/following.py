@@ -22,7 +22,12 @@ QUIET = 600.0
 AWAY = 30
 """Looks in a row that may fail before the run stops; the batch goes on meanwhile."""
 LISTED = 3
-"""Looks at the provider's list before a batch that is not on it counts as never made."""
+"""Looks at the provider's list, at least, before a batch not on it counts as never made."""
+UNLISTED = 900.0
+"""Seconds from when it was handed in until then, at least: one that is listed later is paid twice.
+No provider says how soon it lists one."""
+UNSENT = "not handed in yet"
+"""What is said of a batch of which its provider was not told yet."""
 
 
 class Cancelled(LlamaDuoError):
@@ -30,7 +35,7 @@ class Cancelled(LlamaDuoError):
 
 
 class Unknown(ServiceError):
-    """A batch that its provider does not know: another account's, or too old."""
+    """A batch that its provider does not know, or has no list to find it on."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ class Following:
         """Wait until a batch is over, and collect it, unless another process does so first.
 
         Raises:
-            ServiceError: if the provider took none of it, or cannot be asked.
+            ServiceError: if the provider took none of it, does not know it, or cannot be asked.
             Cancelled: if it was cancelled; what had come is collected.
         """
         batch = self._reached(token)
@@ -77,32 +82,40 @@ class Following:
 
     def cancel(self, token: str) -> str:
         """Cancel a batch, and collect what had been answered; returns a line for people."""
-        batch = self._reached(token)
-        if batch is None:
-            return f"batch {token}: its provider never had it; its calls are free again"
-        name = f"batch {token} at {batch.service}"
+        name = f"batch {token} at {self.service.name}"
         try:
-            if not self.patiently(lambda: self.provider.look(batch.provider)).state.over:
-                self.patiently(lambda: self.provider.cancel(batch.provider))
+            batch = self._reached(token)
+            if batch is None:
+                return f"batch {token}: its provider never had it; its calls are free again"
+            if not self.patiently(token, lambda: self.provider.look(batch.provider)).state.over:
+                self.patiently(token, lambda: self.provider.cancel(batch.provider))
             look = self._over(batch)
             if look is None:
                 return f"{name}: another process collected it meanwhile"
             with self.lock():
                 answered, waited = self.collect(token, look)
-        except Unknown as error:
+        except Unknown:
             with self.lock():
-                lost = self.book.over(token, "cancelled", said=str(error), unproven=True)
+                lost = self.book.over(token, "cancelled", said="not known there", unproven=True)
             return f"{name}: it is not known there; what {lost} calls may have cost is unproven"
         return f"{name}: {look.said}; {answered} of {waited} calls had been answered, and are kept"
 
     def listed(self, token: str) -> str:
         """Return what the provider calls a batch of which it was not heard; empty: it has none."""
-        for again in range(LISTED):
-            if again:
-                time.sleep(self.service.batch_poll_seconds)
-            if id_ := self.patiently(lambda: self.provider.find(token)):
-                return id_
-        return ""
+        batch = self.book.batch(token)
+        if batch is None or batch.said == UNSENT:
+            return ""
+        looks = 1
+        while not (id_ := self.patiently(token, lambda: self.provider.find(token))):
+            left = batch.at + UNLISTED - time.time()
+            if looks >= LISTED and left <= 0:
+                break
+            if looks == 1:
+                wait = f"{max(left, 0) / 60:.0f} min"
+                self._tell(batch, f"not on its list; {wait} until it counts as never made")
+            time.sleep(self.service.batch_poll_seconds)
+            looks += 1
+        return id_
 
     def collect(self, token: str, look: Look) -> tuple[int, int]:
         """Answer the calls of a batch that is over, and give up the claims on all others.
@@ -117,16 +130,21 @@ class Following:
             return 0, 0
         self.book.goes_on(token, "ended", said=_words(look))
         held = self.book.held(token)
-        heard = []
+        heard, nameless = [], 0
         if look.state is not State.REFUSED:
-            for came in self.patiently(lambda: list(self.provider.collect(batch.provider))):
+            lines = self.patiently(token, lambda: list(self.provider.collect(batch.provider)))
+            for came in lines:
+                nameless += not came.id
                 if came.id in held:  # else it was collected before a kill
                     heard.append((came.id, heard_of(self.service, came, held[came.id])))
         self.book.answer(token, heard, seconds=max(time.time() - batch.at, 0.0))
         over: Ended = "collected"
         if look.state in (State.CANCELLED, State.REFUSED):
             over = "cancelled"
-        self.book.over(token, over, said=_words(look))
+        if nameless:
+            self._tell(batch, f"{nameless} of its lines cannot be read, whose calls are unknown")
+        # A line that cannot be read may be that of any call that is left.
+        self.book.over(token, over, said=_words(look), unproven=nameless > 0)
         answered = sum(one.reply.outcome is not Outcome.FAILED for _, one in heard)
         return answered, len(held)
 
@@ -152,7 +170,7 @@ class Following:
         """Look until a batch is over; None if another process has collected it meanwhile."""
         shown, told = "", 0.0
         while True:
-            look = self.patiently(lambda: self.provider.look(batch.provider))
+            look = self.patiently(batch.token, lambda: self.provider.look(batch.provider))
             words = _words(look)
             if words != shown or time.monotonic() - told > QUIET:
                 shown, told = words, time.monotonic()
@@ -172,21 +190,28 @@ class Following:
             file=sys.stderr,
         )
 
-    def patiently(self, ask: Callable[[], T]) -> T:
-        """Ask the provider, again and again while it or the way to it is away.
+    def patiently(self, token: str, ask: Callable[[], T]) -> T:
+        """Ask the provider about a batch, again and again while it or the way to it is away.
 
         Raises:
+            Unknown: if it has nothing that is called so.
             ServiceError: if it does not come back, or if no asking helps.
         """
         for tries in range(1, AWAY + 1):
             try:
                 return ask()
             except NotTaken as error:
+                if error.unknown:
+                    raise Unknown(
+                        f"{self.service.name} does not know batch {token}: {error}. If it should, "
+                        "check that the key and the address are those it was handed in with, and "
+                        f"give the same command; else `llamaduo ledger --cancel-batch {token}` "
+                        "frees its calls, and counts what they may have cost as unproven"
+                    ) from None
                 if not error.again or tries == AWAY:
-                    kind = Unknown if error.unknown else ServiceError
-                    raise kind(
-                        f"{self.service.name} cannot be asked about a batch: {error}. It goes on "
-                        "there; the same command collects it"
+                    raise ServiceError(
+                        f"{self.service.name} cannot be asked about batch {token}: {error}. What "
+                        "it has of it goes on there; the same command collects it"
                     ) from None
             time.sleep(self.service.batch_poll_seconds)
         raise AssertionError("the last try ends it")

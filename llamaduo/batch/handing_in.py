@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from secrets import token_hex
 
-from llamaduo.batch.following import Following
+from llamaduo.batch.following import UNSENT, Following
 from llamaduo.batch.lines import bound_usd, line_of
 from llamaduo.batch.provider import Line, NotTaken
 from llamaduo.errors import ServiceError
@@ -20,6 +20,8 @@ FRAME = 120
 """Bytes of a line beside its body."""
 LONGEST_WAIT = 60.0
 """Seconds between two tries, at most."""
+NO_LIST = "its list of batches, on which one is found again after a kill, cannot be had: "
+"""Begins why a batch is not handed in where it might be lost or paid twice."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ class HandingIn:
         is none where too few fit, or where others have claimed them.
 
         Raises:
-            ServiceError: if the provider takes no batch. Then nothing stays claimed.
+            ServiceError: if the provider takes no batch, or has no list on which one is found again
+                after a kill. Then nothing stays claimed.
         """
         book, service = self.following.book, self.following.service
         lines, calls = self._fitting(asked)
@@ -54,7 +57,7 @@ class HandingIn:
             provider="",
             state="made",
             at=time.time(),
-            said="claimed",
+            said=UNSENT,
         )
         with self.following.lock():
             book.ledger.free_the_dead()
@@ -64,6 +67,7 @@ class HandingIn:
                 if len(mine) < service.batch_least:
                     book.take_back(token)
                     return []
+                self._again(lambda: self.following.provider.find(token), NO_LIST)
                 chosen = [line for line in lines if line.id in mine]
                 uploaded = self._again(lambda: self.following.provider.upload(chosen))
             except BaseException:
@@ -103,6 +107,7 @@ class HandingIn:
         """Have the batch made once, whatever becomes of the line."""
         following, tries = self.following, 1
         while True:
+            following.book.goes_on(token, "made", said="being handed in", at=time.time())
             try:
                 id_ = following.provider.submit(uploaded, token)
                 break
@@ -116,15 +121,19 @@ class HandingIn:
             tries += 1
         following.book.goes_on(token, "sent", said="handed in", provider=id_)
 
-    def _again(self, ask: Callable[[], str]) -> str:
-        """Ask as often as the service says, where that may help."""
+    def _again(self, ask: Callable[[], str], why: str = "") -> str:
+        """Ask as often as the service says, where that may help.
+
+        Args:
+            why: what it means for a batch if the provider does not go along.
+        """
         tries = 1
         while True:
             try:
                 return ask()
             except NotTaken as error:
                 if not error.again or tries == self.following.service.attempts:
-                    raise self._not_taken(error) from None
+                    raise self._not_taken(error, why) from None
             self._pause(tries)
             tries += 1
 
@@ -132,9 +141,9 @@ class HandingIn:
         wait = min(self.following.service.backoff * 2 ** (tries - 1), LONGEST_WAIT)
         time.sleep(wait * random.uniform(0.5, 1.0))
 
-    def _not_taken(self, error: NotTaken) -> ServiceError:
+    def _not_taken(self, error: NotTaken, why: str = "") -> ServiceError:
         name = self.following.service.name
         return ServiceError(
-            f"{name} takes no batch: {error}. Nothing of it was billed; service.mode=live asks "
-            "without one"
+            f"{name} takes no batch: {why}{error}. Nothing of it was billed; service.mode=live "
+            "asks without one"
         )

@@ -5,6 +5,7 @@ from functools import lru_cache
 
 from llamaduo.batch.provider import Came, Line
 from llamaduo.records import Outcome, Reply, Request
+from llamaduo.secrets import without_secrets
 from llamaduo.service.chat import ChatService
 from llamaduo.service.heard import Heard, Unusable
 from llamaduo.service.price import Price
@@ -50,20 +51,26 @@ def batch_price(price: Price) -> Price:
 def heard_of(service: ChatService, came: Came, request: Request) -> Heard:
     """Read what came of a line as a live reply is read, at the batch price.
 
-    Its provider says how every line ended, so none of them is unproven.
+    Its provider says how every line ended, so only one that cannot be read is unproven.
     """
     if not came.status:
-        return Heard(Reply(outcome=Outcome.FAILED, cause=f"in a batch: {came.error}"), again=True)
+        reply = Reply(outcome=Outcome.FAILED, cause=f"in a batch: {came.error}")
+        return Heard(reply, again=True, unproven=came.garbled, raw=came.raw)
     asked = service.asked(batch_price(service.price), bound_usd(service, request))
     exchange = Exchange(
         _NO_WAIT,
         sent=True,
         status=came.status,
         came={"x-request-id": came.request_id, "content-type": "application/json"},
-        body=came.raw.encode(),
+        body=came.raw.encode("utf-8", "replace"),  # half of a surrogate pair becomes `?`
     )
     try:
         heard = asked.hear(exchange, None)
     except Unusable as error:  # a live call says so again, and what to do
         heard = error.heard
-    return replace(heard, unproven=False)
+    except Exception as error:  # or one line would keep all others from being collected
+        why = f"in a batch: its reply cannot be read: {type(error).__name__}"
+        raw = without_secrets(exchange.text, *asked.keys)
+        reply = Reply(outcome=Outcome.FAILED, cause=why)
+        heard = Heard(reply, unproven=True, raw=raw, status=came.status)
+    return replace(heard, unproven=heard.unproven and came.status < 300)

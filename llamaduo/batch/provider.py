@@ -60,6 +60,9 @@ class Came(Record):
     request_id: str = ""
     error: str = ""
     """Why the request was not made; empty where it was."""
+    garbled: bool = False
+    """Whether the line cannot be read, or not whole: it may have been billed, and `id` is empty
+    where it is not said either."""
 
 
 class NotTaken(Exception):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date
+from math import inf
 from typing import Protocol, runtime_checkable
 
 from llamaduo.forecast.figures import Line, Price, Range
@@ -92,11 +93,11 @@ def line(
         service=service.name,
         round=round,
         sure=sure,
-        batch=batched(service),
+        batch=batched(service, calls.high),
         calls=calls,
         prompt_tokens=prompts,
         completion_tokens=replies,
-        usd=_dollars(service, prompts, replies, most_usd, lengths.cached(service, stage)),
+        usd=_dollars(service, calls, prompts, replies, most_usd, lengths.cached(service, stage)),
         seconds=_seconds(service, stage, calls, sizes, lengths),
         largest=(sizes.low.largest, sizes.most.largest),
     )
@@ -109,20 +110,22 @@ def _rising(least: float, low: float, high: float, most: float) -> Range:
     return Range(least=min(least, low), low=low, high=high, most=most)
 
 
-def _dollars(service: Service, prompts: Range, replies: Range, most: float, cached: float) -> Range:
+def _dollars(
+    service: Service, calls: Range, prompts: Range, replies: Range, most: float, cached: float
+) -> Range:
     price = price_of(service)
     if price is None:  # a service of one's own kind: only its upper bound is known
         return Range(least=0.0, low=0.0, high=most, most=most)
-    share = _share(service, price)
     spared = _cached(price, cached)
 
-    def usd(prompt: float, reply: float) -> float:
+    def usd(prompt: float, reply: float, asked: float) -> float:
+        share = _share(service, price, asked)
         return share * (price.usd(round(prompt), round(reply)) - spared * prompt / 1e6)
 
     return _rising(
-        usd(prompts.least, replies.least),
-        usd(prompts.low, replies.low),
-        usd(prompts.high, replies.high),
+        usd(prompts.least, replies.least, calls.most),  # no more than the cheaper way
+        usd(prompts.low, replies.low, calls.low),
+        usd(prompts.high, replies.high, calls.high),
         most,
     )
 
@@ -139,15 +142,16 @@ def _cached(price: Priced, share: float) -> float:
     return 0.0 if cached is None else share * (price.input - float(cached))
 
 
-def batched(service: Service) -> bool:
-    """Whether calls to `service` go through its provider's batch API."""
-    return getattr(service, "mode", "live") == "batch"
+def batched(service: Service, calls: float) -> bool:
+    """Whether so many calls of a stage, whichever it is, are handed in as a batch."""
+    least: int = getattr(service, "batch_least", 1)
+    return getattr(service, "mode", "live") == "batch" and calls >= least
 
 
-def _share(service: Service, price: Priced) -> float:
+def _share(service: Service, price: Priced, calls: float) -> float:
     """Return the share of the price that is paid: less than 1 through a batch API."""
     batch = getattr(price, "batch", None)
-    return float(batch) if batched(service) and batch is not None else 1.0
+    return float(batch) if batched(service, calls) and batch is not None else 1.0
 
 
 def _seconds(
@@ -157,7 +161,7 @@ def _seconds(
 
     A limit of tokens counts the most that a call can take.
     """
-    if batched(service):
+    if batched(service, calls.high):
         return None
     each, limits = lengths.seconds(service, stage), service.limits
 
@@ -184,6 +188,6 @@ def said(service: Service) -> Price:
             f"${price.input:g} in, ${price.output:g} out per million tokens, as of {price.as_of}, "
             f"{price.source}"
         )
-        if _share(service, price) < 1:
-            says += f"; through its batch API {_share(service, price):g} of that"
+        if (share := _share(service, price, inf)) < 1:
+            says += f"; through its batch API {share:g} of that"
     return Price(service=service.name, says=says, simulated=service.simulated)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from llamaduo.database import Tables
-from llamaduo.ledger import accounts, claims, tries
+from llamaduo.ledger import accounts, acts, claims, tries
 from llamaduo.ledger.claims import Call, Claim
 from llamaduo.records import Outcome, Record, Request
 from llamaduo.service import Heard
@@ -50,7 +50,7 @@ class Batch(Record):
     """What its provider calls it; empty until it said so."""
     state: State
     at: float
-    """When it was made, in seconds since 1970."""
+    """When it was handed in, or else claimed, in seconds since 1970."""
     said: str
     """What was last said of it, for people."""
 
@@ -76,9 +76,19 @@ def note(db: Tables, batch: Batch) -> None:
     )
 
 
-def change(db: Tables, token: str, state: State, *, said: str, provider: str | None = None) -> None:
-    """Write down how a batch goes on."""
+def change(
+    db: Tables,
+    token: str,
+    state: State,
+    *,
+    said: str,
+    provider: str | None = None,
+    at: float | None = None,
+) -> None:
+    """Write down how a batch goes on, and from when it is counted where that is new."""
     db.execute("update batches set state = ?, said = ? where batch = ?", (state, said, token))
+    if at is not None:
+        db.execute("update batches set at = ? where batch = ?", (at, token))
     if provider is not None:
         db.execute("update batches set provider = ? where batch = ?", (provider, token))
 
@@ -137,7 +147,9 @@ def claim(db: Tables, token: str, call: Call, at: float) -> Claim:
 def answer(db: Tables, token: str, key: str, heard: Heard, seconds: float) -> bool:
     """Keep what came of a call in a batch; False where the batch does not hold it any more.
 
-    A reply settles the call. One that failed is a try on record, and the call is free again.
+    A reply settles the call. One that failed is a try on record, and the call is free again, unless
+    it was billed, or may have been, and asking again would go no better. One that cannot be read
+    may have cost all that was reserved.
     """
     found = db.execute(
         "select run, payee, day, reserved from calls where key = ? and owner = ?"
@@ -148,12 +160,14 @@ def answer(db: Tables, token: str, key: str, heard: Heard, seconds: float) -> bo
         return False
     run, payee, day, bound = found
     number = tries.number_of(db, key)
-    tries.keep(db, key, number, heard, seconds=seconds, unproven=0.0)
-    if heard.reply.outcome is Outcome.FAILED:
+    unproven = bound if heard.unproven else 0.0
+    tries.keep(db, key, number, heard, seconds=seconds, unproven=unproven)
+    if heard.reply.outcome is Outcome.FAILED and (heard.again or not acts.spent(heard)):
         db.execute("delete from calls where key = ?", (key,))
     else:
         db.execute("update calls set state = 'answered', reserved = 0 where key = ?", (key,))
-    accounts.book(db, run, payee, day, spent=heard.reply.usage.usd, reserved=-bound)
+    spent = heard.reply.usage.usd
+    accounts.book(db, run, payee, day, spent=spent, reserved=-bound, unproven=unproven)
     return True
 
 

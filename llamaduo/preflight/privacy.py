@@ -14,6 +14,7 @@ from llamaduo.progress import Progress
 from llamaduo.records import Answer, Example, Part, Placed
 from llamaduo.task.coverage import CoverageTask
 from llamaduo.task.rows import FileRows
+from llamaduo.tuner.untuned import Untuned
 
 
 def refuse_unasked(exp: Experiment, placed: Sequence[Placed], progress: Progress) -> None:
@@ -54,7 +55,10 @@ def _sent(exp: Experiment) -> tuple[set[Part], list[Answer]]:
     endpoint = asked is not None and exp.privacy.leaves(asked.service)
     teacher = exp.privacy.leaves(exp.service)
     parts: set[Part] = {"dev", "test"} if judged or endpoint else set()
-    if (teacher and exp.rounds > 1) or (endpoint and "few_shot" in exp.baselines):
+    shown = "few_shot" in exp.baselines
+    if (teacher and exp.rounds > 1) or (endpoint and shown):
+        parts.add("train")
+    if judged and (shown or not isinstance(exp.tuner, Untuned)):  # answers repeat what was learned
         parts.add("train")
     if teacher and "service" in exp.baselines:
         parts.add("test")

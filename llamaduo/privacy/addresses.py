@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from ipaddress import IPv6Network, ip_address
 
 _EMAIL = re.compile(
-    r"(?<![\w.%+-])[\w%+-](?:[\w.%+-]{0,62}[\w%+-])?"
-    r"@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}[^\W\d_]{2,24}(?![\w-])"
+    r"(?<![\w.%+-])[\w%+-](?:[\w.%+'\u2019-]{0,62}[\w%+-])?"
+    r"@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}[^\W\d_]{2,24}(?![^\W_]|-)"
 )
 _IP = re.compile(
-    r"(?<![\w.:-])(?:(?:\d{1,3}\.){3}\d{1,3}|[0-9a-fA-F]{1,4}(?::[0-9a-fA-F]{0,4}){2,7})"
-    r"(?![\w:-]|\.\d)"
+    r"(?<![\w.-])(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d)"
+    r"|(?<![\w.:-])[0-9a-fA-F]{1,4}(?::[0-9a-fA-F]{0,4}){2,7}(?![\w:-]|\.\d)"
 )
 _GIVEN_OUT = IPv6Network("2000::/3")
 """All of IPv6 that belongs to somebody; hexadecimal words with colons seldom fall into it."""

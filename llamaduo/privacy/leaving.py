@@ -1,5 +1,6 @@
 """Whether a service stands on one's own machine or network, by its address alone."""
 
+import re
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -7,6 +8,8 @@ from llamaduo.service import Service
 
 _ENDINGS = (".localhost", ".local", ".internal", ".home.arpa")
 """Names that are never anybody's on the internet: RFC 6761, 6762 and 8375; ICANN, July 2024."""
+_NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
+"""An IPv4 address in one number, which most clients take: 134744072 is 8.8.8.8."""
 
 
 def near(service: Service) -> bool:
@@ -25,4 +28,5 @@ def _is_near(url: str) -> bool:
     try:
         return not ip_address(host).is_global
     except ValueError:  # a name; one without a dot is a container's, or of the local network
-        return bool(host) and ("." not in host or host.endswith(_ENDINGS))
+        plain = "." not in host and not _NUMBER.fullmatch(host)
+        return bool(host) and (plain or host.endswith(_ENDINGS))

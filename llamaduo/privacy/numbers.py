@@ -6,9 +6,15 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}(?![A-Za-z0-9])")
+_SPACE = " \u00a0\u2007\u2009\u202f"
+"""Spaces within a number: plain, no-break, of a figure's width, thin, narrow no-break."""
+_IBAN = re.compile(
+    rf"(?<![A-Za-z0-9])(?:[A-Z]{{2}}\d{{2}}(?:[{_SPACE}]?[A-Z0-9]){{11,30}}"
+    rf"|[a-z]{{2}}\d{{2}}(?:[{_SPACE}]?[a-z0-9]){{11,30}})(?![A-Za-z0-9])"
+)
 _CARD = re.compile(
-    r"(?<![\w.,-])(?:\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{4}|\d{4}([ -])\d{6}\2\d{5})(?![\w])"
+    rf"(?<![\w.,-])(?:\d{{13,19}}|\d{{4}}([{_SPACE}-])\d{{4}}\1\d{{4}}\1\d{{4}}"
+    rf"|\d{{4}}([{_SPACE}-])\d{{6}}\2\d{{5}})(?![\w])"
 )
 _ISSUED = re.compile(
     r"4\d{12}(?:\d{3}){0,2}|5[1-5]\d{14}|2(?:2[2-9]|[3-6]\d|7[01])\d{13}|2720\d{12}|3[47]\d{13}"
@@ -54,7 +60,8 @@ def ibans(text: str) -> Iterator[tuple[int, int]]:
     """Yield where IBANs stand: of their country's length, with their check digits right."""
     for match in _IBAN.finditer(text):
         for end in range(match.end(), match.start() + 14, -1):  # words in capitals may follow
-            if text[end - 1] != " " and _stdnum("iban").is_valid(text[match.start() : end]):
+            written = re.sub(rf"[{_SPACE}]", "", text[match.start() : end])
+            if text[end - 1] not in _SPACE and _stdnum("iban").is_valid(written):
                 yield match.start(), end
                 break
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 _MAYBE = re.compile(r"\d[\d\s().\-/]{4,}\d")
 """No shorter than a number with its area code; most texts have none, and cost nothing more."""
 
+_BRACKETS = str.maketrans("[]", "||")
+
 
 def unknown(regions: Sequence[str]) -> list[str]:
     """Return the codes that are no country's."""
@@ -24,7 +26,9 @@ def phones(text: str, regions: Sequence[str]) -> Iterator[tuple[int, int]]:
         return
     import phonenumbers
 
-    for region in regions or (None,):
-        for match in phonenumbers.PhoneNumberMatcher(text, region):
-            if not match.raw_string.isdigit() or match.raw_string.startswith("0"):
-                yield match.start, match.end
+    # A bracket without its other half beside a number hides the number from the library.
+    for seen in dict.fromkeys((text, text.translate(_BRACKETS))):
+        for region in regions or (None,):
+            for match in phonenumbers.PhoneNumberMatcher(seen, region):
+                if not match.raw_string.isdigit() or match.raw_string.startswith("0"):
+                    yield match.start, match.end

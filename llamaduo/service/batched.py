@@ -35,21 +35,29 @@ def fault(name: str, model: str, price: Price) -> str:
     return ""
 
 
-def body(arguments: Mapping[str, Any], transport: str) -> dict[str, Any]:
+def body(
+    arguments: Mapping[str, Any], transport: str, batch_model: str | None = None
+) -> dict[str, Any]:
     """Return the body that a live call with these arguments has.
 
     Args:
         arguments: `acompletion`'s.
         transport: by which the live call would go.
+        batch_model: the model named in its stead.
     """
-    if transport == "direct":
-        return direct.body(arguments)
+    said = direct.body(arguments) if transport == "direct" else _through_litellm(arguments)
+    return said if batch_model is None else said | {"model": batch_model}
+
+
+def _through_litellm(arguments: Mapping[str, Any]) -> dict[str, Any]:
     lite = litellm()
     model, provider, _, _ = lite.get_llm_provider(
         model=arguments["model"], api_base=arguments.get("api_base")
     )
     given = {name: value for name, value in arguments.items() if name not in OURS}
     mapped = lite.utils.get_optional_params(model=model, custom_llm_provider=provider, **given)
+    if provider == "azure":  # the series is for litellm alone: Azure knows the deployment
+        model = model.removeprefix("gpt5_series/").removeprefix("o_series/")
     beside = mapped.pop("extra_body", None) or {}
     mapped.pop("stream", None)
     return {"model": model, "messages": arguments["messages"], **mapped, **beside}

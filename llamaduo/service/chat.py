@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from llamaduo.component import Component
 from llamaduo.records import Request
 from llamaduo.secrets import WebAddress
-from llamaduo.service import batched, credentials, direct, form, lite, routed
+from llamaduo.service import batched, credentials, direct, diverted, form, lite, routed
 from llamaduo.service.heard import Heard, Limits
 from llamaduo.service.hearing import Asked
 from llamaduo.service.price import UNPRICED, Price
@@ -30,7 +30,7 @@ class ChatService(Component):
             *("timeout", "connect_timeout", "first_byte_timeout"),
             *("cap_usd_per_day", "requests_per_minute", "tokens_per_minute"),
             *("cache_prompt", "idempotency_header", "transport"),
-            *("mode", "batch_poll_seconds", "batch_least", "batch_most"),
+            *("mode", "batch_model", "batch_poll_seconds", "batch_least", "batch_most"),
         }
     )
     later: ClassVar[dict[str, Any]] = {"api_version": None, "structured": False}
@@ -56,7 +56,9 @@ class ChatService(Component):
     asked one or a dated snapshot of it, of OpenAI, Anthropic and Gemini at their own addresses;
     nothing is checked elsewhere."""
     context: int = Field(128_000, ge=1)
-    """Tokens of its context window; with `price` it bounds what a call can cost."""
+    """Tokens of a prompt that `price` holds for: its context window, or less where the price of
+    longer ones is another. What a longer prompt cost is counted as all that was reserved for it:
+    a token for each byte."""
     thinking_tokens: int = Field(0, ge=0)
     """Tokens that the model may think beyond `max_tokens` and bill, per call; they bound what a
     call can cost. 0 where thinking counts against `max_tokens`, as it does for most."""
@@ -103,6 +105,9 @@ class ChatService(Component):
     mode: Literal["live", "batch"] = "live"
     """`batch`: many calls are handed in at once, at a share of the price (`price.batch`), and come
     within a day; what they come to is the same."""
+    batch_model: str | None = Field(None, min_length=1)
+    """The model that lines of a batch name, without a prefix: Azure answers batches by deployments
+    of their own. None: as `model`, which live calls always name."""
     batch_poll_seconds: float = Field(60, gt=0)
     """Seconds between two looks at a batch."""
     batch_least: int = Field(10, ge=1)
@@ -172,6 +177,9 @@ class ChatService(Component):
         if not self.simulated and (why := routed.fault(self.name, self.model, self.api_base)):
             found.append(why)
         found += credentials.cloud_faults(self.name, self.model)
+        if self.api_base is None and self.transport == "litellm":
+            found += diverted.moved(self.name, self.model)
+        found += diverted.proxied(self.name, self.model, self.api_base)
         if self.structured and not self.api_base and (why := form.fault(self.name, self.model)):
             found.append(why)
         return found
@@ -194,7 +202,7 @@ class ChatService(Component):
         if self.structured and request.form is not None:
             sent += form.size(request.form)
         most = request.max_tokens + self.thinking_tokens
-        return self.price.most(min(sent, self.context), most)
+        return self.price.most(sent, most)
 
     def warm(self) -> None:
         """Import litellm, which takes seconds."""
@@ -226,11 +234,12 @@ class ChatService(Component):
             answers_as=self.answers_as,
             price=price,
             bound=bound,
+            context=self.context,
         )
 
     def body(self, request: Request, seed: int) -> dict[str, Any]:
         """Return what a live call sends, for a line of a batch."""
-        return batched.body(self._arguments(request, seed), self.transport)
+        return batched.body(self._arguments(request, seed), self.transport, self.batch_model)
 
     @cached_property
     def _patience(self) -> Patience:

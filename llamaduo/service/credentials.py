@@ -23,6 +23,14 @@ BY_CLOUD = {
 """Where a cloud's own client finds credentials, by litellm's prefix: variables, a file, the fix.
 It finds them in the machine's role too, which only asking the cloud would show."""
 
+RENEWED = {
+    "bedrock": "renew them (`aws sso login`, or AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and "
+    "AWS_SESSION_TOKEN anew)",
+    "vertex_ai": "run `gcloud auth application-default login`, or check "
+    "GOOGLE_APPLICATION_CREDENTIALS",
+}
+"""How a cloud's credentials are renewed, by litellm's prefix."""
+
 NEEDS = {"bedrock": ("boto3", "boto3"), "vertex_ai": ("google.auth", "google-auth")}
 """Package that the cloud's credentials need, and what to install for it."""
 
@@ -62,6 +70,15 @@ def malformed(variable: str) -> str:
     if not (value.isascii() and value.isprintable()):
         return "holds what no key is made of (not printable ASCII): copy it anew"
     return ""
+
+
+def renewal(model: str, keys: str) -> str:
+    """Return how credentials are renewed.
+
+    Args:
+        keys: how they are called where no cloud gives them.
+    """
+    return RENEWED.get(model.partition("/")[0], f"set {keys} anew")
 
 
 def cloud_faults(name: str, model: str) -> list[str]:

@@ -16,7 +16,8 @@ generation that failed, often for memory."""
 
 FILTERS = (
     *("content_policy_violation", "content_filter", "responsibleaipolicyviolation"),
-    *("contentpolicyviolationerror", "safety_violation"),
+    *("contentpolicyviolationerror", "safety_violation", "flagged_input"),
+    *("your input was flagged", "your prompt was flagged"),
 )
 """What providers say where a filter turns a request away."""
 
@@ -36,22 +37,41 @@ class Trouble:
     """The HTTP code that it gives the error; 0: none."""
 
 
+CREDIT = (
+    "the account has no credit left: add some or raise its limit at the provider; what was "
+    "bought is kept, and the same command goes on"
+)
+RENEW = "its credentials are missing or have expired: {renew}"
+KEY = "check {keys}"
+ACCESS = "ask the provider for access to {model}, or choose another service"
+MODEL = "check service.model: {model}{where}"
+ELSEWHERE = (
+    "no redirect is followed, since the key is for one address alone: check the address "
+    "(service.api_base){where}"
+)
+
 HOPELESS: tuple[tuple[str, str], ...] = (
     (
         r"insufficient_quota|credit balance is too low|billing_hard_limit|billing_not_active"
-        r"|spend(ing)?_limit|out of credits|insufficient credits",
-        "the account has no credit left: add some or raise its limit at the provider; what was "
-        "bought is kept, and the same command goes on",
+        r"|spend(ing)?_limit|out of credits|insufficient credits|credits? (is|are) depleted"
+        r"|reached your specified api usage limits",
+        CREDIT,
+    ),
+    (
+        r"expiredtoken|security token .{0,40}expired|default credentials were not found"
+        r"|reauthentication|invalid_grant|refresherror",
+        RENEW,
     ),
     (
         r"invalid_api_key|incorrect api key|api[_ ]key[_ ]invalid|api key not valid"
         r"|invalid x-api-key|unauthenticated|authentication_error|account_deactivated"
-        r"|authenticationerror|unrecognizedclient|security token .{0,40}invalid|expiredtoken",
-        "check {keys}",
+        r"|authenticationerror|unrecognizedclient|security token .{0,40}invalid",
+        KEY,
     ),
     (
-        r"permission_denied|permission_error|accessdenied|permissiondeniederror",
-        "ask the provider for access to {model}, or choose another service",
+        r"permission_denied|permission_error|accessdenied|permissiondeniederror"
+        r"|operation not allowed|user location is not supported",
+        ACCESS,
     ),
     (
         r"unsupported_parameter|unsupported_value|unsupported parameter|unsupportedparamserror"
@@ -60,26 +80,38 @@ HOPELESS: tuple[tuple[str, str], ...] = (
         "another service",
     ),
     (
-        r"model_not_found|deploymentnotfound|notfounderror|llm provider not provided",
-        "check service.model: {model}{where}",
+        r"model_not_found|deploymentnotfound|notfounderror|llm provider not provided"
+        r"|model identifier is invalid|on-demand throughput isn.t supported",
+        MODEL,
     ),
 )
 """Words that say why no request can succeed, and what to do; under any HTTP code."""
 
-BY_STATUS = {401: 1, 402: 0, 403: 2, 404: 4, 405: 4} | dict.fromkeys((301, 302, 303, 307, 308), 4)
-"""The line of `HOPELESS` that says what to do, by HTTP code."""
+BY_STATUS = {401: KEY, 402: CREDIT, 403: ACCESS, 404: MODEL, 405: MODEL} | dict.fromkeys(
+    (301, 302, 303, 307, 308), ELSEWHERE
+)
+"""What to do by HTTP code, where the words do not say it."""
+
+SEEN_BY_NOBODY = frozenset({408, 504, 524})
+"""Codes by which a gateway gives up waiting: what stands behind it may answer, and bill, all the
+same. 524 is Cloudflare's."""
 
 
-def hopeless(status: int, said: str) -> str | None:
+def hopeless(status: int, said: str, *, unsent: bool = False) -> str | None:
     """Return what to do where no request can succeed, with holes; None where one may.
 
     A server that is overloaded or broken may pass whatever it says, but no wait brings credit.
+
+    Args:
+        unsent: nothing went to the provider, so what is said is of a client: `status` is only
+            what litellm takes it for, and no wait brings credentials either.
     """
     found = said.lower()
-    for pattern, advice in HOPELESS[:1] if passing(status) and status else HOPELESS:
+    lines = HOPELESS if not status or not passing(status) else HOPELESS[: 2 if unsent else 1]
+    for pattern, advice in lines:
         if re.search(pattern, found):
             return advice
-    return HOPELESS[BY_STATUS[status]][1] if status in BY_STATUS else None
+    return BY_STATUS.get(status)
 
 
 def filtered(said: str) -> bool:
@@ -121,6 +153,9 @@ def words_of(text: str) -> str:
     marks += _reasons(error.get("details"))
     inner = error.get("innererror")
     marks += [inner.get("code")] if isinstance(inner, Mapping) else []
+    beside = error.get("metadata")  # OpenRouter's, of an input that was moderated
+    if error.get("code") == 403 and isinstance(beside, Mapping) and "reasons" in beside:
+        marks.append("flagged_input")
     named = [mark for mark in dict.fromkeys(marks) if isinstance(mark, str) and mark]
     message = " ".join(str(error.get("message") or "").split())
     return ": ".join([*(["/".join(named)] if named else []), message or SILENT])

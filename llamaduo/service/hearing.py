@@ -9,8 +9,8 @@ from typing import Any
 
 from llamaduo.flow.headers import wait_of
 from llamaduo.records import Outcome, Reply
-from llamaduo.secrets import without_secrets
-from llamaduo.service import endings, native
+from llamaduo.secrets import SHORTEST, without_secrets
+from llamaduo.service import credentials, endings, native
 from llamaduo.service.endings import LONGEST, Trouble
 from llamaduo.service.heard import Heard, Unusable
 from llamaduo.service.named import other
@@ -34,6 +34,8 @@ class Asked:
     price: Price
     bound: float
     """Dollars that the call can cost at most."""
+    context: int
+    """Tokens of a prompt that `price` holds for."""
 
     def hear(self, exchange: Exchange, said: dict[str, Any] | Trouble | None) -> Heard:
         """Return what the try came to.
@@ -85,6 +87,8 @@ class Asked:
         kind, seen = (trouble.kind, trouble.status) if trouble else ("", 0)
         if exchange.status:
             words, label = endings.words_of(exchange.text), f"HTTP {exchange.status}"
+            if 300 <= exchange.status < 400:
+                words = f"it points to {exchange.came.get('location', 'another address')}"
         else:
             words, label = trouble.words if trouble else "", kind
         cause = self._words(f"{label}: {words}")
@@ -95,18 +99,20 @@ class Asked:
             exchange,
             reply,
             again=not filtered and endings.passing(code),
-            unproven=not status and kind == "Timeout",
+            unproven=(exchange.sent and status in endings.SEEN_BY_NOBODY)
+            or (not status and kind == "Timeout"),
             wait=wait_of(status, exchange.came, time.time(), exchange.text),
         )
-        advice = None if filtered else endings.hopeless(code, f"{kind} {words}")
-        if advice is not None:
+        unsent = not exchange.status and not exchange.sent
+        advice = endings.hopeless(code, f"{kind} {words}", unsent=unsent)
+        if advice is not None and not filtered:
             raise Unusable(f"{self.name} cannot be used: {cause}; {self._filled(advice)}", heard)
         return heard
 
     def _read(
         self, exchange: Exchange, said: Mapping[str, Any], body: dict[str, Any] | None
     ) -> Heard:
-        reply = read(said, body, self.price, self.bound)
+        reply = read(said, body, self.price, self.bound, self.context)
         is_other = other(
             self.model,
             reply.model,
@@ -135,7 +141,7 @@ class Asked:
         raw: str = "",
     ) -> Heard:
         return Heard(
-            reply=reply,
+            reply=self._without_keys(reply),
             again=again,
             wait=wait,
             unproven=unproven,
@@ -156,6 +162,15 @@ class Asked:
             return without_secrets(raw, *self.keys)
         return raw
 
+    def _without_keys(self, reply: Reply) -> Reply:
+        """Return a reply without the value of the service's own keys; others are not looked for."""
+        said = {name: getattr(reply, name) for name in ("text", "cause", "model")}
+        own = [v for key in self.keys if len(v := os.environ.get(key, "")) >= SHORTEST]
+        if not any(value in part for value in own for part in said.values()):
+            return reply
+        clean = {name: without_secrets(part, *self.keys) for name, part in said.items()}
+        return reply.model_copy(update=clean)
+
     def _words(self, said: str) -> str:
         """Return words in one short line, without the value of any key."""
         return without_secrets(" ".join(said.split()), *self.keys)[:LONGEST]
@@ -163,7 +178,13 @@ class Asked:
     def _filled(self, advice: str) -> str:
         keys = f"the key in {' and '.join(self.keys)}" if self.keys else "its credentials"
         where = f" at {self.address}" if self.address else ""
-        for hole, words in (("{keys}", keys), ("{model}", self.model), ("{where}", where)):
+        holes = {
+            "{keys}": keys,
+            "{model}": self.model,
+            "{where}": where,
+            "{renew}": credentials.renewal(self.model, keys),
+        }
+        for hole, words in holes.items():
             advice = advice.replace(hole, words)
         return advice
 

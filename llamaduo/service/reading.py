@@ -10,23 +10,49 @@ from llamaduo.service.price import Price
 UNSAID = "it does not say its tokens: counted as the most it can cost"
 """The cause of a good reply without usage, so that such replies can be found and counted."""
 
+ABOVE = (
+    "its prompt of {tokens} tokens is above service.context ({context}), where its price may be "
+    "another: counted as the most it was held to cost"
+)
+"""The cause of a good reply whose price is not known for sure."""
+
 BROKEN = frozenset({"error", "network_error", "ERROR"})
 """What some gateways end a reply with that broke in the middle; litellm makes it `stop`."""
 
+MALFORMED = frozenset(
+    {
+        *("pause_turn", "malformed_model_output", "malformed_tool_use"),
+        *("MALFORMED_RESPONSE", "MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL"),
+    }
+)
+"""How Anthropic, Bedrock and Gemini end what is no whole answer; litellm makes it `stop`."""
+
+FULL = "model_context_window_exceeded"
+"""How Anthropic and Bedrock end a reply that filled the context window."""
+
 
 def read(
-    said: Mapping[str, Any], came: Mapping[str, Any] | None, price: Price, bound: float
+    said: Mapping[str, Any],
+    came: Mapping[str, Any] | None,
+    price: Price,
+    bound: float,
+    context: int,
 ) -> Reply:
     """Return what a reply comes to.
 
     Args:
         said: in OpenAI's form.
         came: the body it was made from, as the provider sent it; None where it is not known.
-        bound: dollars it is counted as, if it does not say its tokens.
+        bound: dollars it is counted as, if it does not say its tokens, or its prompt is longer
+            than `price` holds for.
+        context: tokens of a prompt that `price` holds for.
     """
     usage = used(said, came, price)
     model = (native.answered_by(came) if came else "") or str(said.get("model") or "")
     cause = "" if usage else UNSAID
+    if usage and usage.prompt_tokens > context:
+        usage = usage.model_copy(update={"usd": max(usage.usd, bound)})
+        cause = ABOVE.format(tokens=usage.prompt_tokens, context=context)
     base = Reply(outcome=Outcome.OK, cause=cause, usage=usage or Usage(usd=bound), model=model)
     choices = said.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], Mapping):
@@ -40,6 +66,10 @@ def read(
     )
     if refusal or ended == "refusal":
         return _but(base, Outcome.REFUSED, str(refusal or "the model refused"))
+    if ended in MALFORMED:
+        return _but(base, Outcome.FAILED, f"no whole answer: finish_reason {ended}")
+    if ended == FULL:
+        return _but(base, Outcome.TRUNCATED, "the context window is full")
     if finish == "content_filter":
         named = f" ({ended})" if ended not in ("", "content_filter") else ""
         return _but(base, Outcome.FILTERED, f"content filter{named}")

@@ -7,6 +7,7 @@ twice: litellm's client sends again, unasked, whatever ended in `ConnectError` o
 `RemoteProtocolError`, and a request that may have been paid for is not to be sent unasked.
 """
 
+from collections.abc import Mapping
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any
@@ -75,6 +76,26 @@ def litellm() -> Any:
 
     AsyncHTTPHandler.create_async_transport = staticmethod(create_async_transport)
     return litellm
+
+
+def tls() -> Any:
+    """Return whom litellm trusts: the certificates that the environment names, or the usual."""
+    litellm()
+    from litellm.llms.custom_httpx.http_handler import get_ssl_configuration
+
+    return get_ssl_configuration()
+
+
+def azure_client(account: Mapping[str, Any]) -> Any:
+    """Return OpenAI's client of an Azure account, by its key or as Azure's own variables say."""
+    litellm()
+    from litellm.llms.azure.common_utils import BaseAzureLLM, get_azure_credentials
+
+    given = {name: account.get(name) for name in ("api_base", "api_key", "api_version")}
+    found = get_azure_credentials(**given)
+    return BaseAzureLLM().get_azure_openai_client(
+        api_key=found.api_key, api_base=found.api_base, api_version=found.api_version
+    )
 
 
 def unlogged() -> None:

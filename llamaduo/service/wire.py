@@ -73,9 +73,13 @@ async def send(
     from yarl import URL
 
     patience = exchange.patience
-    exchange.sent, exchange.status, exchange.came, exchange.fault = False, 0, {}, ""
+    exchange.sent, exchange.status, exchange.came = False, 0, {}
     exchange.body = b""
     parts: list[bytes] = []
+    proxy = _proxy(url)
+    exchange.fault = proxy_fault(proxy)
+    if exchange.fault:
+        return
     began = asyncio.timeout(min(patience.first_byte, patience.total))
     try:
         async with asyncio.timeout(patience.total):
@@ -86,7 +90,7 @@ async def send(
                     headers=[*headers, *exchange.headers.items()],
                     data=body or None,
                     allow_redirects=False,
-                    proxy=_proxy(url),
+                    proxy=proxy,
                     ssl=tls,
                     timeout=aiohttp.ClientTimeout(total=None, connect=patience.connect),
                     trace_request_ctx=exchange,
@@ -177,10 +181,24 @@ def _proxy(url: str) -> str | None:
     return _proxy_of(scheme, rest.partition("/")[0])
 
 
-@lru_cache(maxsize=64)
-def _proxy_of(scheme: str, host: str) -> str | None:
+def proxy_for(scheme: str, host: str) -> str | None:
+    """Return the proxy that the environment names for a host; None: there is none."""
     proxies = urllib.request.getproxies()
     proxy = proxies.get(scheme) or proxies.get("all")
     if not proxy or urllib.request.proxy_bypass(host):
         return None
     return proxy if "://" in proxy else f"http://{proxy}"
+
+
+_proxy_of = lru_cache(maxsize=64)(proxy_for)
+
+
+def proxy_fault(proxy: str | None) -> str:
+    """Say why a proxy cannot be used; "" where it can. Its user and password are not shown."""
+    kind, _, rest = (proxy or "http://").partition("://")
+    if kind.lower() in ("http", "https"):
+        return ""
+    return (
+        f"a proxy of this kind cannot be used: {kind}://{rest.rpartition('@')[2]}; name one that "
+        "speaks HTTP (HTTPS_PROXY=http://...), or except the address (NO_PROXY)"
+    )

@@ -187,6 +187,27 @@ def test_a_batch_api_is_paid_at_its_share_and_the_upper_bound_stays(home: Path) 
         assert other.usd.most == one.usd.most
 
 
+def test_a_stage_of_fewer_calls_than_a_batch_is_worth_is_priced_live(home: Path) -> None:
+    class Batched(Billed):
+        mode: str = "batch"
+        batch_least: int = 10
+
+    class Halved(Price):
+        batch: float | None = 0.5
+
+    price = Halved.model_validate(PRICE.model_dump(exclude_none=True))
+    live, half = Billed(diary=Diary()), Batched(diary=Diary(), price=price)
+    whole, batched = (
+        expected(billed(home, service=one, baselines=("service",))) for one in (live, half)
+    )
+    few = [line.calls.high < half.batch_least for line in whole.lines]
+    assert 0 < sum(few) < len(few)
+    for small, one, other in zip(few, whole.lines, batched.lines, strict=True):
+        assert other.batch is not small
+        share = 1 if small else 0.5
+        assert other.usd.high == pytest.approx(share * one.usd.high, rel=1e-3)
+
+
 def test_tokens_that_the_cache_is_seen_to_have_are_priced_as_such(home: Path) -> None:
     class Cheaper(Price):
         cached_input: float | None = 0.5

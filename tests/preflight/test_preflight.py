@@ -205,6 +205,26 @@ def test_a_service_that_will_be_turned_off_is_said_and_one_that_is_names_its_suc
     assert fault.endswith("was retired on 2026-10-23; choose service=gpt")
 
 
+@pytest.mark.parametrize(
+    ("address", "looks"),
+    [
+        ("https://api.example.com/v1", 0),
+        ("http://api.example.com/v1", 1),
+        ("http://127.0.0.1:8000/v1", 0),
+    ],
+)
+def test_who_gets_a_key_is_said_and_that_others_could_read_it(
+    address: str, looks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "x")
+    exp = from_overrides(["service=gpt", f"service.api_base={address}"])
+    key, *seen = services(exp)
+    host = address.split("/")[2]
+    assert key == ("ok", f"key: OPENAI_API_KEY is set, sent to {host}")
+    assert [level for level, _ in seen] == ["look"] * looks
+    assert all(f"sent to {host} goes over the internet unencrypted" in line for _, line in seen)
+
+
 def test_what_the_hub_has_to_give_is_said_and_the_hub_is_not_asked(
     gemma: Experiment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -20,13 +20,17 @@ def found(text: str, finder: Finder = PERSONS) -> list[tuple[Kind, str]]:
     [
         ("email", "bob.o-neill+news@mail.example.org"),
         ("email", "jörg@müller.de"),
+        ("email", "Bob.O'Neil@Example.CO.UK"),
         ("phone", "(415) 867-5309"),
         ("phone", "020 7946 0958"),
         ("phone", "+49 30 901820"),
         ("iban", "DE89 3704 0044 0532 0130 00"),
         ("iban", "GB82WEST12345698765432"),
+        ("iban", "de89370400440532013000"),
+        ("iban", "DE89\u00a03704\u00a00044\u00a00532\u00a00130\u00a000"),
         ("card", "4111 1111 1111 1111"),
         ("card", "378282246310005"),
+        ("card", "4111\u00a01111\u00a01111\u00a01111"),
         ("ip", "93.184.216.34"),
         ("ip", "2001:4860:4860::8888"),
         ("national_id", "536-90-4399"),
@@ -86,6 +90,41 @@ def test_only_the_kinds_that_are_asked_for_are_found() -> None:
 )
 def test_keys_and_tokens_are_found_whole(value: str) -> None:
     assert ("secret", value) in found(f"äöü use {value} for it", ALL)
+
+
+@pytest.mark.parametrize(
+    ("before", "value"),
+    [
+        ("AZURE_OPENAI_API_KEY=", "0f1e2d3c4b5a69788796a5b4c3d2e1f0"),
+        ('"DB_PASSWORD": "', "correct-horse-1"),
+        ("Authorization: Bearer ", "aB3dE6gH9jK2mN5pQ8"),
+        ("login with ", "hf_" + "AbCdEfGhIj" * 3 + "KlMn"),
+    ],
+)
+def test_what_stands_before_it_tells_a_secret(before: str, value: str) -> None:
+    assert found(f'{before}{value}" and more', ALL) == [("secret", value)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["PRIMARY_KEY=customer_id_2", "TOKEN: see the table of tokens", "Bearer of bad news 2024"],
+)
+def test_what_only_looks_like_a_secret_is_none(text: str) -> None:
+    assert found(text, ALL) == []
+
+
+@pytest.mark.parametrize("text", ["[x] [{}]", "[[ {}", "[[{}]]", "see ([{}"])
+def test_a_phone_number_is_found_beside_brackets(text: str) -> None:
+    assert found(text.format("+49 30 901820")) == [("phone", "+49 30 901820")]
+
+
+@pytest.mark.parametrize("text", ["8.8.8.8:53", "dns:8.8.8.8", "http://8.8.8.8:8080/x"])
+def test_an_ip_address_is_found_with_its_port(text: str) -> None:
+    assert found(text) == [("ip", "8.8.8.8")]
+
+
+def test_an_address_in_quotation_marks_or_underscores_ends_there() -> None:
+    assert found("'bob@example.org' and bob@example.org_") == [("email", "bob@example.org")] * 2
 
 
 def test_the_password_of_an_address_is_found_and_not_the_address() -> None:

@@ -27,6 +27,7 @@ from llamaduo.service import Caller
 from llamaduo.store import Store
 from llamaduo.task.coverage import CoverageTask
 from llamaduo.task.rows import FileRows
+from llamaduo.tuner.untuned import Untuned
 
 REDACT = Privacy(personal_data="redact", ignore=("secret",))
 DOMAIN = b"acme-people.org"
@@ -156,6 +157,18 @@ def test_only_the_rows_that_a_service_outside_is_asked_with_count(exp: Experimen
     assert said(altered(taught, rounds=1)) == ""
     with pytest.raises(ConfigError, match=r"12 of 12 rows"):
         said(altered(taught, rounds=1, baselines=("service",)))  # the test
+
+
+def test_rows_that_a_judged_model_learned_count_too(exp: Experiment) -> None:
+    teacher = altered(exp.service, name="played", simulated=True)
+    judged = altered(exp, service=teacher, rounds=1)
+    with pytest.raises(ConfigError, match="40 of 40 rows"):
+        said(judged)
+    untuned = altered(judged, tuner=Untuned())
+    with pytest.raises(ConfigError, match="24 of 24 rows"):
+        said(untuned)  # dev and test
+    with pytest.raises(ConfigError, match="40 of 40 rows"):
+        said(altered(untuned, baselines=("few_shot",)))
 
 
 def test_scored_answers_of_a_person_are_looked_at_too(exp: Experiment, tmp_path: Path) -> None:

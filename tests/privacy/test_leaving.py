@@ -42,7 +42,16 @@ def test_what_is_asked_of_this_machine_or_network_does_not_leave(address: str) -
 
 
 @pytest.mark.parametrize(
-    "address", [None, "https://api.openai.com/v1", "https://8.8.8.8", "http://local.example.org"]
+    "address",
+    [
+        None,
+        "https://api.openai.com/v1",
+        "https://8.8.8.8",
+        "http://local.example.org",
+        "http://134744072/v1",
+        "http://0x08080808/v1",
+        "http://[::ffff:8.8.8.8]/v1",
+    ],
 )
 def test_what_is_asked_of_anybody_else_leaves(address: str | None) -> None:
     assert Privacy().leaves(at(address))

@@ -19,6 +19,7 @@ SAID = {
     "429": "429 without it",
     "500": "500",
     "502": "502, with a proxy's page",
+    "504": "504, a gateway that waited no longer",
     "529": "529, overloaded",
     "reset before a byte": "a reset before the first byte",
     "hang": "no byte until the time is up",
