@@ -54,7 +54,8 @@ def run(ledger: Ledger, name: str) -> Account:
     ).fetchone()
     if not found:
         return Account(name, 0.0, 0.0, 0.0)
-    return Account(*found, *_of_the_dead(ledger, "run = ?", name))
+    left, unused = _of_the_dead(ledger, "run = ?", name)
+    return Account(*found, left=left, unused=unused)
 
 
 def day(ledger: Ledger, name: str) -> list[Account]:
@@ -67,8 +68,11 @@ def day(ledger: Ledger, name: str) -> list[Account]:
         "select payee, spent, reserved, unproven from days where day = ? order by payee",
         (name,),
     ).fetchall()
-    of = "day = ? and payee = ?"
-    return [Account(*row, *_of_the_dead(ledger, of, name, row[0])) for row in rows]
+    found = []
+    for row in rows:
+        left, unused = _of_the_dead(ledger, "day = ? and payee = ?", name, row[0])
+        found.append(Account(*row, left=left, unused=unused))
+    return found
 
 
 def _of_the_dead(ledger: Ledger, which: str, *values: str) -> tuple[float, float]:
