@@ -1,7 +1,7 @@
 """What stands open in a ledger: days and their limits, runs and their budgets, batches, prices."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from llamaduo.database import Database
@@ -22,10 +22,10 @@ class Account:
     """Dollars held for calls that are in flight."""
     unproven: float
     """Dollars, at most, that may have been billed unseen."""
-    left: float = 0.0
+    left: float = field(default=0.0, kw_only=True)
     """Of `reserved`, what calls hold that are out, and whose process is gone: they may have been
     billed unseen too, and count as unproven once the next run has freed them."""
-    unused: float = 0.0
+    unused: float = field(default=0.0, kw_only=True)
     """Of `reserved`, what such calls hold that never went out: the next run frees it."""
 
     @property
