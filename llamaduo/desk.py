@@ -11,7 +11,7 @@ from llamaduo.batch import at_once, buy
 from llamaduo.component import canonical, digest_of, seed_of
 from llamaduo.errors import OverBudget, ServiceError
 from llamaduo.flow.adaptive import OVERLOADED
-from llamaduo.flow.window import refuse_too_large, tokens_of
+from llamaduo.flow.window import HELD, held_back, refuse_too_large, tokens_of
 from llamaduo.ledger import Call, Claim, Ledger
 from llamaduo.ledger.together import Together
 from llamaduo.records import Outcome, Reply, Request
@@ -223,6 +223,8 @@ class Desk:
                 if left > LONG and (hold := self.ledger.left_alone(call.limits.payee)):
                     when = time.strftime("%H:%M:%S", time.localtime(hold[0]))
                     together.say(f"{call.limits.payee} is left alone until {when}: {hold[1]}")
+                elif left > HELD:
+                    together.say(*held_back(call.limits, held.at))
                 await together.pause(left)
                 if together.stop.is_set():
                     return False

@@ -3,6 +3,7 @@
 import os
 import re
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
@@ -78,5 +79,23 @@ def address(given: str) -> str:
     return given
 
 
+def web(given: str) -> str:
+    """Return an address that HTTP asks, as it is.
+
+    Raises:
+        ValueError: for any other text.
+    """
+    try:
+        parts = urlsplit(given)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of a port that is no number
+        good = False
+    if not good or any(map(str.isspace, given)):
+        raise ValueError("has to be an address such as http://host:8000/v1 or https://host/v1")
+    return given
+
+
 Address = Annotated[str, AfterValidator(address)]
 """Where a server is, for a field of a component."""
+WebAddress = Annotated[Address, AfterValidator(web)]
+"""The same of a server that is asked by HTTP."""

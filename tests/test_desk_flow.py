@@ -1,6 +1,7 @@
 """How many calls a desk sends, and when: limits a minute, waits that a provider asks for, lanes."""
 
 import asyncio
+import re
 import signal
 import threading
 import time
@@ -106,6 +107,18 @@ def test_tokens_that_a_reply_did_not_use_are_free_for_the_next_calls(ledger: Led
         desk(ledger, service).ask(ask_for(0, 1, 2))
     assert service.came[1] - service.came[0] < SHORT.seconds
     assert service.came[2] - service.came[0] >= SHORT.seconds
+
+
+@pytest.mark.usefixtures("short")
+def test_a_limit_that_holds_calls_back_is_told_once(
+    file: Ledger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(desk_module, "HELD", 0.1)
+    with within(10):
+        desk(file, Limited(requests=2, concurrency=4)).ask(ask_for(*range(5)))
+    [line] = capsys.readouterr().err.splitlines()
+    said = "llamaduo: requests_per_minute=2 holds calls to .* back: the next goes out at "
+    assert re.fullmatch(said + r"\d\d:\d\d:\d\d", line)
 
 
 def test_a_request_that_no_minute_has_room_for_is_refused_before_any_is_sent(

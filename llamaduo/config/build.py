@@ -18,7 +18,7 @@ from llamaduo.search import Search
 from llamaduo.secrets import secrets, without_secrets
 
 OURS = "llamaduo"
-TWIN = "judge.service."
+TWIN = ("judge.service.", "judge.service:")
 _BAD = object()
 """Stands for a part that could not be built; its fault is in the list."""
 

@@ -11,6 +11,7 @@ the guard, see `Span`; with NTP they differ by some milliseconds. A host whose c
 also holds up the others by as much, since moments never decrease.
 """
 
+import time
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import uuid4
@@ -47,6 +48,10 @@ MINUTE = Span()
 BYTES = 2
 """Bytes of a prompt that are counted as a token until the provider has said how many there were.
 English has 4 or 5 to a token, code about 3, Chinese 2 to 3."""
+
+
+HELD = 5.0
+"""Seconds that a call is held back before it is told: else it looks like a hang."""
 
 
 class Limited(Protocol):
@@ -92,6 +97,19 @@ def refuse_too_large(limits: Limited, tokens: int) -> None:
             f"{most}: it could never be sent. Raise tokens_per_minute, or shorten the prompt or "
             "max_tokens"
         )
+
+
+def held_back(limits: Limited, at: float) -> tuple[str, str]:
+    """Say that limits of a minute hold calls back, with when the next goes out, and without.
+
+    Args:
+        at: unix time.
+    """
+    names = ("requests_per_minute", "tokens_per_minute")
+    when = time.strftime("%H:%M:%S", time.localtime(at))
+    most = [f"{name}={getattr(limits, name)}" for name in names if getattr(limits, name)]
+    what = f"{', '.join(most)} holds calls to {limits.payee} back"
+    return f"{what}: the next goes out at {when}", what
 
 
 def book(

@@ -70,6 +70,9 @@ class Line(Record):
     usd: Range
     seconds: tuple[float, float] | None = None
     """How long the calls take, side by side, by what is likely; None where nobody timed any."""
+    largest: tuple[int, int] = (0, 0)
+    """Tokens that its largest call counts as in a limit of tokens a minute: with texts as long as
+    is likely at least, and at most."""
 
     def counted(self) -> "Line":
         """Return what it adds to the sum of a run: perhaps nothing, where it is not sure."""

@@ -23,6 +23,9 @@ def held(
         cap = service.limits.usd_per_day
         if cap is not None and own:
             yield daily(service.name, own, cap)
+        tokens = service.limits.tokens_per_minute
+        if tokens is not None:
+            yield from too_large(service.name, own, tokens)
     yield from each_round(lines)
     yield from time(lines)
 
@@ -84,11 +87,27 @@ def daily(name: str, lines: Sequence[Line], cap: float) -> str:
     said = f"{name}: the cap of {dollars(cap)} a day"
     if usd.most <= cap:
         return f"{said} cannot be reached by this run alone"
+    if not cap:
+        return f"{said} lets out no call of it that costs anything"
     if usd.high <= cap:
         return f"{said} will likely not be reached by this run alone"
     low, high = (max(-int(-one // cap), 1) for one in (usd.low, usd.high))
     days = f"{high} days" if low == high else f"{low} to {high} days"
     return f"{said} stretches its calls over {days} likely, with nothing else paid there"
+
+
+def too_large(name: str, lines: Sequence[Line], limit: int) -> Iterator[str]:
+    """Yield which calls of one service have, or may have, more tokens than a minute may."""
+    for line in lines:
+        likely, most = line.largest
+        if most > limit:
+            can = "counts" if likely > limit else "may count"
+            yield (
+                f"{name}: a call of `{line.name}` {can} as {max(likely, most):,} tokens, and "
+                f"tokens_per_minute is {limit:,}: such a call is never sent, and the run stops "
+                "there; raise tokens_per_minute, or lower max_tokens"
+            )
+            return
 
 
 def time(lines: Sequence[Line]) -> Iterator[str]:

@@ -99,6 +99,7 @@ def line(
         completion_tokens=replies,
         usd=_dollars(service, calls, prompts, replies, most_usd, lengths.cached(service, stage)),
         seconds=_seconds(service, stage, calls, sizes, lengths),
+        largest=(sizes.low.largest, sizes.most.largest),
     )
 
 

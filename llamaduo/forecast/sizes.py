@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from io import StringIO
 
 from llamaduo.engine.asked import Asked, answers
+from llamaduo.flow.window import tokens_of
 from llamaduo.judge import Judge
 from llamaduo.progress import Progress
 from llamaduo.records import Answer, Example, Outcome, Reply, Request
@@ -38,6 +39,8 @@ class Sizes:
     """Of all replies at most: their `max_tokens`, and what may be thought beyond them."""
     usd: float = 0.0
     """What they can cost at most: what a budget reserves for them."""
+    largest: int = 0
+    """Tokens that the largest of them counts as in a limit of tokens a minute."""
     first: Request | None = None
     _seen: set[int] = field(default_factory=set)
 
@@ -75,6 +78,7 @@ class Sizes:
             self.calls += 1
             self.bytes += sum(len(message.content.encode()) for message in request.messages)
             self.reply_tokens += reply_tokens(self.service, request)
+            self.largest = max(self.largest, tokens_of(request, self.service.limits))
             self.usd += self.service.upper_bound_usd(request)
             self._seen.add(hash((request.messages, request.sample)))
         return [UNASKED for _ in requests]

@@ -68,10 +68,10 @@ class Together:
         with suppress(TimeoutError):
             await asyncio.wait_for(self.stop.wait(), seconds)
 
-    def say(self, text: str) -> None:
-        """Tell the user, once for all calls that have the same to say."""
-        if text not in self._said:
-            self._said.add(text)
+    def say(self, text: str, about: str = "") -> None:
+        """Tell the user, once for all calls that have the same to say, or something `about` it."""
+        if (what := about or text) not in self._said:
+            self._said.add(what)
             print(f"llamaduo: {text}", file=sys.stderr)
 
     def _all(self) -> None:

@@ -9,8 +9,8 @@ from pydantic import Field, field_validator, model_validator
 
 from llamaduo.component import Component
 from llamaduo.records import Request
-from llamaduo.secrets import Address
-from llamaduo.service import batched, credentials, direct, diverted, form, lite
+from llamaduo.secrets import WebAddress
+from llamaduo.service import batched, credentials, direct, diverted, form, lite, routed
 from llamaduo.service.heard import Heard, Limits
 from llamaduo.service.hearing import Asked
 from llamaduo.service.price import UNPRICED, Price
@@ -46,8 +46,9 @@ class ChatService(Component):
     key_env: str | tuple[str, ...] | None = None
     """Environment variable that holds the API key, or all that have to be set. None: the service
     needs no key, or its cloud's own client finds credentials."""
-    api_base: Address | None = None
-    """Address of an OpenAI-compatible server, without a password. None: the provider's own."""
+    api_base: WebAddress | None = None
+    """Address of an OpenAI-compatible server, by http or https and without a password. None: the
+    provider's own."""
     api_version: str | None = None
     """Azure's: the date of the API. None: for the others."""
     answers_as: str | None = None
@@ -173,6 +174,8 @@ class ChatService(Component):
         found = credentials.missing(self.name, self.key_env)
         if self.retired and self.retired <= date.today():
             found.append(f"{self.name}: {self.model} was retired on {self.retired}; {self._next()}")
+        if not self.simulated and (why := routed.fault(self.name, self.model, self.api_base)):
+            found.append(why)
         found += credentials.cloud_faults(self.name, self.model)
         if self.api_base is None and self.transport == "litellm":
             found += diverted.moved(self.name, self.model)

@@ -48,12 +48,28 @@ def secret(key_env: str | Sequence[str] | None) -> tuple[str, ...]:
 
 
 def missing(name: str, key_env: str | Sequence[str] | None) -> list[str]:
-    """Return a fault for each variable that is not set."""
-    return [
-        f"{name}: {'no API key; ' if one in secret(key_env) else ''}set {one} in the environment"
-        for one in names(key_env)
-        if not os.environ.get(one)
-    ]
+    """Return a fault for each variable that is not set, or whose value no header can carry."""
+    found = []
+    for one in names(key_env):
+        if not os.environ.get(one):
+            what = "no API key; " if one in secret(key_env) else ""
+            found.append(f"{name}: {what}set {one} in the environment")
+        elif why := malformed(one):
+            found.append(f"{name}: {one} {why}")
+    return found
+
+
+def malformed(variable: str) -> str:
+    """Say what keeps the value of a variable from being sent, without showing it; "" if nothing."""
+    value = os.environ.get(variable, "")
+    if value != value.strip():
+        return (
+            "has white space before or after its value, such as the end of the line in a file "
+            "that it was read from: set it without"
+        )
+    if not (value.isascii() and value.isprintable()):
+        return "holds what no key is made of (not printable ASCII): copy it anew"
+    return ""
 
 
 def renewal(model: str, keys: str) -> str:

@@ -19,6 +19,7 @@ from llamaduo.component import Component
 from llamaduo.errors import ServiceError
 from llamaduo.records import Outcome, Record, Reply, Request, Usage
 from llamaduo.secrets import Address, without_secrets
+from llamaduo.service import credentials
 from llamaduo.service.heard import Heard, Limits
 from llamaduo.service.price import Price, snapshot
 
@@ -94,9 +95,7 @@ class TgiService(Component):
 
     def faults(self) -> list[str]:
         """Return what stands in the way of the first call, as far as it shows without one."""
-        if self.key_env and not os.environ.get(self.key_env):
-            return [f"{self.name}: no API key; set {self.key_env} in the environment"]
-        return []
+        return credentials.missing(self.name, self.key_env)
 
     def upper_bound_usd(self, request: Request) -> float:
         """Return what `request` can cost at most: no token is shorter than a byte."""

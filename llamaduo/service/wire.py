@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from aiohttp import ClientSession
+    from aiohttp import ClientConnectorError, ClientSession
 
 MOST_BYTES = 64 * 2**20
 """Of a reply; no model's answer is longer, and a stream that never ends would fill the memory."""
@@ -112,6 +112,8 @@ async def send(
         exchange.fault = _late(exchange, began.expired())
     except aiohttp.ClientPayloadError as error:
         exchange.fault = f"the reply broke off: {_words(error)}"
+    except aiohttp.ClientConnectorError as error:
+        exchange.fault = f"no connection to {error.host}:{error.port}: {_why(error)}"
     except (aiohttp.ClientError, OSError) as error:
         what = "the connection broke" if exchange.sent else "no connection"
         exchange.fault = f"{what}: {_words(error)}"
@@ -125,6 +127,12 @@ def _late(exchange: Exchange, began: bool) -> str:
     if began:
         return f"no reply began within {min(patience.first_byte, patience.total):g} s"
     return f"no whole reply within {patience.total:g} s"
+
+
+def _why(error: "ClientConnectorError") -> str:
+    """Return what the system says of a connection that never stood."""
+    cause = getattr(error, "certificate_error", None) or error.os_error
+    return getattr(cause, "strerror", None) or _words(cause)
 
 
 def _words(error: BaseException) -> str:

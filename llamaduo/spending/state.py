@@ -1,10 +1,12 @@
 """What stands open in a ledger: days and their limits, runs and their budgets, batches, prices."""
 
 import json
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, cast
 
+from llamaduo.database import Database
 from llamaduo.ledger import Ledger
+from llamaduo.ledger.batches import OWNER
 from llamaduo.ledger.tallies import same_model
 from llamaduo.spending.sums import Scope
 
@@ -20,6 +22,11 @@ class Account:
     """Dollars held for calls that are in flight."""
     unproven: float
     """Dollars, at most, that may have been billed unseen."""
+    left: float = field(default=0.0, kw_only=True)
+    """Of `reserved`, what calls hold that are out, and whose process is gone: they may have been
+    billed unseen too, and count as unproven once the next run has freed them."""
+    unused: float = field(default=0.0, kw_only=True)
+    """Of `reserved`, what such calls hold that never went out: the next run frees it."""
 
     @property
     def counted(self) -> float:
@@ -45,7 +52,10 @@ def run(ledger: Ledger, name: str) -> Account:
     found = ledger.tables.execute(
         "select run, spent, reserved, unproven from runs where run = ?", (name,)
     ).fetchone()
-    return Account(*found) if found else Account(name, 0.0, 0.0, 0.0)
+    if not found:
+        return Account(name, 0.0, 0.0, 0.0)
+    left, unused = _of_the_dead(ledger, "run = ?", name)
+    return Account(*found, left=left, unused=unused)
 
 
 def day(ledger: Ledger, name: str) -> list[Account]:
@@ -58,7 +68,32 @@ def day(ledger: Ledger, name: str) -> list[Account]:
         "select payee, spent, reserved, unproven from days where day = ? order by payee",
         (name,),
     ).fetchall()
-    return [Account(*row) for row in rows]
+    found = []
+    for row in rows:
+        left, unused = _of_the_dead(ledger, "day = ? and payee = ?", name, row[0])
+        found.append(Account(*row, left=left, unused=unused))
+    return found
+
+
+def _of_the_dead(ledger: Ledger, which: str, *values: str) -> tuple[float, float]:
+    """Return what calls reserve whose process is gone: those that are out, and the others.
+
+    Nothing is changed, and what is in batches is no process's.
+
+    Args:
+        which: the condition on a call, with `values` for its marks.
+    """
+    base = cast(Database, ledger.tables)
+    found = {True: 0.0, False: 0.0}
+    with ledger.transaction() as db:
+        for owner, since, sent, usd in db.execute(
+            "select owner, claimed_at, sent_at, reserved from calls where state = 'claimed'"
+            f" and {which}",
+            values,
+        ).fetchall():
+            if not owner.startswith(OWNER) and not base.alive(owner, since):
+                found[sent is not None] += usd
+    return found[True], found[False]
 
 
 @dataclass(frozen=True)

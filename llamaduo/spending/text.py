@@ -110,12 +110,26 @@ def seconds(value: float | None) -> str:
 def of_run(account: Account, budget: float | None) -> str:
     """Say what a run has bought, and what is left of its budget."""
     bought = f"bought by this run: {money(account.spent, account.unproven)}"
-    if account.reserved > 1e-9:
-        bought += f", ${account.reserved:.4f} reserved for calls in flight"
+    bought += reserved(account)
     if budget is None:
         return f"{bought}; it has no budget_usd"
     left = max(budget - account.counted, 0.0)
     return f"{bought}; of budget_usd ${budget:.2f}, ${left:.4f} is left"
+
+
+def reserved(account: Account) -> str:
+    """Say what calls hold that are in flight, and those whose process is gone; "" for neither."""
+    alive, said = account.reserved - account.left - account.unused, ""
+    if alive > 1e-9:
+        said += f", ${alive:.4f} reserved for calls in flight"
+    if account.left > 1e-9:
+        said += (
+            f", ${account.left:.4f} at most for calls whose process is gone (they may have been "
+            "billed unseen: unproven from the next run on)"
+        )
+    if account.unused > 1e-9:
+        said += f", ${account.unused:.4f} held for calls never sent (free from the next run on)"
+    return said
 
 
 def of_day(accounts: Sequence[Account], caps: Mapping[str, float | None], day: str) -> list[str]:
@@ -127,8 +141,7 @@ def of_day(accounts: Sequence[Account], caps: Mapping[str, float | None], day: s
     found = []
     for one in accounts:
         said = f"today ({day}, UTC) to {one.of}: {money(one.spent, one.unproven)}"
-        if one.reserved > 1e-9:
-            said += f", ${one.reserved:.4f} reserved"
+        said += reserved(one)
         cap = caps.get(one.of)
         if cap is not None:
             said += f"; of cap_usd_per_day ${cap:.2f}, ${max(cap - one.counted, 0.0):.4f} is left"

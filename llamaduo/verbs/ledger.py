@@ -7,6 +7,7 @@ it does.
 import argparse
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,8 +38,14 @@ def main(words: list[str]) -> int:
     tables = by(given.by, of_run=of_run)
     into = Path(given.export).expanduser() if given.export else None
     if into is not None:
+        if given.by is not None or given.prices:
+            raise UsageError(
+                "--export writes every try, with its price, and no table: leave out --by and "
+                "--prices"
+            )
         _writable(into)
-    exp = named.run(given.words, "ledger").exp if of_run else from_overrides(given.words)
+    _refuse_beside(given.words)
+    exp = _of_words(given.words) if of_run else from_overrides(given.words)
     ledger = opened(exp)
     try:
         if given.cancel_batch is not None:
@@ -53,6 +60,34 @@ def main(words: list[str]) -> int:
     finally:
         ledger.close()
     return 0
+
+
+def _refuse_beside(words: Sequence[str]) -> None:
+    """Refuse values beside a RUN, which has its own.
+
+    Raises:
+        UsageError: with what to leave out.
+    """
+    runs = [word for word in words if "=" not in word]
+    more = [word for word in words if "=" in word and not named.is_of_place(word)]
+    if runs and more:
+        raise UsageError(
+            f"ledger {runs[0]}: {more[0]} says nothing of a run that has its own values; leave it "
+            "out, or name the run by all the key=value that made it"
+        )
+
+
+def _of_words(words: Sequence[str]) -> "Experiment":
+    """Return the run that is named, with the budget it last had where words give none."""
+    found = named.run(words, "ledger")
+    typed = any(word.lstrip("+").startswith("budget_usd=") for word in words)
+    if found.exp.budget_usd is not None or typed:
+        return found.exp
+    places = [word for word in words if named.is_of_place(word)]
+    with suppress(UsageError):  # its config can be read no more: then what is typed counts
+        last = named.run([found.place.name, *places], "ledger").exp.budget_usd
+        return found.exp.model_copy(update={"budget_usd": last})
+    return found.exp
 
 
 def parser() -> argparse.ArgumentParser:
@@ -175,6 +210,10 @@ def _writable(into: Path) -> None:
     from llamaduo.spending.export import refuse_to_overwrite
     from llamaduo.verbs.report import writable_file
 
+    if into.suffix != ".parquet":
+        raise UsageError(
+            f"--export {into}: what is written is a Parquet file; name one that ends in .parquet"
+        )
     refuse_to_overwrite(into)
     writable_file(into, "--export")
 

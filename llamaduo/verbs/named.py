@@ -60,13 +60,7 @@ def run(words: Sequence[str], verb: str) -> Named:
     made = from_overrides(overrides)
     home = Path(made.home)
     if not names and not all(map(is_of_place, overrides)):
-        place = home / ".llamaduo" / "runs" / made.fingerprint()
-        if not place.is_dir():
-            raise UsageError(
-                f"{verb}: the run that this makes ({place.name}) was not begun here (there are: "
-                f"{_there(home)}); other values make another run"
-            )
-        return Named(made, place)
+        return Named(made, begun(made, verb))
     named = place_of(home, names[0], overrides) if names else runs.newest(home)
     if named is None:
         raise UsageError(f"{verb}: there is no finished run under {home}; home=DIR names another")
@@ -76,6 +70,22 @@ def run(words: Sequence[str], verb: str) -> Named:
     if any(word.startswith("ledger=") for word in overrides):
         chosen["ledger"] = made.ledger
     return Named(of_run(named, chosen), named)
+
+
+def begun(made: "Experiment", verb: str) -> Path:
+    """Return the folder of the run that an experiment makes.
+
+    Raises:
+        UsageError: where it was not begun here.
+    """
+    home = Path(made.home)
+    place = home / ".llamaduo" / "runs" / made.fingerprint()
+    if not place.is_dir():
+        raise UsageError(
+            f"{verb}: the run that this makes ({place.name}) was not begun here (there are: "
+            f"{_there(home)}); other values make another run"
+        )
+    return place
 
 
 def is_of_place(word: str) -> bool:

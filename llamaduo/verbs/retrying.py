@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from llamaduo.errors import OverBudget, UsageError
 from llamaduo.options import nearest
 from llamaduo.records import Outcome
+from llamaduo.verbs import named
 
 if TYPE_CHECKING:
     from llamaduo.experiment import Experiment
@@ -35,14 +36,15 @@ def outcomes(said: str) -> tuple[Outcome, ...]:
     Raises:
         UsageError: for one that there is not.
     """
-    for name in said.split(","):
+    names = [name.strip() for name in said.split(",")]
+    for name in names:
         if name not in WRONG:
             there = ", ".join(WRONG)
             raise UsageError(
                 f"{FLAG} {said}: calls go wrong by being {there}; name some of them, parted by "
                 f"commas{nearest(name, WRONG)}"
             )
-    return tuple(dict.fromkeys(WRONG[name] for name in said.split(",")))
+    return tuple(dict.fromkeys(WRONG[name] for name in names))
 
 
 def before(
@@ -51,12 +53,17 @@ def before(
     """Return what is done before a run; None where it is nothing.
 
     A retry that was broken off is finished, whether another is asked for or not.
+
+    Raises:
+        UsageError: where calls of a run are to be asked again that was not begun here.
     """
     from llamaduo.spending import again
 
     private = Path(exp.home) / ".llamaduo"
     place = private / "runs" / exp.fingerprint()
-    if not wanted and again.left(place) is None:
+    if wanted:
+        named.begun(exp, f"run {FLAG}")
+    elif again.left(place) is None:
         return None
 
     def act() -> None:

@@ -98,7 +98,7 @@ def until_where(arguments: list[str]) -> "tuple[Until | None, list[str]]":
 
 
 def retry_what(arguments: list[str]) -> "tuple[tuple[Outcome, ...], list[str]]":
-    """Part `--retry OUTCOMES` from the rest.
+    """Part `--retry OUTCOMES` from the rest; given several times, they add up.
 
     Raises:
         UsageError: for what is no outcome of a call that went wrong.
@@ -109,10 +109,10 @@ def retry_what(arguments: list[str]) -> "tuple[tuple[Outcome, ...], list[str]]":
     for word in left:
         name, _, value = word.partition("=")
         if name == retrying.FLAG:
-            found = retrying.outcomes(value or next(left, ""))
+            found += retrying.outcomes(value or next(left, ""))
         else:
             rest.append(word)
-    return found, rest
+    return tuple(dict.fromkeys(found)), rest
 
 
 def split(arguments: list[str]) -> tuple[list[str], list[str]]:

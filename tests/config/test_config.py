@@ -357,3 +357,10 @@ def test_nothing_has_no_settings_but_those_that_an_experiment_left() -> None:
 def test_a_group_is_not_taken_out() -> None:
     with pytest.raises(ConfigError, match=r"~search: a group is not taken out; .*search=none"):
         from_overrides(["experiments=demo_search", "~search"])
+
+
+def test_a_fault_of_a_whole_service_is_said_once_where_the_teacher_judges() -> None:
+    with pytest.raises(ConfigError) as error:
+        from_overrides(["service=gpt", "service.mode=batch", "service.price.batch=null"])
+    [fault] = error.value.faults
+    assert fault.startswith("service: mode: batch needs price.batch")

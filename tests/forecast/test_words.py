@@ -62,6 +62,7 @@ def test_a_budget_that_is_spent_is_said_to_be() -> None:
         (10, "will likely not be reached"),
         (4, "stretches its calls over 1 to 3 days"),
         (1, "stretches its calls over 3 to 10 days"),
+        (0, "the cap of $0.00 a day lets out no call of it that costs anything"),
     ],
 )
 def test_a_daily_cap_is_said_to_stretch_a_run_over_days(cap: float, said: str) -> None:
@@ -96,6 +97,22 @@ def test_time_is_that_of_calls_side_by_side_or_of_the_tokens_of_a_minute(tmp_pat
     assert seconds(concurrency=8)[1] == 24 * 3 / 8
     slow = seconds(tokens=1000)
     assert slow[1] > 24 * 500 * 60 / 1000, "each may have a reply of 500 tokens, and its prompt"
+
+
+def test_a_call_that_no_minute_has_room_for_is_said_in_the_forecast(tmp_path: Path) -> None:
+    def said(tokens: int) -> list[str]:
+        one = Billed(diary=Diary(), tokens=tokens)
+        found = expected(billed(tmp_path / "home", service=one))
+        assert found.lines[0].largest[0] <= found.lines[0].largest[1]
+        return [line for line in found.held if "such a call is never sent" in line]
+
+    [line] = said(400)
+    assert line.startswith("billed: a call of `dev judged` counts as ")
+    assert "tokens, and tokens_per_minute is 400: " in line
+    [least, most] = expected(billed(tmp_path / "home")).lines[0].largest
+    assert "may count as" in "".join(said(least))
+    assert said(10**6) == []
+    assert least < most
 
 
 def test_time_is_not_said_where_nobody_timed_a_call(tmp_path: Path) -> None:

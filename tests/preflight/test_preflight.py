@@ -379,3 +379,16 @@ def test_warnings_are_said_and_the_run_goes_on(
     preflight.refuse(tiny, Progress(out))
     [line] = out.getvalue().splitlines()
     assert line.startswith("llamaduo: look: disk: 1 MiB free under")
+
+
+def test_a_minute_that_has_no_room_for_one_reply_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-0123456789")
+    words = ["service=gpt", "service.tokens_per_minute=100", "judge.max_tokens=128"]
+    lines = [line for level, line in services(from_overrides(words)) if level == "MISSING"]
+    [judge, _] = lines
+    assert "tokens_per_minute=100 is less than one reply may have, by judge.max_tokens=128" in judge
+    assert "or lower judge.max_tokens" in judge
+    words[1] = "service.tokens_per_minute=100000"
+    assert not [line for level, line in services(from_overrides(words)) if level == "MISSING"]

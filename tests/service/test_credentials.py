@@ -8,6 +8,7 @@ import pytest
 
 from llamaduo.service import credentials
 from llamaduo.service.chat import ChatService, Price
+from llamaduo.service.tgi import TgiService
 
 PRICE = Price(input=1, output=1, as_of=date(2026, 1, 2), source="a list")
 AWS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION_NAME")
@@ -33,6 +34,31 @@ def test_every_variable_of_a_list_is_asked_for(monkeypatch: pytest.MonkeyPatch) 
         "s: no API key; set AWS_ACCESS_KEY_ID in the environment",
         "s: set AWS_REGION_NAME in the environment",
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ("sk-0123456789\n", "has white space before or after its value"),
+        ("sk-0123456789\r\n", "has white space before or after its value"),
+        (" sk-0123456789", "has white space before or after its value"),
+        ("sk-0123456789\u043e", "not printable ASCII"),
+        ("sk-01234\n56789", "not printable ASCII"),
+    ],
+)
+def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(
+    value: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_API_KEY", value)
+    tgi = {"url": "http://h", "adapter": None, "stop": "<end>", "price": PRICE}
+    for one in (
+        service("openai/x", key_env="MY_API_KEY"),
+        TgiService.model_validate({"name": "s", "key_env": "MY_API_KEY", **tgi}),
+    ):
+        [fault] = one.faults()
+        assert fault.startswith("s: MY_API_KEY ")
+        assert why in fault
+        assert "0123" not in fault
 
 
 def test_where_is_no_secret_and_a_key_is() -> None:

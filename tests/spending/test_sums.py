@@ -228,8 +228,34 @@ def test_the_day_is_held_against_the_limit_where_there_is_one() -> None:
     [said] = text.of_day([one], {"openai/m": 2.0}, "2026-11-24")
     assert said == (
         "today (2026-11-24, UTC) to openai/m: $1.0000 paid, and $0.5000 at most unproven (may have "
-        "been billed unseen: kills, time-outs), $0.2500 reserved; of cap_usd_per_day $2.00, "
-        "$0.2500 is left"
+        "been billed unseen: kills, time-outs), $0.2500 reserved for calls in flight; of "
+        "cap_usd_per_day $2.00, $0.2500 is left"
     )
     [said] = text.of_day([one], {"another": 2.0}, "2026-11-24")
-    assert said.endswith("$0.2500 reserved")
+    assert said.endswith("$0.2500 reserved for calls in flight")
+
+
+def test_what_calls_of_a_killed_process_hold_is_said_to_be_theirs_and_nothing_is_changed(
+    ledger: Ledger, kept: Kept
+) -> None:
+    claim(ledger, "out", bound=0.5, payee="openai/m")
+    claim(ledger, "waits", bound=0.25, payee="openai/m")
+    answer = Heard(Reply(outcome=Outcome.FAILED, cause="slow down"))
+    ledger.answer("waits", answer, seconds=0.1, last=False)
+    kept.give_to(kept.gone())
+    claim(ledger, "now", bound=0.125, payee="openai/m")
+    one = state.run(ledger, "run")
+    assert (one.reserved, one.left, one.unused) == (0.875, 0.5, 0.25)
+    assert text.of_run(one, None) == (
+        "bought by this run: $0.0000 paid, $0.1250 reserved for calls in flight, $0.5000 at most "
+        "for calls whose process is gone (they may have been billed unseen: unproven from the next "
+        "run on), $0.2500 held for calls never sent (free from the next run on); it has no "
+        "budget_usd"
+    )
+    (at,) = ledger.tables.execute("select max(at) from replies").fetchone()
+    [day] = state.day(ledger, accounts.day_of(at))
+    assert (day.left, day.unused) == (0.5, 0.25)
+    assert kept.accounts() == {"run": (0.0, 0.875)}
+    ledger.free_the_dead()
+    one = state.run(ledger, "run")
+    assert (one.reserved, one.left, one.unproven) == (0.125, 0.0, 0.5)

@@ -68,7 +68,29 @@ def test_every_try_is_written_to_a_file(
     with pytest.raises(UsageError, match="is not overwritten; name another file"):
         ledger.main(["--export", "new/tries.parquet"])
     with pytest.raises(UsageError, match="is there, and is not overwritten"):
-        ledger.main(["--export", str(tmp_path)])
+        ledger.main(["--export", "new/../new/tries.parquet"])
+    with pytest.raises(UsageError, match=r"--export tries.csv: .* one that ends in .parquet"):
+        ledger.main(["--export", "tries.csv"])
+    for more in (["--by", "stage"], ["--prices"]):
+        with pytest.raises(UsageError, match="and no table: leave out --by and --prices"):
+            ledger.main(["--export", "more.parquet", *more])
+    assert not list(tmp_path.glob("*.csv")) + list(tmp_path.glob("*.parquet"))
+
+
+def test_a_run_says_the_budget_it_last_had_and_values_beside_it_are_refused(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = place / "config.yaml"
+    text = config.read_text()
+    assert "budget_usd: null" in text
+    config.write_text(text.replace("budget_usd: null", "budget_usd: 7"))
+    words = ["experiments=demo_tiny", "tracker=none"]
+    for of in ([place.name[:6]], words):
+        assert "; of budget_usd $7.00, $" in said(of, capsys)[1]
+    assert "; of budget_usd $5.00, $" in said([*words, "budget_usd=5"], capsys)[1]
+    assert said([*words, "budget_usd=null"], capsys)[1].endswith("it has no budget_usd")
+    with pytest.raises(UsageError, match="budget_usd=5 says nothing of a run that has its own"):
+        ledger.main([place.name[:6], "budget_usd=5"])
 
 
 def test_where_nothing_was_asked_no_ledger_is_made(tmp_path: Path) -> None:

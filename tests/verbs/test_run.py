@@ -8,6 +8,7 @@ import pytest
 from llamaduo import config
 from llamaduo.config.overrides import check
 from llamaduo.errors import ConfigError, UsageError
+from llamaduo.records import Outcome
 from llamaduo.verbs import run
 
 QUICK = [
@@ -111,3 +112,20 @@ def test_only_showing_a_config_runs_nothing(
     assert run.main(["--cfg", "job", "-p", "tuner", "experiments=demo_tiny"]) == 0
     assert "_target_: llamaduo.tuner.qlora.Qlora" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []
+
+
+def test_outcomes_to_ask_again_add_up_and_may_have_spaces() -> None:
+    words = ["--retry", "filtered, refused", "x=1", "--retry=failed,filtered"]
+    wanted = (Outcome.FILTERED, Outcome.REFUSED, Outcome.FAILED)
+    assert run.retry_what(words) == (wanted, ["x=1"])
+
+
+def test_nothing_is_asked_again_of_a_run_that_was_not_begun_here(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert run.main(["--retry", "failed", "experiments=demo_tiny", "tracker=none"]) == 2
+    said = capsys.readouterr()
+    assert "run --retry: the run that this makes (" in said.err
+    assert "was not begun here (there are: none); other values make another run" in said.err
+    assert "nothing was done" not in said.out
+    assert not (tmp_path / ".llamaduo/runs").exists()
