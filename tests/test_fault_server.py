@@ -61,7 +61,8 @@ def test_what_can_be_met_is_met_and_billed_on_every_wire(wire: str) -> None:
                     ask(server, wire)
             else:
                 status, headers, body = ask(server, wire)
-                assert (status == 200) != (fault in FREE)
+                late = fault == "504"  # a gateway gave up on what is billed behind it
+                assert (status == 200) != (fault in FREE or late)
                 assert ("retry-after" in headers) == (fault in ("429 in seconds", "429 by date"))
                 assert (len(body) >= BIG) == (fault == "10 MB")
             last = server.seen[-1]

@@ -18,7 +18,7 @@ from mlflow.tracking import MlflowClient
 
 from llamaduo import running
 from llamaduo.config import from_overrides
-from llamaduo.errors import LlamaDuoError, OverBudget, UsageError
+from llamaduo.errors import LlamaDuoError, OverBudget, ServiceError, UsageError
 from llamaduo.options import options
 from llamaduo.parity import gate
 from llamaduo.parity.alive import Unreachable
@@ -169,9 +169,8 @@ def test_the_sentinel_looks_at_both_and_ends_with_1_where_the_served_model_drift
     assert spent is not None
     assert float(spent[1]) > 0  # the service is simulated, and has a price all the same
     with serving(Chat(RIGHT, turned_away=lambda number: 400)) as chat:
-        assert sentinel.main([chat.url, home]) == 1  # another address, and nothing answered there
-    said = capsys.readouterr().out
-    assert "served: no baseline: 16 of 16 not answered both times; none is kept" in said
+        with pytest.raises(ServiceError, match="16 of 16 calls to .* failed: HTTP 400: overloaded"):
+            sentinel.main([chat.url, home])  # another address, and nothing answered there
     with pytest.raises(Unreachable):
         sentinel.main([chat.url, home])
     with pytest.raises(OverBudget), serving(chat):
