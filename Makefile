@@ -20,7 +20,7 @@ demo: .venv/ready $(MODEL)  ## run the whole loop on a real small model: minutes
 	$(BIN)/llamaduo experiments=demo
 
 test: check $(MODEL)  ## run all checks and tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile
 
 test-gateway: .venv/ready .venv-gateway/ready  ## run the rollout's tests against a real litellm proxy
 	LLAMADUO_GATEWAY=$(CURDIR)/$(GATEWAY)/litellm OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m gateway tests/gateway
